@@ -1,0 +1,119 @@
+"""The errors a user can meet, each with its exit code. Knows nothing of what raises them.
+
+EdaError                   1  ran and failed
+├── UsageError             2  wrong usage
+│   └── SketchError        2  the sketch is not valid; carries every problem at once
+├── ExpectationFailed      3  an expectation of the user did not hold
+├── Unreachable            4  no run, engine or broker to be reached
+│   └── NoRun              4  a run is needed and none is up
+├── NotReady               5  not ready in time
+└── ChannelError           1  the event channel could not do it
+    ├── BrokerUnreachable  4  the broker does not answer
+    ├── UnknownTopic       1  the channel has no such topic
+    └── PublishError       1  some events are not stored; names them
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class EdaError(Exception):
+    """What happened, why, and what to do next: one line each."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return "\n".join(line for line in (self.what, self.why, self.hint) if line)
+
+
+class UsageError(EdaError):
+    """The command was called in a way it does not understand."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a sketch. `line` and `column` count from 1; 0 means the whole file."""
+
+    line: int
+    column: int
+    what: str
+    why: str = ""
+    hint: str = ""  # what to do: "did you mean 'publishes'?"
+
+    def text(self, file: str) -> str:
+        """`sketch.yaml:14:9: what: why; hint`, the form editors jump to."""
+        place = f"{file}:{self.line}:{self.column}" if self.line else file
+        said = ": ".join(part for part in (self.what, self.why) if part)
+        return f"{place}: {said}" + (f"; {self.hint}" if self.hint else "")
+
+
+class SketchError(UsageError):
+    """The sketch is not valid; `problems` holds every one of them, in the order of the file."""
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        super().__init__("\n".join(problem.text(file) for problem in self.problems))
+
+
+class ExpectationFailed(EdaError):
+    """Something the user expected did not happen."""
+
+    exit_code = 3
+
+
+class Unreachable(EdaError):
+    """No run, container engine or broker could be reached."""
+
+    exit_code = 4
+
+
+class NoRun(Unreachable):
+    """The command needs a run that is up, and there is none."""
+
+
+class NotReady(EdaError):
+    """Something did not become ready in the time it was given."""
+
+    exit_code = 5
+
+
+class ChannelError(EdaError):
+    """The event channel could not do what it was asked."""
+
+
+class BrokerUnreachable(ChannelError):
+    """The broker does not answer."""
+
+    exit_code = 4
+
+
+class UnknownTopic(ChannelError):
+    """The channel has no such topic; `topic` names it."""
+
+    def __init__(self, topic: str, why: str = "", hint: str = "") -> None:
+        super().__init__(f"there is no topic '{topic}'", why, hint)
+        self.topic = topic
+
+
+class PublishError(ChannelError):
+    """Some events are not stored: `unstored` holds their ids, in the order they were published.
+
+    The events that were stored are in `receipts`, as `flush` would have returned them.
+    """
+
+    def __init__(self, what: str, why: str = "", hint: str = "", *, unstored: Sequence[str | None] = (),
+                 receipts: Sequence[object] = ()) -> None:
+        super().__init__(what, why, hint)
+        self.unstored = tuple(unstored)
+        self.receipts = tuple(receipts)

@@ -1,0 +1,31 @@
+"""What a value may look at while it is made. Knows nothing of how values are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+
+@dataclass(slots=True)
+class Seen:
+    """The event that `$` paths and templates look at: being published (in a key) or being handled (in a rule)."""
+
+    body: Any = None
+    key: Any = None
+    id: str | None = None
+    type: str | None = None
+    source: str | None = None
+    time: str | None = None
+    headers: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Context:
+    """One event's worth of circumstances. `number` counts a generator's events from 0; `now` is epoch seconds."""
+
+    random: Random
+    now: float
+    number: int = 0
+    seen: Seen | None = None
