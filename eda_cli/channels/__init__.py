@@ -25,7 +25,7 @@ class Registered(NamedTuple):
 
 CHANNELS: dict[str, Registered] = {
     "embedded": Registered("eda_cli.channels.embedded:EmbeddedChannel", frozenset(Ability)),
-    "kafka": Registered("eda_cli.channels.kafka:KafkaChannel", frozenset(Ability), "apache/kafka:4.1.1"),
+    "kafka": Registered("eda_cli.channels.kafka:KafkaChannel", frozenset(Ability), "apache/kafka:4.3.1"),
 }
 
 

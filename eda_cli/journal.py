@@ -1,0 +1,250 @@
+"""The journal: what each process of a run tells, as lines of JSON, and how to listen to it.
+
+Knows neither processes nor channels. An observation is one line of `<process>.jsonl`. Single events are
+sampled above LINES_PER_S, while the `counted` line behind each batch always holds the exact totals.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from eda_cli.event import Delivery, Event, rfc3339
+
+LINES_PER_S = 200  # events a process tells one by one; above it samples
+BODY_SHOWN = 2_000  # bytes of a body that an observation carries
+FILE_LIMIT = 32 * 1024 * 1024  # bytes; then the file moves to `.jsonl.1` and a new one begins
+_TAIL = 64 * 1024  # bytes at the end of a file in which its last `counted` line is found
+
+Counts = dict[str, dict[str, int]]  # kind -> topic -> how many since the run's events began
+
+
+@dataclass(slots=True)
+class Observation:
+    """One line of a journal: what happened when, and to which part; `fields` is the rest of the line."""
+
+    kind: str
+    time: str
+    part: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Observation:
+        """Raises ValueError where the line is none (a torn one, say)."""
+        data = orjson.loads(line)
+        try:
+            return cls(data.pop("kind"), data.pop("time"), data.pop("part"), data)
+        except (KeyError, AttributeError, TypeError) as wrong:
+            raise ValueError("not an observation") from wrong
+
+    def to_line(self) -> bytes:
+        return orjson.dumps({"kind": self.kind, "time": self.time, "part": self.part, **self.fields})
+
+
+class Journal:
+    """Writes the observations of one process; each batch is one write, so lines never mix.
+
+    `counts` go on where the file's last `counted` line left them.
+    """
+
+    def __init__(self, path: Path, part: str, replica: int = 0) -> None:
+        self._path = path
+        self._about = {"part": part, **({"replica": replica} if replica else {})}
+        self.counts: Counts = last_counts(path)
+        self._fd = _append(path)
+        self._size = os.fstat(self._fd).st_size
+        self._lines: list[bytes] = []
+        self._tokens = float(LINES_PER_S)
+        self._refilled = time.monotonic()
+
+    def tell(self, kind: str, **fields: Any) -> None:
+        """Something that is no event happened: written at once."""
+        self._lines.append(self._line(kind, fields))
+        self._write()
+
+    def published(self, topic: str, events: Sequence[Event], receipts: Sequence[Any]) -> None:
+        """These are stored; `receipts` (partition, offset, published) stand in the same order."""
+        self._count("published", topic, len(events))
+        for index in range(self._allowed(len(events))):
+            event, receipt = events[index], receipts[index]
+            self._lines.append(self._line("published", {
+                "topic": topic, "partition": receipt.partition, "offset": receipt.offset, **_shown(event)}))
+
+    def consumed(self, kind: str, deliveries: Sequence[Delivery], **fields: Any) -> None:
+        """These were received, handled or failed (`kind`), just now."""
+        if not deliveries:
+            return
+        moment = time.time()
+        topics: dict[str, int] = {}
+        for delivery in deliveries:
+            topics[delivery.topic] = topics.get(delivery.topic, 0) + 1
+        for topic, many in topics.items():
+            self._count(kind, topic, many)
+        for delivery in deliveries[:self._allowed(len(deliveries))]:
+            self._lines.append(self._line(kind, {
+                "topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset,
+                "after_ms": round((moment - delivery.published) * 1000, 1), **_shown(delivery.event), **fields}))
+
+    def flush(self) -> None:
+        """Write what was told since, with the totals behind it."""
+        self._lines.append(self._line("counted", {"counts": self.counts}))
+        self._write()
+
+    def close(self) -> None:
+        if self._lines:
+            self.flush()
+        os.close(self._fd)
+
+    def _line(self, kind: str, fields: Mapping[str, Any]) -> bytes:
+        return orjson.dumps({"kind": kind, "time": rfc3339(time.time()), **self._about, **fields})
+
+    def _count(self, kind: str, topic: str, many: int) -> None:
+        by_topic = self.counts.setdefault(kind, {})
+        by_topic[topic] = by_topic.get(topic, 0) + many
+
+    def _allowed(self, wanted: int) -> int:
+        moment = time.monotonic()
+        self._tokens = min(LINES_PER_S, self._tokens + (moment - self._refilled) * LINES_PER_S)
+        self._refilled = moment
+        allowed = min(wanted, int(self._tokens))
+        self._tokens -= allowed
+        return allowed
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        data = b"\n".join(lines) + b"\n"
+        if self._size + len(data) > FILE_LIMIT:
+            self._turn_over()
+        os.write(self._fd, data)
+        self._size += len(data)
+
+    def _turn_over(self) -> None:
+        os.close(self._fd)
+        self._path.replace(self._path.with_name(self._path.name + ".1"))
+        self._fd = _append(self._path)
+        first = self._line("counted", {"counts": self.counts}) + b"\n"
+        self._size = os.write(self._fd, first)
+
+
+class Listener:
+    """Reads what the processes of a run tell, in the order of time as far as one look shows it.
+
+    With `from_start` False only what is told from now on. Files that appear later are read from their start.
+    """
+
+    def __init__(self, folder: Path, from_start: bool = True) -> None:
+        self._folder = folder
+        self._open: dict[str, _Tail] = {}
+        for path in self._files():
+            self._open[path.name] = _Tail(path, at_end=not from_start)
+
+    def poll(self) -> list[Observation]:
+        """What was told since the last call; never waits."""
+        for path in self._files():
+            if path.name not in self._open:
+                self._open[path.name] = _Tail(path, at_end=False)
+        seen = [observation for tail in self._open.values() for observation in tail.read()]
+        seen.sort(key=lambda observation: observation.time)
+        return seen
+
+    def close(self) -> None:
+        for tail in self._open.values():
+            tail.close()
+
+    def _files(self) -> Iterable[Path]:
+        try:
+            return [path for path in self._folder.iterdir() if path.suffix == ".jsonl"]
+        except FileNotFoundError:
+            return []
+
+
+class _Tail:
+    """One journal file, followed across its turning over."""
+
+    def __init__(self, path: Path, at_end: bool) -> None:
+        self._path = path
+        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._rest = b""
+        if at_end:
+            os.lseek(self._fd, 0, os.SEEK_END)
+
+    def read(self) -> list[Observation]:
+        seen = self._read_open()
+        try:
+            turned = self._path.stat().st_ino != os.fstat(self._fd).st_ino
+        except FileNotFoundError:
+            return seen
+        if turned:
+            seen += self._read_open()
+            os.close(self._fd)
+            self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            self._rest = b""
+            seen += self._read_open()
+        return seen
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+    def _read_open(self) -> list[Observation]:
+        chunks = [self._rest]
+        while chunk := os.read(self._fd, 1 << 20):
+            chunks.append(chunk)
+        lines = b"".join(chunks).split(b"\n")
+        self._rest = lines.pop()
+        return list(_parsed(lines))
+
+
+def _parsed(lines: Iterable[bytes]) -> Iterable[Observation]:
+    for line in lines:
+        try:
+            yield Observation.from_line(line)
+        except ValueError:  # torn by a kill in the middle of a write
+            continue
+
+
+def last_counts(path: Path) -> Counts:
+    """The totals of a journal file; empty where it has none yet."""
+    for observation in reversed(last_observations(path)):
+        if observation.kind == "counted":
+            counts: Counts = observation.fields["counts"]
+            return counts
+    return {}
+
+
+def last_observations(path: Path) -> list[Observation]:
+    """What stands in the last 64 KB of a journal file, oldest first."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL))
+            return list(_parsed(file.read().split(b"\n")))
+    except FileNotFoundError:
+        return []
+
+
+def _append(path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    size = os.fstat(fd).st_size
+    if size and os.pread(fd, 1, size - 1) != b"\n":  # a kill tore the last line: it must not spoil the next
+        os.write(fd, b"\n")
+    return fd
+
+
+def _shown(event: Event) -> dict[str, Any]:
+    """What an observation tells of an event: its body as text, cut at BODY_SHOWN bytes (`size` is the whole)."""
+    data = event.data
+    shown: dict[str, Any] = {"id": event.id, "type": event.type}
+    if event.key is not None:
+        shown["key"] = event.key.decode(errors="replace")
+    if data is not None:
+        shown["body"] = data[:BODY_SHOWN].decode(errors="replace")
+        shown["size"] = len(data)
+    if event.causationid is not None:
+        shown["causationid"] = event.causationid
+    return shown

@@ -1,0 +1,59 @@
+"""Alive means: its lock is held. Knows nothing of who holds it or why.
+
+A lock is a file under `flock`: the kernel lets go of it when the holder ends, however it ends, so a pid read
+from a held lock cannot be stale.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+
+PATIENCE_S = 1.0  # merely looking at a lock holds it for a moment, which must not refuse an honest start
+
+
+def take(path: Path, patience_s: float = PATIENCE_S) -> int | None:
+    """The descriptor that holds the lock, or None where somebody else keeps it for longer than `patience_s`.
+
+    Whoever inherits the descriptor holds the lock as well; it is not inherited unless it is passed on.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                os.close(fd)
+                return None
+            time.sleep(0.01)
+        else:
+            sign(fd)
+            return fd
+
+
+def sign(fd: int) -> None:
+    """Write this process's id into the lock it holds, and keep the lock from its children."""
+    os.set_inheritable(fd, False)
+    os.pwrite(fd, b"%-20d\n" % os.getpid(), 0)
+
+
+def holder(path: Path) -> int | None:
+    """The process id of the holder, or None where the lock is free or there is no such file.
+
+    A holder that has not signed yet counts as 0.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.pread(fd, 20, 0).strip() or 0)
+    else:
+        return None
+    finally:
+        os.close(fd)

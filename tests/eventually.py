@@ -1,0 +1,26 @@
+"""Wait for what must come true, and say what was seen when it does not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+LOOK_EVERY_S = 0.02
+
+
+def eventually(check: Callable[[], T], seconds: float) -> T:
+    """What `check` gives once it gives something true without raising; the last failure after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        failure: AssertionError
+        try:
+            if found := check():
+                return found
+            failure = AssertionError(f"still {found!r} after {seconds} s")
+        except AssertionError as wrong:
+            failure = wrong
+        if time.monotonic() >= deadline:
+            raise failure
+        time.sleep(LOOK_EVERY_S)
