@@ -1,0 +1,159 @@
+"""The embedded channel: one SQLite file, no server. It behaves as Kafka does wherever both have the thing.
+
+Here are topics and reads. What else it is made of stands in its neighbours: the file (`embedded_store`),
+events as rows (`embedded_log`), publishing (`embedded_publish`), sharing within a group (`embedded_group`), a
+member's subscription (`embedded_member`), retention and compaction (`embedded_clean`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from eda_cli.channels import embedded_clean
+from eda_cli.channels import embedded_group as group_table
+from eda_cli.channels import embedded_log as log
+from eda_cli.channels.base import (
+    Ability,
+    End,
+    Group,
+    GroupInfo,
+    PartitionInfo,
+    Receipt,
+    Start,
+    Subscription,
+    Topic,
+    TopicInfo,
+)
+from eda_cli.channels.embedded_member import LOOK_S, Member
+from eda_cli.channels.embedded_publish import Publisher
+from eda_cli.channels.embedded_store import Store
+from eda_cli.errors import UnknownTopic
+from eda_cli.event import Delivery, Event
+
+QUIET_S = 0.1  # a read that waits says so this often
+
+
+class EmbeddedChannel:
+    """`address` is `{"channel": "embedded", "path": …}`; the file is made where there is none."""
+
+    can = frozenset(Ability)
+
+    def __init__(self, address: Mapping[str, Any]) -> None:
+        self._path = str(address["path"])
+        self._store = Store(self._path)
+        self._publisher = Publisher(self._store)
+        self._reading: set[Store] = set()
+
+    def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> None:
+        with self._store.write() as connection:
+            for topic in topics:
+                _declare_topic(connection, topic)
+            for group in groups:
+                group_table.declare(connection, group)
+        embedded_clean.sweep(self._store)
+        for topic in topics:
+            if topic.compacted or topic.retention_s is not None:
+                embedded_clean.clean(self._store, topic.name)
+
+    def publish(self, topic: str, events: Sequence[Event]) -> None:
+        self._publisher.publish(topic, events)
+
+    def flush(self, timeout: float) -> list[Receipt]:
+        return self._publisher.flush(timeout)
+
+    def subscribe(self, group: Group) -> Subscription:
+        return Member(self._path, group)
+
+    def read(self, topic: str, start: Start, end: End) -> Iterator[Sequence[Delivery]]:
+        store = Store(self._path)
+        try:
+            logs = log.logs_of(store, topic)
+            positions = log.starts(store, topic, logs, start)
+        except BaseException:
+            store.close()
+            raise
+        self._reading.add(store)
+        logs = [each for each in logs if each.number in positions]
+        return self._read(store, logs, positions, topic, end == "never")
+
+    def _read(self, store: Store, logs: list[log.Log], positions: dict[int, int], topic: str,
+              follow: bool) -> Iterator[Sequence[Delivery]]:
+        try:
+            yield from log.merged(store, logs, positions)
+            while follow:
+                yield from log.merged(store, _followed(store, topic, positions), positions)
+                yield from _wait(store)
+        finally:
+            self._reading.discard(store)
+            store.close()
+
+    def topics(self) -> list[TopicInfo]:
+        found: dict[str, list[PartitionInfo]] = {}
+        about: dict[str, tuple[int, bool, float | None]] = {}
+        for name, retention, compacted, number, first, end, cleaned, kept in self._store.rows(
+                "SELECT t.name, t.retention, t.compacted, p.number, p.first, p.end, p.cleaned, p.kept"
+                " FROM topics t JOIN partitions p ON p.topic = t.id ORDER BY t.name, p.number"):
+            found.setdefault(name, []).append(PartitionInfo(number, first, end))
+            events = about[name][0] if name in about else 0
+            about[name] = (events + kept + end - max(cleaned, first), bool(compacted),
+                           None if retention is None else retention / 1e6)
+        return [TopicInfo(name, partitions, *about[name]) for name, partitions in found.items()]
+
+    def groups(self) -> list[GroupInfo]:
+        return group_table.infos(self._store)
+
+    def reset(self, group: str, topics: Sequence[str], start: Start) -> None:
+        group_table.reset(self._store, group, topics, start)
+
+    def remove(self, topics: Sequence[str], groups: Sequence[str]) -> None:
+        with self._store.write() as connection:
+            for topic in topics:
+                id_ = connection.execute("SELECT id FROM topics WHERE name = ?", (topic,)).fetchone()
+                if id_ is None:
+                    raise UnknownTopic(topic)
+                having = group_table.having(connection, topic)
+                embedded_clean.remove(connection, topic)
+                for group in having:
+                    group_table.share(connection, group)
+            for name in groups:
+                group_table.remove(connection, name)
+        embedded_clean.sweep(self._store)
+
+    def version(self) -> str:
+        return f"embedded (SQLite {sqlite3.sqlite_version})"
+
+    def close(self) -> None:
+        for store in (*self._reading, self._store):
+            store.close()
+        self._reading.clear()
+
+
+def _declare_topic(connection: sqlite3.Connection, topic: Topic) -> None:
+    retention = None if topic.retention_s is None else round(topic.retention_s * 1e6)
+    connection.execute("INSERT OR IGNORE INTO topics (name, retention, compacted) VALUES (?, ?, ?)",
+                       (topic.name, retention, topic.compacted))
+    id_, has = connection.execute("SELECT t.id, count(p.id) FROM topics t LEFT JOIN partitions p"
+                                  " ON p.topic = t.id WHERE t.name = ?", (topic.name,)).fetchone()
+    connection.executemany("INSERT INTO partitions (topic, number) VALUES (?, ?)",
+                           [(id_, number) for number in range(has, topic.partitions)])
+    if has < topic.partitions:
+        group_table.grown(connection, topic.name)
+
+
+def _followed(store: Store, topic: str, positions: dict[int, int]) -> list[log.Log]:
+    """The partitions that are read, as they are now."""
+    return [each for each in log.logs_of(store, topic) if each.number in positions]
+
+
+def _wait(store: Store) -> Iterator[Sequence[Delivery]]:
+    """Until something was committed."""
+    quiet = time.monotonic() + QUIET_S
+    while not store.changed():
+        if time.monotonic() >= quiet:
+            yield ()
+            store.look()
+            quiet = time.monotonic() + QUIET_S
+        time.sleep(LOOK_S)

@@ -1,0 +1,211 @@
+"""Events in the file of the embedded channel: to rows and back, and where a read begins. Knows no group."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from operator import attrgetter
+from typing import Any
+
+import orjson
+
+from eda_cli.channels.base import Start
+from eda_cli.channels.embedded_store import Store, mapped
+from eda_cli.errors import ChannelError, UnknownTopic
+from eda_cli.event import JSON_TYPE, NO_EXTENSIONS, Delivery, Event
+
+OFFSET_BITS = 40
+OFFSET_MASK = (1 << OFFSET_BITS) - 1
+PAGE_BYTES = 4_000_000  # a page of large bodies ends early
+PAGE_EVENTS = 500
+
+_PAGE = ("SELECT place, published, key, attributes, value FROM events"
+         " WHERE place >= ? AND place < ? ORDER BY place LIMIT ?")
+
+
+@dataclass(slots=True)
+class Log:
+    """A partition as it was when it was looked at: `id` is its own in the file, `number` the topic's."""
+
+    id: int
+    topic: str
+    number: int
+    first: int
+    end: int
+
+    @property
+    def base(self) -> int:
+        return self.id << OFFSET_BITS
+
+
+def logs_of(store: Store, topic: str) -> list[Log]:
+    """The partitions of a topic by number. Raises UnknownTopic."""
+    rows = store.rows("SELECT p.id, t.name, p.number, p.first, p.end FROM topics t"
+                      " JOIN partitions p ON p.topic = t.id WHERE t.name = ? ORDER BY p.number", (topic,))
+    if not rows:
+        raise UnknownTopic(topic)
+    return [Log(*row) for row in rows]
+
+
+def look_again(store: Store, logs: Sequence[Log]) -> None:
+    """Brings the ends up to date; a partition that is gone keeps its own."""
+    marks = ", ".join("?" * len(logs))
+    ends: dict[int, int] = dict(store.rows(f"SELECT id, end FROM partitions WHERE id IN ({marks})",
+                                           [log.id for log in logs]))
+    for log in logs:
+        log.end = ends.get(log.id, log.end)
+
+
+def pack(event: Event) -> bytes:
+    """All of an event but key and body: six attributes where it has no others, ten where it has."""
+    usual = (event.id, event.source, event.type, event.time, event.correlationid, event.causationid)
+    if (event.datacontenttype == JSON_TYPE and event.subject is None
+            and not event.headers and not event.extensions):
+        return orjson.dumps(usual)
+    return orjson.dumps((*usual, event.datacontenttype, event.subject, dict(event.extensions),
+                         [(name, _header_out(value)) for name, value in event.headers]))
+
+
+def page(store: Store, log: Log, position: int, limit: int) -> list[Delivery]:
+    """The next events of a partition from a position up to its end: at most `limit`, of about PAGE_BYTES."""
+    deliveries = []
+    topic, number, size, loads = log.topic, log.number, 0, orjson.loads
+    with mapped(store.path):
+        cursor = store.cursor(_PAGE, (log.base + position, log.base + log.end, limit))
+        for place, published, key, attributes, value in cursor:
+            packed = loads(attributes) if attributes is not None else _FOREIGN
+            if len(packed) == 6:
+                id_, source, type_, time, correlation, causation = packed
+                event = Event(id_, source, type_, time, value, key, JSON_TYPE, None, correlation, causation,
+                              NO_EXTENSIONS, ())
+            else:
+                event = _unpacked(packed, key, value)
+            deliveries.append(Delivery(event, topic, number, place & OFFSET_MASK, published / 1e6))
+            if value is not None:
+                size += len(value)
+                if size > PAGE_BYTES:
+                    break
+        cursor.close()
+    return deliveries
+
+
+_FOREIGN: list[Any] = [*(None,) * 8, {}, ()]
+
+
+def _unpacked(packed: list[Any], key: bytes | None, value: bytes | None) -> Event:
+    id_, source, type_, time, correlation, causation, content, subject, extensions, headers = packed
+    return Event(id_, source, type_, time, value, key, content, subject, correlation, causation,
+                 extensions or NO_EXTENSIONS, tuple((name, _header_in(given)) for name, given in headers))
+
+
+def _header_out(value: bytes | None) -> str | list[int] | None:
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return list(value)
+
+
+def _header_in(given: str | list[int] | None) -> bytes | None:
+    if given is None:
+        return None
+    return given.encode() if isinstance(given, str) else bytes(given)
+
+
+def starts(store: Store, topic: str, logs: Sequence[Log], start: Start) -> dict[int, int]:
+    """Where a read or a reset begins: the offset for each partition's number, within what is kept."""
+    if start.partition is not None:
+        logs = [log for log in logs if log.number == start.partition]
+        if not logs:
+            raise ChannelError(f"topic '{topic}' has no partition {start.partition}")
+    match start.at:
+        case "last":
+            return _last(store, logs, int(start.value))
+        case "beginning":
+            return {log.number: log.first for log in logs}
+        case "end":
+            return {log.number: log.end for log in logs}
+        case "offset":
+            return {log.number: min(max(int(start.value), log.first), log.end) for log in logs}
+        case "time":
+            return {log.number: seek(store, log, round(start.value * 1e6)) for log in logs}
+
+
+def seek(store: Store, log: Log, published: int) -> int:
+    """The first offset published at or after these epoch microseconds; the end where there is none.
+
+    Times never go back within a partition, so it is a binary search.
+    """
+    low, high = log.first, log.end
+    while low < high:
+        middle = (low + high) // 2
+        row = store.row("SELECT place, published FROM events WHERE place >= ? AND place < ?"
+                        " ORDER BY place LIMIT 1", (log.base + middle, log.base + high))
+        if row is None or row[1] >= published:
+            high = middle
+        else:
+            low = (row[0] & OFFSET_MASK) + 1
+    return low
+
+
+def _last(store: Store, logs: Sequence[Log], count: int) -> dict[int, int]:
+    begins = {log.number: log.end for log in logs}
+    newest = merge(*(_backwards(store, log) for log in logs), reverse=True)
+    for _, number, offset in islice(newest, max(count, 0)):
+        begins[number] = offset
+    return begins
+
+
+def _backwards(store: Store, log: Log) -> Iterator[tuple[int, int, int]]:
+    """(published, number, offset) of a partition's events, the newest first."""
+    end = log.base + log.end
+    while rows := store.rows("SELECT published, place FROM events WHERE place >= ? AND place < ?"
+                             " ORDER BY place DESC LIMIT 100", (log.base + log.first, end)):
+        yield from ((published, log.number, place & OFFSET_MASK) for published, place in rows)
+        end = rows[-1][1]
+
+
+_published = attrgetter("published")
+
+
+def merged(store: Store, logs: Sequence[Log], positions: dict[int, int]) -> Iterator[list[Delivery]]:
+    """What lies between the positions and the ends, in the order of publishing; moves the positions.
+
+    Each partition is ordered in itself, so a batch goes up to where the shortest page ends.
+    """
+    held: dict[int, list[Delivery]] = {}
+    while True:
+        for log in logs:
+            if not held.get(log.number):
+                held[log.number] = _next_page(store, log, positions)
+        pages = [held[log.number] for log in logs if held[log.number]]
+        if not pages:
+            return
+        bound = min(page[-1].published for page in pages)
+        batch: list[Delivery] = []
+        for log in logs:
+            batch += _cut(held[log.number], bound)
+        batch.sort(key=_published)
+        yield batch
+
+
+def _next_page(store: Store, log: Log, positions: dict[int, int]) -> list[Delivery]:
+    position = positions[log.number]
+    if position >= log.end:
+        return []
+    found = page(store, log, position, PAGE_EVENTS)
+    last = found[-1].offset if found else None
+    positions[log.number] = log.end if last is None else last + 1
+    return found
+
+
+def _cut(held: list[Delivery], bound: float) -> list[Delivery]:
+    """Takes out of `held` what was published up to `bound`."""
+    at = bisect_right(held, bound, key=_published)
+    taken = held[:at]
+    del held[:at]
+    return taken

@@ -1,0 +1,159 @@
+"""Publishing on the embedded channel: events wait here and are stored in one transaction. Knows no group."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from sqlite3 import Connection
+from time import time_ns
+
+import orjson
+
+from eda_cli.channels.base import Receipt
+from eda_cli.channels.embedded_log import OFFSET_BITS, pack
+from eda_cli.channels.embedded_store import PATIENCE_S, Store
+from eda_cli.channels.murmur2 import positive
+from eda_cli.errors import ChannelError, PublishError, UnknownTopic
+from eda_cli.event import Event
+
+FULL_EVENTS = 1000  # so much waits at most for the flush, then it is stored at once
+FULL_BYTES = 1_000_000
+KEYLESS_RUN = 100  # so many events without a key go to one partition, then it is the next one's turn
+
+
+_Row = tuple[int, int, bytes | None, bytes, bytes | None]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one call of `publish` took into care."""
+
+    topic: str
+    events: Sequence[Event]
+    packed: Sequence[bytes]
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The end of a partition, as it moves within a transaction."""
+
+    id: int
+    end: int
+
+
+@dataclass(slots=True)
+class _Topic:
+    tails: list[_Tail]
+    published: int  # of its newest event
+
+
+class Publisher:
+    """Takes events into care and stores them; tells what was stored where."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: list[_Batch] = []
+        self._events = self._bytes = 0
+        self._receipts: list[Receipt] = []
+        self._lost: list[str | None] = []
+        self._turn = random.randrange(1 << 16)
+
+    def publish(self, topic: str, events: Sequence[Event]) -> None:
+        self._check(topic, events)
+        try:
+            packed = list(map(pack, events))
+        except (orjson.JSONEncodeError, UnicodeEncodeError) as wrong:
+            raise ChannelError("an attribute of the event cannot be encoded", str(wrong)) from wrong
+        self._waiting.append(_Batch(topic, list(events), packed))
+        self._events += len(events)
+        self._bytes += sum(len(event.data) for event in events if event.data is not None)
+        if self._events >= FULL_EVENTS or self._bytes >= FULL_BYTES:
+            self._write(PATIENCE_S)
+
+    def flush(self, timeout: float) -> list[Receipt]:
+        failure: ChannelError | None = None
+        try:
+            if self._waiting:
+                self._write(timeout)
+        except ChannelError as error:
+            failure = error
+        receipts, self._receipts = self._receipts, []
+        lost, self._lost = self._lost, []
+        lost += [event.id for batch in self._waiting for event in batch.events]
+        self._forget()
+        if lost:
+            why = str(failure) if failure else "their topic was removed meanwhile"
+            raise PublishError(f"{len(lost)} events are not stored", why,
+                               unstored=lost, receipts=receipts) from failure
+        return receipts
+
+    def _forget(self) -> None:
+        self._waiting = []
+        self._events = self._bytes = 0
+
+    def _check(self, topic: str, events: Sequence[Event]) -> None:
+        row = self._store.row("SELECT count(*), max(t.compacted) FROM topics t"
+                              " JOIN partitions p ON p.topic = t.id WHERE t.name = ?", (topic,))
+        assert row is not None
+        partitions, compacted = row
+        if not partitions:
+            raise UnknownTopic(topic)
+        for event in events:
+            if event.partition is not None and not 0 <= event.partition < partitions:
+                raise ChannelError(f"topic '{topic}' has no partition {event.partition}",
+                                   f"it has {partitions}, counted from 0")
+            if compacted and event.key is None:
+                raise ChannelError(f"topic '{topic}' is compacted and takes no event without a key",
+                                   "compaction keeps the newest event of each key")
+
+    def _write(self, patience_s: float) -> None:
+        receipts: list[Receipt] = []
+        lost: list[str | None] = []
+        with self._store.write(patience_s) as connection:
+            topics: dict[str, _Topic] = {}
+            rows: list[_Row] = []
+            for batch in self._waiting:
+                if batch.topic not in topics:
+                    topics[batch.topic] = _topic(connection, batch.topic)
+                if topics[batch.topic].tails:
+                    self._place(batch, topics[batch.topic], rows, receipts)
+                else:
+                    lost += [event.id for event in batch.events]
+            connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+            connection.executemany("UPDATE partitions SET end = ?, published = ? WHERE id = ?",
+                                   [(tail.end, topic.published, tail.id) for topic in topics.values()
+                                    for tail in topic.tails])
+        self._receipts += receipts
+        self._lost += lost
+        self._forget()
+
+    def _place(self, batch: _Batch, topic: _Topic, rows: list[_Row], receipts: list[Receipt]) -> None:
+        tails, name = topic.tails, batch.topic
+        count = len(tails)
+        # A microsecond apart and never back, whatever the clock does: order of time is order of publishing.
+        published = max(time_ns() // 1000, topic.published + 1)
+        for event, packed in zip(batch.events, batch.packed, strict=True):
+            number = event.partition
+            if number is None:
+                key = event.key
+                if key is None:
+                    number = self._turn // KEYLESS_RUN % count
+                    self._turn += 1
+                else:
+                    number = positive(key) % count
+            tail = tails[number]
+            offset = tail.end
+            tail.end = offset + 1
+            rows.append((tail.id << OFFSET_BITS | offset, published, event.key, packed, event.data))
+            receipts.append(Receipt(event.id, name, number, offset, published / 1e6))
+            published += 1
+        topic.published = published - 1
+        self._turn += -self._turn % KEYLESS_RUN
+
+
+def _topic(connection: Connection, name: str) -> _Topic:
+    rows = connection.execute("SELECT p.id, p.end, p.published FROM topics t"
+                              " JOIN partitions p ON p.topic = t.id WHERE t.name = ? ORDER BY p.number",
+                              (name,)).fetchall()
+    return _Topic([_Tail(id_, end) for id_, end, _ in rows], max((row[2] for row in rows), default=0))
