@@ -1,0 +1,102 @@
+"""What a sketch leaves out: topics, event types, bodies, quantities. Knows no place; finds nothing wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from eda_cli.sketch import model, resolved
+
+RATE = 1.0
+BODY: dict[str, Any] = {"id": "uuid()", "number": "seq(1)"}
+
+
+def fill(sketch: model.Sketch, name: str) -> resolved.Resolved:
+    """The full form. Topics that parts name and `topics` does not are made."""
+    topics = {key: _topic(key, topic) for key, topic in sketch.topics.items()}
+    for used in used_topics(sketch):
+        topics.setdefault(used, resolved.Topic(used))
+    return resolved.Resolved(
+        name=sketch.name or name, broker=_broker(sketch.broker), seed=sketch.seed, topics=topics, events=sketch.events,
+        generators={key: _generator(key, part, sketch) for key, part in sketch.generators.items()},
+        consumers={key: _consumer(key, part, sketch) for key, part in sketch.consumers.items()},
+    )
+
+
+def used_topics(sketch: model.Sketch) -> Iterator[str]:
+    """Every topic that a part names, in the order of the file's sections."""
+    for generator in sketch.generators.values():
+        yield generator.publishes
+    for consumer in sketch.consumers.values():
+        yield from consumer.subscribes
+        yield from (rule.to for rule in consumer.publishes)
+
+
+def event_type(generator: model.Generator, sketch: model.Sketch) -> str:
+    """Its own; else the only one of `events`, if it says no body; else named after the topic."""
+    if generator.event:
+        return generator.event
+    if len(sketch.events) == 1 and "body" not in generator.model_fields_set:
+        return next(iter(sketch.events))
+    return created(generator.publishes)
+
+
+def created(topic: str) -> str:
+    """An event type for a topic: `purchases` is `purchaseCreated`, `shop.order-cancelled` is `shopOrderCancelled`."""
+    words = [word for word in re.split(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])", topic) if word] or ["event"]
+    last = words[-1]
+    for ending, single in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("s", "")):
+        if last.lower().endswith(ending):
+            if len(last) > len(ending) + 1 and not last.lower().endswith(("ss", "us", "is")):
+                last = last[: -len(ending)] + single
+            break
+    words[-1:] = [last] if last.lower().endswith("ed") else [last, "created"]
+    if words[0][0].isdigit():
+        words.insert(0, "event")
+    return words[0][0].lower() + words[0][1:] + "".join(word[0].upper() + word[1:] for word in words[1:])
+
+
+def _topic(name: str, topic: model.Topic) -> resolved.Topic:
+    return resolved.Topic(name, topic.partitions, topic.key, topic.retention, topic.compacted, topic.config, topic.about)
+
+
+def _broker(broker: model.Broker) -> dict[str, Any]:
+    kind = next(iter(broker.model_fields_set))
+    settings = getattr(broker, kind)
+    return {"kind": kind} | settings.model_dump(exclude_none=True)
+
+
+def _generator(name: str, part: model.Generator, sketch: model.Sketch) -> resolved.Generator:
+    event = event_type(part, sketch)
+    body = part.body
+    if "body" not in part.model_fields_set:
+        body = sketch.events.get(event)
+        body = BODY if body is None else body
+    rate = RATE if part.rate is None and part.every is None else part.rate
+    return resolved.Generator(
+        name=name, publishes=part.publishes, event=event, body=body, key=part.key, headers=part.headers, rate=rate,
+        every=part.every, count=part.count, after_s=part.after, replicas=part.replicas, service=part.service or name,
+        about=part.about, external=part.external)
+
+
+def _consumer(name: str, part: model.Consumer, sketch: model.Sketch) -> resolved.Consumer:
+    return resolved.Consumer(
+        name=name, subscribes=_once(part.subscribes), group=part.group or name, accepts=_once(part.accepts),
+        start=part.start, replicas=part.replicas, takes=part.takes,
+        rules=tuple(_rule(rule, sketch) for rule in part.publishes), service=part.service or name, about=part.about,
+        external=part.external)
+
+
+def _rule(rule: model.Rule, sketch: model.Sketch) -> resolved.Rule:
+    said = rule.model_fields_set
+    body, has_body = rule.body, "body" in said
+    if not has_body and sketch.events.get(rule.event) is not None:
+        body, has_body = sketch.events[rule.event], True
+    return resolved.Rule(
+        to=rule.to, event=rule.event, body=body, has_body=has_body, key=rule.key, has_key="key" in said,
+        headers=rule.headers, accepts=_once(rule.accepts), when=rule.when)
+
+
+def _once(names: list[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))

@@ -1,0 +1,60 @@
+"""`${VAR}` and `${VAR:-default}` in scalars. Tells what stood there, never what it became."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+_FORM = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>(?:(?!\$\{)[^}])*))?\}|\$\{")
+
+
+class NoValue(ValueError):
+    """A variable is not set, or not written as one. Holds why and hint."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+class Expanded(NamedTuple):
+    """The text with its variables filled in; `varies` if it held any; what the environment gave, by name."""
+
+    text: str
+    varies: bool
+    taken: Mapping[str, str]
+
+
+def expand(text: str, environ: Mapping[str, str]) -> Expanded:
+    """Fill in the variables. Raises NoValue.
+
+    An empty variable counts as unset where a default is given, as in a shell. `$${` is a literal `${`.
+    """
+    taken: dict[str, str] = {}
+    varies = False
+
+    def value(found: re.Match[str]) -> str:
+        if found.group() == "$${":
+            return "${"
+        nonlocal varies
+        varies = True
+        name, default = found["name"], found["default"]
+        if name is None:
+            raise NoValue(f"'{text[found.start():][:40]}' is no variable",
+                          "write ${NAME} or ${NAME:-default}; a literal '${' is written '$${'")
+        set_to = environ.get(name)
+        if set_to or (set_to is not None and default is None):
+            taken[name] = set_to
+            return set_to
+        if default is None:
+            raise NoValue(f"the environment variable {name} is not set",
+                          f"set it, or give a default: ${{{name}:-…}}")
+        return str(default)
+
+    return Expanded(_FORM.sub(value, text), varies, taken)
+
+
+def escape(text: str) -> str:
+    """`text` written so that `expand` gives it back."""
+    return text.replace("${", "$${")

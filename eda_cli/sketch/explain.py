@@ -1,0 +1,101 @@
+"""What pydantic found, in the words of the sketch and with its place. Knows no key and no kind by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from eda_cli.errors import Problem
+from eda_cli.sketch import model, words
+from eda_cli.sketch.data import shorten
+from eda_cli.sketch.places import Path, Places
+
+
+def explain(error: ValidationError, places: Places) -> list[Problem]:
+    """A problem for each error, but for those with a value of which a problem is told already."""
+    problems: list[Problem] = []
+    for detail in error.errors(include_url=False):
+        path, on_key = _path(detail)
+        if not places.wrong(path):
+            problems += _problems(detail, path, on_key, places)
+    return problems
+
+
+def _path(detail: ErrorDetails) -> tuple[Path, bool]:
+    """Where it is wrong; whether the key is, and not its value."""
+    steps = detail["loc"]
+    return (tuple(steps[:-1]), True) if steps and steps[-1] == "[key]" else (tuple(steps), False)
+
+
+def _problems(detail: ErrorDetails, path: Path, on_key: bool, places: Places) -> list[Problem]:
+    told: dict[str, Any] = detail.get("ctx") or {}
+    if detail["type"] == "missing":
+        return [_missing(path, places)]
+    if detail["type"] == "extra_forbidden":
+        return [_unknown(path, places)]
+    if detail["type"] == "value":
+        return value_problems(path, told["problems"], places)
+    line, column = places.key(path) if on_key else places.value(path)
+    if detail["type"] != "misfit":  # none is known to get here
+        return [Problem(line, column, f"{words.subject(path)} is not valid here")]
+    if on_key:
+        name = shorten(str(path[-1]))
+        return [Problem(line, column, f"'{name}' is not {told['expected']}", told["why"], told["hint"])]
+    spot = places.spot(path)
+    why = f"it is {words.given(detail['input'], spot.written)}"
+    if told["why"] and not spot.written:
+        why = told["why"]
+    return [Problem(line, column, f"{words.subject(path)} must be {told['expected']}", why, told["hint"])]
+
+
+def _missing(path: Path, places: Places) -> Problem:
+    key = str(path[-1])
+    owner = path[:-1]
+    field = next(f for n, f in _model(owner).model_fields.items() if (f.alias or n) == key)
+    example = f", as in {key}: {field.examples[0]}" if field.examples else ""
+    return Problem(*places.key(owner), f"{words.subject(owner)} has no '{key}'", hint=f"add it{example}")
+
+
+def _unknown(path: Path, places: Places) -> Problem:
+    key, owner = str(path[-1]), path[:-1]
+    kind = words.kind(owner)
+    line, column = places.key(path)
+    known = model.keys_of(_model(owner))
+    guess = words.meant(key, known)
+    later = next((word for word in (key, *words.SYNONYMS.get(key.lower(), ())) if word in words.LATER.get(kind, ())), None)
+    what = f"{words.subject(owner)} has no key '{shorten(key)}'"
+    if later:
+        return Problem(line, column, what, f"'{later}' {words.NOT_YET}", "leave it out")
+    if guess:
+        return Problem(line, column, what, hint=f"did you mean '{guess}'?")
+    elsewhere = [name for name, other in model.MODELS.items() if name != kind and key in model.keys_of(other)]
+    if elsewhere:
+        return Problem(line, column, what, f"it is a key of a {' and a '.join(elsewhere)}", "move it there, or leave it out")
+    hint = f"its keys are {', '.join(known)}" if known else "leave it out"
+    return Problem(line, column, what, hint=hint)
+
+
+def value_problems(path: Path, found: Sequence[Any], places: Places) -> list[Problem]:
+    """What `payloads` says about the value at `path`, each where it stands."""
+    problems = []
+    for one in found:
+        at = (*path, *one.path)
+        if places.wrong(at):
+            continue
+        spot = places.spot(at)
+        if spot.written:
+            problems.append(Problem(*spot.place, f"what '{shorten(spot.written)}' stands for cannot be used here",
+                                    "the environment gives it", "see what the variable holds"))
+        else:
+            problems.append(Problem(*spot.place, one.what, one.why, one.hint))
+    return problems
+
+
+def _model(path: Path) -> type[BaseModel]:
+    kind = words.kind(path)
+    if kind == "broker" and len(path) == 2:
+        return {"kafka": model.Kafka}.get(str(path[1]), model.Nothing)
+    return model.MODELS[kind]

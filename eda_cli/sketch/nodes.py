@@ -1,0 +1,153 @@
+"""From text to a tree of nodes, each with its place. Knows YAML's syntax, and no meaning of any scalar.
+
+Composed from parser events without recursion: PyYAML's own composers recurse, the C one until it crashes.
+Aliases share their node; what they would expand to is counted, never built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from eda_cli.errors import Problem
+
+MAX_LEVELS = 100
+MAX_VALUES = 50_000
+MAX_CHARACTERS = 2_000_000  # of all scalars, with every alias expanded
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Unreadable(Exception):  # noqa: N818 - the text is what is unreadable
+    """The text is no YAML that a sketch may be. Holds the problem, and the parser's error where it was one."""
+
+    def __init__(self, problem: Problem | None, error: yaml.MarkedYAMLError | None = None) -> None:
+        super().__init__()
+        self.problem = problem
+        self.error = error
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """`pairs` of a map, `items` of a list, `text` of a scalar. `start` and `end` are indexes into the text."""
+
+    kind: str  # "map", "list" or "scalar"
+    line: int
+    column: int
+    start: int
+    end: int
+    tag: str | None = None
+    text: str = ""
+    plain: bool = False  # a scalar without quotes
+    flow: bool = False  # a map or list in brackets
+    items: list[Node] = field(default_factory=list)
+    pairs: list[tuple[Node, Node]] = field(default_factory=list)
+    values: int = 1  # how many nodes this one expands to
+    characters: int = 0
+    levels: int = 1
+
+
+@dataclass(slots=True)
+class _Open:
+    node: Node
+    anchor: str | None
+    key: Node | None = None
+
+
+class _Composer:
+    def __init__(self) -> None:
+        self.root: Node | None = None
+        self.documents = 0
+        self.open: list[_Open] = []
+        self.anchors: dict[str, Node] = {}
+
+    def take(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.ScalarEvent):
+            node = _node("scalar", event, text=event.value, plain=not event.style)
+            node.characters = len(event.value)
+            if event.anchor:
+                self.anchors[event.anchor] = node
+            self.attach(node)
+        elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            kind = "map" if isinstance(event, yaml.MappingStartEvent) else "list"
+            self.open.append(_Open(_node(kind, event, flow=bool(event.flow_style)), event.anchor))
+            if event.anchor:  # known while open, so that an alias inside itself is seen
+                self.anchors[event.anchor] = self.open[-1].node
+            if len(self.open) > MAX_LEVELS:
+                raise Unreadable(_too_deep(self.open[-1].node))
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            done = self.open.pop()
+            done.node.end = event.end_mark.index
+            self.attach(done.node)
+        elif isinstance(event, yaml.AliasEvent):
+            self.attach(self.alias(event))
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                raise Unreadable(_at(event, "a second document begins here", "a file holds one sketch",
+                                     "remove the '---', or put what follows into a file of its own"))
+
+    def alias(self, event: yaml.AliasEvent) -> Node:
+        node = self.anchors.get(event.anchor)
+        if node is None:
+            raise Unreadable(_at(event, f"'*{event.anchor}' refers to an anchor that is not defined above",
+                                 hint=f'quote it if it is text: "*{event.anchor}"'))
+        if any(one.node is node for one in self.open):
+            raise Unreadable(_at(event, f"'*{event.anchor}' stands inside what it refers to",
+                                 "it would never end", "take it out"))
+        return node
+
+    def attach(self, node: Node) -> None:
+        if not self.open:
+            self.root = node
+            return
+        parent = self.open[-1]
+        holder = parent.node
+        if holder.kind == "list":
+            holder.items.append(node)
+        elif parent.key is None:
+            parent.key = node
+        else:
+            holder.pairs.append((parent.key, node))
+            parent.key = None
+        holder.values += node.values
+        holder.characters += node.characters
+        holder.levels = max(holder.levels, node.levels + 1)
+        if holder.levels + len(self.open) - 1 > MAX_LEVELS:
+            raise Unreadable(_too_deep(holder))
+        if holder.values > MAX_VALUES:
+            raise Unreadable(Problem(holder.line, holder.column, f"the sketch holds more than {MAX_VALUES:,} values",
+                                     "aliases count as often as they are used", "make it smaller"))
+        if holder.characters > MAX_CHARACTERS:
+            raise Unreadable(Problem(holder.line, holder.column,
+                                     f"the sketch holds more than {MAX_CHARACTERS:,} characters",
+                                     "aliases count as often as they are used", "make it smaller"))
+
+
+def compose(text: str) -> Node | None:
+    """The tree of `text`, None of an empty one. Raises Unreadable."""
+    composer = _Composer()
+    try:
+        for event in yaml.parse(text, Loader=_PARSER):
+            composer.take(event)
+    except yaml.MarkedYAMLError as error:
+        raise Unreadable(None, error) from None
+    except yaml.YAMLError:
+        raise Unreadable(Problem(0, 0, "the file cannot be read as YAML", hint="save it as UTF-8 text")) from None
+    return composer.root
+
+
+def _node(kind: str, event: Any, **more: Any) -> Node:
+    start, end = event.start_mark, event.end_mark
+    return Node(kind, start.line + 1, start.column + 1, start.index, end.index, event.tag, **more)
+
+
+def _at(event: yaml.Event, what: str, why: str = "", hint: str = "") -> Problem:
+    mark = event.start_mark
+    return Problem(mark.line + 1, mark.column + 1, what, why, hint)
+
+
+def _too_deep(node: Node) -> Problem:
+    return Problem(node.line, node.column, f"the sketch is nested more than {MAX_LEVELS} levels deep",
+                   hint="make it flatter")

@@ -1,0 +1,71 @@
+"""Where each thing of a sketch stands in its file, and how it was written. Knows no meaning of any of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+Path = tuple[str | int, ...]
+Place = tuple[int, int]  # line and column, both from 1
+
+
+@dataclass(slots=True, eq=False)
+class Spot:
+    """One value: its place, its key's place, and the spots of what it holds.
+
+    `written` is the source text of a scalar that holds `${…}`; `wrong` that a problem is told already.
+    """
+
+    place: Place
+    key: Place | None = None
+    inside: dict[str | int, Spot] = field(default_factory=dict)
+    written: str | None = None
+    plain: bool = False
+    wrong: bool = False
+
+    def under(self, key: Place) -> Spot:
+        """The same value under another key (an alias, say)."""
+        return Spot(self.place, key, self.inside, self.written, self.plain, self.wrong)
+
+
+class Places:
+    """All spots of a sketch. A path that the file does not spell out leads to the nearest thing that it does."""
+
+    def __init__(self, root: Spot, taken: Mapping[str, str] | None = None) -> None:
+        self.root = root
+        self.taken = dict(taken or {})  # what came from the environment, by variable
+
+    def spot(self, path: Path) -> Spot:
+        """A step that is not there is skipped: `publishes: invoices` answers to (…, "publishes", 0, "to")."""
+        spot = self.root
+        for step in path:
+            spot = spot.inside.get(step, spot)
+        return spot
+
+    def exact(self, path: Path) -> Spot | None:
+        """The spot of exactly this path, None where the file has none."""
+        spot: Spot | None = self.root
+        for step in path:
+            if spot is None:
+                return None
+            spot = spot.inside.get(step)
+        return spot
+
+    def value(self, path: Path) -> Place:
+        return self.spot(path).place
+
+    def key(self, path: Path) -> Place:
+        spot = self.spot(path)
+        return spot.key or spot.place
+
+    def wrong(self, path: Path) -> bool:
+        """Whether a problem with this value, or with one around it, is told already."""
+        spot = self.root
+        for step in path:
+            if spot.wrong:
+                return True
+            spot = spot.inside.get(step, spot)
+        return spot.wrong
+
+
+NOWHERE = Places(Spot((0, 0)))
