@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class EdaError(Exception):
@@ -113,7 +114,7 @@ class PublishError(ChannelError):
     """
 
     def __init__(self, what: str, why: str = "", hint: str = "", *, unstored: Sequence[str | None] = (),
-                 receipts: Sequence[object] = ()) -> None:
+                 receipts: Sequence[Any] = ()) -> None:
         super().__init__(what, why, hint)
         self.unstored = tuple(unstored)
         self.receipts = tuple(receipts)

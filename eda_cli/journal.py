@@ -6,6 +6,7 @@ sampled above LINES_PER_S, while the `counted` line behind each batch always hol
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ BODY_SHOWN = 2_000  # bytes of a body that an observation carries
 FILE_LIMIT = 32 * 1024 * 1024  # bytes; then the file moves to `.jsonl.1` and a new one begins
 _TAIL = 64 * 1024  # bytes at the end of a file in which its last `counted` line is found
 
-Counts = dict[str, dict[str, int]]  # kind -> topic -> how many since the run's events began
+Counts = dict[str, dict[str, int]]  # kind -> topic (or part) -> how many since the run's events began
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class Journal:
         for index in range(self._allowed(len(events))):
             event, receipt = events[index], receipts[index]
             self._lines.append(self._line("published", {
-                "topic": topic, "partition": receipt.partition, "offset": receipt.offset, **_shown(event)}))
+                "topic": topic, "partition": receipt.partition, "offset": receipt.offset, **shown(event)}))
 
     def consumed(self, kind: str, deliveries: Sequence[Delivery], **fields: Any) -> None:
         """These were received, handled or failed (`kind`), just now."""
@@ -89,7 +90,12 @@ class Journal:
         for delivery in deliveries[:self._allowed(len(deliveries))]:
             self._lines.append(self._line(kind, {
                 "topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset,
-                "after_ms": round((moment - delivery.published) * 1000, 1), **_shown(delivery.event), **fields}))
+                "after_ms": round((moment - delivery.published) * 1000, 1), **shown(delivery.event), **fields}))
+
+    def count(self, kind: str, name: str) -> None:
+        """One more of what is counted but is no event."""
+        self._count(kind, name, 1)
+        self.flush()
 
     def flush(self) -> None:
         """Write what was told since, with the totals behind it."""
@@ -135,27 +141,39 @@ class Journal:
 class Listener:
     """Reads what the processes of a run tell, in the order of time as far as one look shows it.
 
-    With `from_start` False only what is told from now on. Files that appear later are read from their start.
+    `since` None reads all that is kept; else only what was told at that time (RFC 3339) or later. Then `past`
+    holds what stood shortly before, the latest totals among it. Files that appear later are read whole.
     """
 
-    def __init__(self, folder: Path, from_start: bool = True) -> None:
+    def __init__(self, folder: Path, since: str | None = None) -> None:
         self._folder = folder
+        self._since = since or ""
         self._open: dict[str, _Tail] = {}
-        for path in self._files():
-            self._open[path.name] = _Tail(path, at_end=not from_start)
+        self.past: list[Observation] = []
+        if since is not None:
+            for path in self._files():
+                self._open[path.name] = _Tail(path, near_end=True)
+            self._first = self._read()
+            self.past = [seen for seen in self._first if seen.time < self._since]
+            self._first = [seen for seen in self._first if seen.time >= self._since]
+        else:
+            self._first = []
 
     def poll(self) -> list[Observation]:
         """What was told since the last call; never waits."""
         for path in self._files():
             if path.name not in self._open:
-                self._open[path.name] = _Tail(path, at_end=False)
-        seen = [observation for tail in self._open.values() for observation in tail.read()]
+                self._open[path.name] = _Tail(path, near_end=False)
+        seen, self._first = self._first + self._read(), []
         seen.sort(key=lambda observation: observation.time)
         return seen
 
     def close(self) -> None:
         for tail in self._open.values():
             tail.close()
+
+    def _read(self) -> list[Observation]:
+        return [observation for tail in self._open.values() for observation in tail.read()]
 
     def _files(self) -> Iterable[Path]:
         try:
@@ -167,12 +185,12 @@ class Listener:
 class _Tail:
     """One journal file, followed across its turning over."""
 
-    def __init__(self, path: Path, at_end: bool) -> None:
+    def __init__(self, path: Path, near_end: bool) -> None:
         self._path = path
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._rest = b""
-        if at_end:
-            os.lseek(self._fd, 0, os.SEEK_END)
+        if near_end:
+            os.lseek(self._fd, max(0, os.fstat(self._fd).st_size - _TAIL), os.SEEK_SET)
 
     def read(self) -> list[Observation]:
         seen = self._read_open()
@@ -208,6 +226,33 @@ def _parsed(lines: Iterable[bytes]) -> Iterable[Observation]:
             continue
 
 
+def log(text: str) -> None:
+    """A line of this process's own log, its stderr; each line carries the time, so that views can interleave."""
+    stamp = rfc3339(time.time())
+    os.write(2, b"".join(f"{stamp} {line}\n".encode(errors="replace") for line in text.splitlines() or [""]))
+
+
+def log_to(path: Path) -> None:
+    """From now on stdout and stderr of this process, and the warnings of its libraries, go to that file."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+    log_libraries()
+
+
+def log_libraries() -> None:
+    """The warnings of libraries become lines of this process's log."""
+    handler = _LogHandler(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+
+
+class _LogHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        log(self.format(record))
+
+
 def last_counts(path: Path) -> Counts:
     """The totals of a journal file; empty where it has none yet."""
     for observation in reversed(last_observations(path)):
@@ -236,7 +281,7 @@ def _append(path: Path) -> int:
     return fd
 
 
-def _shown(event: Event) -> dict[str, Any]:
+def shown(event: Event) -> dict[str, Any]:
     """What an observation tells of an event: its body as text, cut at BODY_SHOWN bytes (`size` is the whole)."""
     data = event.data
     shown: dict[str, Any] = {"id": event.id, "type": event.type}

@@ -1,0 +1,5 @@
+"""`python -m eda_cli` is `eda`."""
+
+from eda_cli.cli import main
+
+main()

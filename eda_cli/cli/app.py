@@ -1,0 +1,70 @@
+"""The application: all commands, and what every one of them shares. Knows not what a command does."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from eda_cli import __version__
+from eda_cli.cli import console, engine, events, look, sketches, up
+from eda_cli.errors import EdaError
+
+
+class Commands(TyperGroup):
+    """Where errors become text and exit codes, for every command."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `eda tail | head`: whoever read is content
+            console.close_quietly()
+            raise typer.Exit(0) from None
+        except EdaError as wrong:
+            if debug():
+                raise
+            console.report(wrong)
+            raise typer.Exit(wrong.exit_code) from None
+        except (typer.Exit, typer.Abort, typer.TyperException, KeyboardInterrupt):
+            raise
+        except Exception as wrong:
+            if debug():
+                raise
+            console.report(EdaError(f"this should not have happened: {type(wrong).__name__}: {wrong}",
+                                    "it is a fault of eda, not of your sketch",
+                                    "see where it comes from with: eda --debug …"))
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Sketch event-driven systems in YAML, run them locally and watch the events flow.",
+    epilog="Begin with: eda init, then eda up. Each command has examples: eda up --help",
+)
+
+
+def debug() -> bool:
+    return bool(os.environ.get("EDA_DEBUG"))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"eda {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
+                                          help="Print the version and exit.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+) -> None:
+    if debug:
+        os.environ["EDA_DEBUG"] = "1"
+
+
+for room in (up, look, events, sketches, engine):
+    room.register(app)

@@ -1,0 +1,118 @@
+"""`check`, `config`, `schema`, `graph` and `init`: the sketch itself, nothing is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eda_cli.cli import console
+from eda_cli.cli.options import Json, Sketch
+from eda_cli.cli.up import DEFAULT_SKETCH, Knobs
+from eda_cli.errors import EdaError, SketchError, UsageError
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Examples: eda check · eda check shop.yaml --broker kafka · eda check shop.yaml --json")(check)
+    app.command(epilog="Examples: eda config · eda config shop.yaml")(config)
+    app.command(epilog="Examples: eda schema > sketch.schema.json")(schema)
+    app.command(epilog="Examples: eda graph · eda graph shop.yaml > shop.mmd")(graph)
+    app.command(epilog="Examples: eda init · eda init --example shop · eda init orders.yaml")(init)
+
+
+def check(
+    sketches: Annotated[list[Path] | None, typer.Argument(metavar="[SKETCH]...", help="Default: sketch.yaml here.")] = None,
+    broker: Annotated[str | None, typer.Option("--broker", metavar="NAME", help="Check for this broker.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors.")] = False,
+    json: Json = False,
+) -> None:
+    """Say everything that is wrong with a sketch, each with its line and what to do; starts nothing."""
+    from eda_cli.channels import CHANNELS
+    from eda_cli.sketch.check import demands
+    from eda_cli.sketch.load import load
+
+    failed = False
+    for path in sketches or [DEFAULT_SKETCH]:
+        try:
+            loaded = load(path)
+            warnings = loaded.warnings
+            resolved = Knobs(broker, None, (), None).turn(loaded.resolved)
+            kind = resolved.broker["kind"]
+            errors = demands(loaded, frozenset(one.name for one in CHANNELS[kind].can), kind) if kind in CHANNELS else []
+        except SketchError as wrong:
+            warnings, errors = (), list(wrong.problems)
+        for level, problems in (("error", errors), ("warning", warnings)):
+            for problem in problems:
+                if json:
+                    console.write_json({"file": str(path), "level": level, "line": problem.line, "column": problem.column,
+                                        "what": problem.what, "why": problem.why, "hint": problem.hint})
+                else:
+                    from eda_cli.view.escape import escaped
+
+                    console.out().print(escaped(f"{level}: {problem.text(str(path))}"), soft_wrap=True,
+                                        style="red" if level == "error" else "yellow")
+        failed = failed or bool(errors) or (strict and bool(warnings))
+        if not errors and not json:
+            console.say(f"{path}: fine" + (f", {len(warnings)} warnings" if warnings else ""))
+    if failed:
+        raise typer.Exit(2)
+
+
+def config(sketch: Sketch = DEFAULT_SKETCH) -> None:
+    """Print the sketch in its full form, every default filled in; it loads back as it is."""
+    from eda_cli.sketch.load import load
+    from eda_cli.sketch.render import config as render
+
+    typer.echo(render(load(sketch)), nl=False)
+
+
+def schema() -> None:
+    """Print the JSON Schema of sketches, for editors that complete and check."""
+    import orjson
+
+    from eda_cli.sketch.schema import schema as make
+
+    typer.echo(orjson.dumps(make(), option=orjson.OPT_INDENT_2))
+
+
+def graph(sketch: Sketch = DEFAULT_SKETCH) -> None:
+    """Print the sketch as a Mermaid flowchart: generators, topics, groups, services."""
+    from eda_cli.sketch.graph import mermaid
+    from eda_cli.sketch.load import load
+
+    typer.echo(mermaid(load(sketch).resolved))
+
+
+def init(
+    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="The file to write.")] = DEFAULT_SKETCH,
+    example: Annotated[str | None, typer.Option("--example", metavar="NAME", help="One of the examples instead.",
+                                                autocompletion=lambda: _examples())] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+) -> None:
+    """Write a commented starter sketch, or one of the examples."""
+    from eda_cli.sketch.starter import examples, starter
+
+    if example is None:
+        text = starter()
+    elif (text := examples().get(example, "")) == "":
+        raise UsageError(f"there is no example '{example}'", f"known: {', '.join(sorted(examples()))}",
+                         "for example: eda init --example shop")
+    if path.is_dir():
+        path = path / DEFAULT_SKETCH
+    try:
+        with path.open("w" if force else "x") as file:
+            file.write(text)
+    except FileExistsError:
+        raise EdaError(f"{path} is there already", "it is left as it is",
+                       "overwrite it with --force, or name another file") from None
+    except OSError as wrong:
+        raise EdaError(f"{path} cannot be written", wrong.strerror or str(wrong)) from None
+    console.say(f"wrote {path}; start it with: eda up" + ("" if path == DEFAULT_SKETCH else f" {path}"))
+
+
+def _examples() -> list[str]:
+    from eda_cli.sketch.starter import examples
+
+    return sorted(examples())
+

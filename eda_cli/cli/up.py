@@ -1,0 +1,233 @@
+"""`up` and `down`: a sketch comes alive, and goes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eda_cli.cli import console
+from eda_cli.cli.options import Json, Run, Sketch
+from eda_cli.errors import EdaError, SketchError, UsageError
+
+if TYPE_CHECKING:
+    from eda_cli.runs.folder import RunFolder
+    from eda_cli.sketch.load import Loaded
+    from eda_cli.sketch.resolved import Resolved
+
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+DEFAULT_SKETCH = Path("sketch.yaml")
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Examples: eda up · eda up shop.yaml --broker embedded · eda up -d --wait-timeout 60 · "
+                       "eda up --for 10s --json · eda up --watch")(up)
+    app.command(epilog="Examples: eda down · eda down --run shop · eda down --keep · eda down --all")(down)
+
+
+def up(
+    sketch: Sketch = DEFAULT_SKETCH,
+    broker: Annotated[str | None, typer.Option("--broker", metavar="NAME",
+                                               help="embedded or kafka, whatever the sketch says.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Another name for this run.")] = None,
+    detach: Annotated[bool, typer.Option("-d", "--detach", help="Start it and leave it running.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Apply each change of the sketch when it is saved.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Throw away the events of the last run.")] = False,
+    for_: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Stop after this time: 10s, 5m.")] = None,
+    scale: Annotated[list[str] | None, typer.Option("--scale", metavar="PART=N",
+                                                    help="Another number of replicas.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="The seed of all random values.")] = None,
+    wait_timeout: Annotated[float, typer.Option("--wait-timeout", metavar="SECONDS", min=0.1,
+                                                help="How long to wait until all is ready.")] = 120.0,
+    json: Json = False,
+) -> None:
+    """Start a sketch and show its events as they flow; Ctrl-C stops it and keeps the events.
+
+    On a run that is up it applies what changed in the sketch, and shows its events; Ctrl-C then only detaches.
+    """
+    from eda_cli.cli import watching
+    from eda_cli.runs import lifecycle
+
+    knobs = Knobs(broker, name, tuple(scale or ()), seed)
+    seconds = _duration(for_) if for_ is not None else None
+    loaded = load(sketch, knobs)
+    wanted = lifecycle.Wanted(loaded.resolved, loaded.path, loaded.text, lambda: decide(loaded.resolved),
+                              fresh=fresh, leashed=not detach)
+    brought = lifecycle.up(wanted, on_discard=_sweep)
+    watching.follow(brought, watching.Wishes(
+        json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,
+        reload=(lambda: load(sketch, knobs)) if watch else None, path=sketch))
+
+
+class Knobs:
+    """What the command line says over the sketch."""
+
+    def __init__(self, broker: str | None, name: str | None, scale: tuple[str, ...], seed: int | None) -> None:
+        self.broker, self.name, self.scale, self.seed = broker, name, scale, seed
+
+    def turn(self, resolved: Resolved) -> Resolved:
+        """The sketch with them applied. Raises UsageError."""
+        if self.name is not None:
+            if not NAME.fullmatch(self.name):
+                raise UsageError(f"'{self.name}' cannot be a name", "a name is lower case letters, digits, - and _, "
+                                 "begins with a letter and has at most 40 characters", "for example: --name shop-2")
+            resolved = replace(resolved, name=self.name)
+        if self.seed is not None:
+            resolved = replace(resolved, seed=self.seed)
+        if self.broker is not None:
+            resolved = replace(resolved, broker=_broker(self.broker, resolved.broker))
+        for scale in self.scale:
+            resolved = _scaled(resolved, scale)
+        return resolved
+
+
+def load(path: Path, knobs: Knobs) -> Loaded:
+    """The sketch as it is wished, its warnings told. Raises SketchError, UsageError."""
+    from eda_cli.channels import CHANNELS
+    from eda_cli.sketch.check import demands
+    from eda_cli.sketch.load import load as load_file
+
+    loaded = load_file(path)
+    for warning in loaded.warnings:
+        console.say(f"warning: {warning.text(str(path))}", "yellow")
+    loaded = replace(loaded, resolved=knobs.turn(loaded.resolved))
+    kind = loaded.resolved.broker["kind"]
+    if kind in CHANNELS:
+        can = frozenset(ability.name for ability in CHANNELS[kind].can)
+        if refused := demands(loaded, can, kind):
+            raise SketchError(str(path), refused)
+    return loaded
+
+
+def decide(resolved: Resolved) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """The broker of a run that begins, and its address where it is known already.
+
+    `auto` is Kafka in a container where an engine answers and the image can be had, else embedded.
+    """
+    from eda_cli.cli.engine import image_for, pull_with_progress
+    from eda_cli.runs.folder import RunFolder
+
+    wish = dict(resolved.broker)
+    kind = wish["kind"]
+    if kind == "auto":
+        kind = "kafka" if _kafka_offered(resolved) else "embedded"
+    if kind == "embedded":
+        path = RunFolder.of(resolved.name).path / "events.db"
+        return {"kind": "embedded"}, {"channel": "embedded", "path": str(path)}
+    if servers := wish.get("bootstrap_servers"):
+        address = {"channel": kind, "bootstrap": ",".join(servers), "run": resolved.name, "ours": False}
+        return {"kind": kind, "bootstrap_servers": servers}, address
+    image = image_for(kind, wish.get("image"))
+    pull_with_progress(image)
+    return {"kind": kind, "image": image, "port": wish.get("port"), "kept": True}, None
+
+
+def _kafka_offered(resolved: Resolved) -> bool:
+    """Whether `auto` can be Kafka here: an engine answers and has the image, or can pull it."""
+    from eda_cli.channels.containers import Engine, EngineAbsent
+    from eda_cli.cli.engine import image_for, pull_with_progress
+    from eda_cli.errors import Unreachable
+
+    image = image_for("kafka", None)
+    try:
+        Engine.connect().close()
+    except EngineAbsent:
+        return False
+    except Unreachable as wrong:
+        console.say(f"warning: no Kafka, running embedded: {wrong.what}", "yellow")
+        return False
+    try:
+        pull_with_progress(image)
+    except Unreachable as wrong:
+        console.say(f"warning: no Kafka, running embedded: {wrong.what}", "yellow")
+        return False
+    return True
+
+
+def down(
+    run: Run = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the events: the next up goes on with them.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every run of this home.")] = False,
+    json: Json = False,
+) -> None:
+    """Stop a run and delete its events; says what is gone."""
+    from eda_cli.runs import folder, lifecycle
+
+    for one in folder.all_runs() if all_ else [lifecycle.find_any(run)]:
+        _down(one, keep, json)
+
+
+def _down(run: RunFolder, keep: bool, json: bool) -> None:
+    from eda_cli.runs import lifecycle
+    from eda_cli.view.picture import Picture
+
+    processes = len(run.alive())
+    kept = bool(run.info().broker.get("kept"))
+    events = Picture().see_all(run.last_told()).published()
+    lifecycle.stop(run)
+    gone = {"run": run.name, "processes": processes, "containers": int(kept and processes > 0), "events": 0}
+    if not keep:
+        swept = _sweep(run)
+        gone["containers"] = max(gone["containers"], len(swept.get("containers", ())))
+        gone["events"] = events
+        run.delete()
+    if json:
+        console.write_json(gone)
+        return
+    parts = [_many(gone[what], what.removesuffix("s")) for what in ("processes", "containers", "events")
+             if gone[what] or what == "processes"]
+    console.say(f"{run.name} is down: {', '.join(parts)}" + ("; its events are kept" if keep else ""))
+
+
+def _sweep(run: RunFolder) -> Mapping[str, Any]:
+    """Remove what a run that stopped left on the engine; what that was."""
+    if not run.info().broker.get("kept"):
+        return {}
+    from eda_cli.channels.containers import Engine
+
+    engine = Engine.connect()
+    try:
+        swept: Mapping[str, Any] = engine.sweep(run.info().id, volumes=True)
+        return swept
+    finally:
+        engine.close()
+
+
+def _many(number: int, thing: str) -> str:
+    plural = "processes" if thing.startswith("process") else f"{thing}s"
+    singular = "process" if thing.startswith("process") else thing
+    return f"{number:,} {singular if number == 1 else plural}"
+
+
+def _broker(name: str, wished: Mapping[str, Any]) -> Mapping[str, Any]:
+    from eda_cli.channels import CHANNELS
+
+    if name not in (*CHANNELS, "auto"):
+        raise UsageError(f"there is no broker '{name}'", f"known: auto, {', '.join(CHANNELS)}",
+                         "for example: --broker embedded")
+    return wished if wished["kind"] == name else {"kind": name}
+
+
+def _scaled(resolved: Resolved, scale: str) -> Resolved:
+    part, equals, number = scale.partition("=")
+    if not equals or not number.isdigit() or not 1 <= int(number) <= 100:
+        raise UsageError(f"--scale {scale} is not PART=N", "N is a number from 1 to 100", "for example: --scale shipping=3")
+    for room in ("generators", "consumers"):
+        parts = getattr(resolved, room)
+        if part in parts:
+            return replace(resolved, **{room: {**parts, part: replace(parts[part], replicas=int(number))}})
+    names = ", ".join((*resolved.generators, *resolved.consumers))
+    raise UsageError(f"--scale {scale}: there is no part '{part}'", f"parts of this sketch: {names}")
+
+
+def _duration(text: str) -> float:
+    from eda_cli.payloads import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as wrong:
+        raise UsageError(f"--for {text} is no time", str(wrong), "for example: --for 10s") from None

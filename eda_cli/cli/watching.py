@@ -1,0 +1,274 @@
+"""What `up` does once a run was brought up: waits until it is ready, shows its events, ends it or detaches."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from eda_cli.cli import console
+from eda_cli.errors import EdaError, NotReady
+from eda_cli.journal import Listener, Observation
+from eda_cli.runs import lifecycle
+from eda_cli.runs.lifecycle import Brought
+from eda_cli.view.lines import Flow
+
+if TYPE_CHECKING:
+    from eda_cli.sketch.load import Loaded
+
+LOOK_S = 0.025  # how often the journals and the saved sketch are looked at
+
+
+@dataclass(slots=True)
+class Wishes:
+    """How to follow. `reload` gives the sketch anew after a save, None where nobody watches it."""
+
+    json: bool
+    detach: bool
+    for_s: float | None
+    wait_s: float
+    reload: Callable[[], Loaded] | None
+    path: Path
+
+
+def follow(brought: Brought, wishes: Wishes) -> None:
+    """Until the run ends, or the user does. Raises EdaError with what made it fail."""
+    _Following(brought, wishes).run()
+
+
+class _Following:
+    def __init__(self, brought: Brought, wishes: Wishes) -> None:
+        self._brought = brought
+        self._run = brought.run
+        self._wishes = wishes
+        self._mine = brought.supervisor is not None and not wishes.detach
+        self._listener = Listener(brought.run.path, since=brought.since)
+        sketch = brought.run.sketch()
+        out = console.out()
+        self._flow = Flow(out, [*sketch.generators, *sketch.consumers], out.width if out.is_terminal else None)
+        self._flow.past(self._listener.past)
+        self._begun = time.monotonic()
+        self._ready_at: float | None = None
+        self._held: list[Observation] = []  # told before it was ready
+        self._interrupts = 0
+        self._stopping = False
+        self._saved = _stamp(wishes.path)
+        self._wake, self._waker = os.pipe()
+
+    def run(self) -> None:
+        self._listen()
+        try:
+            self._wait_ready()
+            if self._wishes.detach:
+                return
+            while not self._ended():
+                self._look(LOOK_S)
+            self._look(0)
+            self._finish()
+        finally:
+            self._listener.close()
+
+    # --- until it is ready
+
+    def _wait_ready(self) -> None:
+        if self._brought.how in ("attached", "applied"):
+            self._tell_attached()
+        with console.err().status("starting …") if console.err().is_terminal else _Silent() as status:
+            while not self._ended() and self._ready_at is None and not self._interrupts:
+                seen = self._look(LOOK_S, show=False)
+                for observation in seen:
+                    if observation.kind == "starting" and observation.part == "keeper":
+                        status.update(str(observation.fields.get("text", "starting …")))
+                    if observation.kind == "ready" and observation.part == "run":
+                        self._ready_at = time.monotonic()
+                if self._brought.supervisor is None and self._flow.picture.state != "starting":
+                    self._ready_at = time.monotonic()
+                if self._ready_at is None and time.monotonic() - self._begun > self._wishes.wait_s:
+                    self._late()
+        if self._ready_at is not None:
+            self._header()
+            self._show(self._held)
+            self._held = []
+
+    def _late(self) -> None:
+        waiting = [name for name, part in self._flow.picture.helpers.items() if part.state != "running"]
+        waiting += [name for (name, _), part in self._flow.picture.parts.items() if part.state != "running"]
+        if self._brought.supervisor is not None:
+            lifecycle.stop(self._run)
+        raise NotReady(f"the run '{self._run.name}' was not ready in {self._wishes.wait_s:g} s",
+                       f"still waiting for: {', '.join(waiting) or 'the broker'}; logs: {self._run.path}",
+                       "give it longer: --wait-timeout 300")
+
+    def _header(self) -> None:
+        """One line: name, broker and version, the address for one's own programs, seed."""
+        info, address = self._run.info(), self._run.address() or {}
+        version = address.get("version") or _version_of(info.broker["kind"])
+        if "bootstrap" in address:
+            where = address["bootstrap"]
+            if "internal" in address:
+                where += f" (from containers: {address['internal']})"
+        else:
+            where = str(address.get("path", ""))
+        console.say(f"{info.name} on {version} · {where} · seed {info.seed}", "bold")
+
+    def _tell_attached(self) -> None:
+        for change in self._brought.changed:
+            console.say(f"applied: {change}", "green")
+        if not self._wishes.detach:
+            console.say("attached to the run that is up; Ctrl-C detaches, eda down ends it", "dim")
+
+    # --- while it runs
+
+    def _look(self, seconds: float, show: bool = True) -> list[Observation]:
+        """Wait a moment, then take in what was told and what was wished."""
+        if seconds and select.select([self._wake], [], [], seconds)[0]:
+            os.read(self._wake, 64)
+        seen = self._listener.poll()
+        if show:
+            self._show(seen)
+        else:
+            self._held = [*self._held, *seen]
+            for observation in seen:
+                self._flow.picture.see(observation)
+        if self._interrupts or self._time_is_up():
+            self._stop()
+        if show and self._wishes.reload is not None and not self._stopping:
+            self._apply_saved(self._wishes.reload)
+        return seen
+
+    def _show(self, seen: list[Observation]) -> None:
+        if self._wishes.detach:
+            return
+        if self._wishes.json:
+            for observation in seen:
+                self._flow.picture.see(observation)
+                console.write_line(observation.to_line())
+            console.flush()
+        else:
+            self._flow.resize(console.out().width if console.out().is_terminal else None)
+            self._flow.show(seen)
+
+    def _time_is_up(self) -> bool:
+        for_s = self._wishes.for_s
+        return for_s is not None and self._ready_at is not None and time.monotonic() - self._ready_at >= for_s
+
+    def _stop(self) -> None:
+        if not self._mine:
+            if self._interrupts:
+                console.say("detached; the run goes on (eda down ends it)", "dim")
+                raise typer.Exit(0)
+            if not self._stopping:
+                raise typer.Exit(0)
+        pid = self._run.supervisor()
+        if pid and not self._stopping:
+            self._stopping = True
+            console.say("stopping; the events are kept (eda down deletes them)", "dim")
+            os.kill(pid, signal.SIGTERM)
+        elif pid and self._interrupts > 1:
+            os.kill(pid, signal.SIGQUIT)
+
+    def _apply_saved(self, reload: Callable[[], Loaded]) -> None:
+        stamp = _stamp(self._wishes.path)
+        if stamp == self._saved or stamp is None:
+            return
+        self._saved = stamp
+        try:
+            loaded = reload()
+            changed = lifecycle.apply(self._run, loaded.text, loaded.resolved)
+        except EdaError as wrong:
+            console.report(wrong)
+            console.say("what runs goes on unchanged", "dim")
+            return
+        for change in changed or ("nothing that matters",):
+            console.say(f"applied: {change}", "green")
+
+    # --- the end
+
+    def _ended(self) -> bool:
+        if self._brought.supervisor is not None:
+            return self._brought.supervisor.poll() is not None
+        return self._run.supervisor() is None
+
+    def _finish(self) -> None:
+        self._flow.say_left_out() if not self._wishes.json else None
+        self._show(self._held)
+        failure = self._flow.picture.failure
+        self._summary()
+        if failure is not None:
+            raise _Failed(failure)
+        if self._flow.picture.state != "stopped":
+            raise EdaError(f"the run '{self._run.name}' ended by itself",
+                           f"its supervisor was killed or failed; its log: {self._run.path}/supervisor.log",
+                           "go on with the same events: eda up")
+
+    def _summary(self) -> None:
+        picture = self._flow.picture
+        if not picture.parts:
+            return
+        parts = picture.by_part()
+        if self._wishes.json:
+            import orjson
+
+            line = orjson.dumps({"kind": "summary", "run": self._run.name, "parts": parts, "groups": picture.groups})
+            os.write(2, line + b"\n")
+            return
+        for name, row in parts.items():
+            told = ", ".join(f"{row[kind]:,} {kind}" for kind in ("published", "handled", "failed", "restarts") if row[kind])
+            console.say(f"  {name}: {told or 'nothing'}")
+        for group, lag in picture.groups.items():
+            console.say(f"  group {group}: lag {'unknown' if lag is None else f'{lag:,}'}")
+
+    def _listen(self) -> None:
+        os.set_blocking(self._waker, False)
+
+        def interrupted(*_: Any) -> None:
+            self._interrupts += 1
+            try:
+                os.write(self._waker, b"!")
+            except BlockingIOError:
+                pass
+
+        for wanted in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(wanted, interrupted)
+
+
+class _Failed(EdaError):
+    """The run could not go on; what its processes told of it."""
+
+    def __init__(self, told: Any) -> None:
+        super().__init__(told.get("what", "the run failed"), told.get("why", ""), told.get("hint", ""))
+        self.exit_code = int(told.get("exit_code", 1))
+
+
+class _Silent:
+    """Where there is no terminal, nothing spins."""
+
+    def __enter__(self) -> _Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def update(self, text: str) -> None: ...
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _version_of(kind: str) -> str:
+    if kind == "embedded":
+        import sqlite3
+
+        return f"embedded (SQLite {sqlite3.sqlite_version})"
+    return kind

@@ -1,0 +1,1 @@
+"""What is running: processes and the disk. Starts stubs and keepers by command line, and imports neither."""

@@ -1,0 +1,61 @@
+"""What differs between the sketch that runs and the one that is wished: pure, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eda_cli.runs.folder import RunInfo
+from eda_cli.sketch.resolved import Resolved
+
+
+def changes(old: Resolved, new: Resolved) -> list[str]:
+    """One line for each topic, generator and consumer that was added, removed or changed."""
+    before, after = old.to_json(), new.to_json()
+    lines: list[str] = []
+    for room, word in (("topics", "topic "), ("generators", ""), ("consumers", "")):
+        lines += _differences(word, before[room], after[room])
+    if before["events"] != after["events"]:
+        touched = [name for name in {**before["events"], **after["events"]}
+                   if before["events"].get(name) != after["events"].get(name)]
+        lines.append(f"changed event types: {', '.join(touched)}")
+    return lines
+
+
+def refusals(old: Resolved, new: Resolved, info: RunInfo) -> list[str]:
+    """What cannot be changed on events that are there already."""
+    lines: list[str] = []
+    if new.broker["kind"] != "auto" and not _same_broker(new.broker, info.broker):
+        lines.append(f"broker: {info.broker['kind']} runs, {new.broker['kind']} is wished")
+    if new.seed is not None and new.seed != info.seed:
+        lines.append(f"seed: {info.seed} runs, {new.seed} is wished")
+    for name, topic in new.topics.items():
+        have = old.topics.get(name)
+        if have is not None and have.compacted != topic.compacted:
+            lines.append(f"topic {name}: compacted was {_word(have.compacted)}, {_word(topic.compacted)} is wished")
+        if have is not None and topic.partitions < have.partitions:
+            lines.append(f"topic {name}: {have.partitions} partitions cannot become {topic.partitions}")
+    return lines
+
+
+def _same_broker(wished: Mapping[str, Any], runs: Mapping[str, Any]) -> bool:
+    return all(runs.get(name) == value for name, value in wished.items() if value is not None)
+
+
+def _differences(word: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    lines = [f"removed {word}{name}" for name in old if name not in new]
+    for name, have in new.items():
+        if name not in old:
+            lines.append(f"added {word}{name}")
+        elif fields := [field for field in have if have[field] != old[name].get(field)]:
+            lines.append(f"changed {word}{name}: {', '.join(_key(field) for field in fields)}")
+    return lines
+
+
+def _key(field: str) -> str:
+    """The sketch's word for a field."""
+    return {"start": "from", "rules": "publishes", "after_s": "after", "retention_s": "retention"}.get(field, field)
+
+
+def _word(yes: bool) -> str:
+    return "true" if yes else "false"

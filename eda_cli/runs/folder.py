@@ -1,0 +1,159 @@
+"""A run on the disk: `$EDA_HOME/<name>/`. Knows its files, not the processes that write them.
+
+A folder appears and vanishes by `rename`, so nobody ever sees half of one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from eda_cli import lock
+from eda_cli.event import now
+from eda_cli.journal import Observation, last_observations
+from eda_cli.sketch.resolved import Resolved
+
+SUPERVISOR = "supervisor"
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What was decided when the run was made; it holds until `down` or `--fresh`.
+
+    `id` is random: labels carry it, so that two homes on one engine never touch each other's. `broker` is
+    `{"kind": "embedded" | "kafka", …settings}`; `path` is the sketch's.
+    """
+
+    id: str
+    name: str
+    path: str
+    broker: Mapping[str, Any]
+    seed: int
+    created: str
+
+
+def home() -> Path:
+    """Where runs live: `$EDA_HOME`, else `$XDG_STATE_HOME/eda`, else `~/.local/state/eda`."""
+    if given := os.environ.get("EDA_HOME"):
+        return Path(given).expanduser().absolute()
+    state = os.environ.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "eda"
+
+
+class RunFolder:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def of(cls, name: str) -> RunFolder:
+        return cls(home() / name)
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def exists(self) -> bool:
+        return (self.path / "run.json").is_file()
+
+    def info(self) -> RunInfo:
+        """Raises FileNotFoundError where there is no such run."""
+        return RunInfo(**orjson.loads((self.path / "run.json").read_bytes()))
+
+    def sketch(self) -> Resolved:
+        return Resolved.from_json(orjson.loads((self.path / "sketch.json").read_bytes()))
+
+    def write_sketch(self, text: str, resolved: Resolved) -> None:
+        """Put another sketch in the place of the one that is wished; each file changes at once."""
+        write(self.path / "sketch.yaml", text.encode())
+        write(self.path / "sketch.json", orjson.dumps(resolved.to_json()))
+
+    def address(self) -> dict[str, Any] | None:
+        """Where the event channel is; None while its broker has not answered yet."""
+        try:
+            address: dict[str, Any] = orjson.loads((self.path / "channel.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        return address
+
+    def supervisor(self) -> int | None:
+        """The process id of the supervisor that is alive."""
+        return self.holder(SUPERVISOR)
+
+    def holder(self, process: str) -> int | None:
+        """The process id of a process of this run that is alive (0: it has not said it yet)."""
+        return lock.holder(self.path / f"{process}.lock")
+
+    def alive(self) -> dict[str, int]:
+        """All processes of this run that are alive, by name."""
+        found = {}
+        for path in sorted(self.path.glob("*.lock")):
+            if (pid := lock.holder(path)) is not None:
+                found[path.stem] = pid
+        return found
+
+    def last_told(self) -> list[Observation]:
+        """What its processes told last, the latest totals of each among it, in the order of time."""
+        told = [seen for path in self.path.glob("*.jsonl") for seen in last_observations(path)]
+        return sorted(told, key=lambda seen: seen.time)
+
+    def delete(self) -> None:
+        """The folder vanishes at once, its files after it."""
+        gone = self.path.with_name(f".{self.name}.gone-{secrets.token_hex(4)}")
+        self.path.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+def create(info: RunInfo, text: str, resolved: Resolved, address: Mapping[str, Any] | None) -> int | None:
+    """Make the run's folder and hold its supervisor's lock from the first moment: the descriptor.
+
+    None where somebody else made a run of this name meanwhile.
+    """
+    root = home()
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    new = root / f".{info.name}.new-{secrets.token_hex(4)}"
+    new.mkdir(mode=0o700)
+    folder = RunFolder(new)
+    write(new / "run.json", orjson.dumps(asdict(info), option=orjson.OPT_INDENT_2))
+    folder.write_sketch(text, resolved)
+    if address is not None:
+        write(new / "channel.json", orjson.dumps(address))
+    fd = lock.take(new / f"{SUPERVISOR}.lock")
+    assert fd is not None
+    try:
+        new.rename(root / info.name)
+    except OSError:
+        os.close(fd)
+        shutil.rmtree(new, ignore_errors=True)
+        return None
+    return fd
+
+
+def new_info(name: str, path: Path, broker: Mapping[str, Any], seed: int) -> RunInfo:
+    """A run that begins now."""
+    return RunInfo(secrets.token_hex(8), name, str(path), broker, seed, now())
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_bytes(data)
+    new.chmod(0o600)
+    new.rename(path)
+
+
+def all_runs() -> list[RunFolder]:
+    """Every run of this home, by name."""
+    try:
+        paths = sorted(home().iterdir())
+    except FileNotFoundError:
+        return []
+    return [run for path in paths if not path.name.startswith(".") and (run := RunFolder(path)).exists()]

@@ -1,0 +1,71 @@
+"""A long-lived child of the supervisor: spawned by command line, with a lock, a log and a leash it can talk on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from eda_cli import lock
+
+
+class Helper:
+    """`python -m MODULE … RUN_FOLDER LOCK_FD`, its stdin a socket: leash, orders and reports in lines of JSON."""
+
+    def __init__(self, folder: Path, process: str, command: list[str], spawned: Callable[[int], None]) -> None:
+        self.process = process
+        self._rest = b""
+        fd = lock.take(folder / f"{process}.lock", patience_s=5.0)
+        if fd is None:
+            raise TimeoutError(f"another {process} process of this run is still alive")
+        self.socket, theirs = socket.socketpair()
+        with (folder / f"{process}.log").open("ab") as log:
+            self._popen: subprocess.Popen[bytes] = subprocess.Popen(
+                [sys.executable, "-m", *command, str(folder), str(fd)], stdin=theirs.fileno(), stdout=log, stderr=log,
+                pass_fds=(fd,), start_new_session=True)
+        theirs.close()
+        os.close(fd)
+        spawned(self._popen.pid)
+
+    def order(self, order: dict[str, Any]) -> None:
+        """Tell it what to do; one that is gone is noticed elsewhere."""
+        try:
+            self.socket.sendall(orjson.dumps(order) + b"\n")
+        except OSError:
+            pass
+
+    def reports(self) -> list[dict[str, Any]]:
+        """What it said, once its socket is readable; nothing where it is gone."""
+        try:
+            heard = self.socket.recv(65536)
+        except OSError:
+            heard = b""
+        *lines, self._rest = (self._rest + heard).split(b"\n")
+        return [orjson.loads(line) for line in lines]
+
+    def ended(self) -> int | None:
+        """Its exit status (negative: the signal), None while it lives."""
+        return self._popen.poll()
+
+    def terminate(self) -> None:
+        """Ask it to end in order."""
+        self._popen.send_signal(signal.SIGTERM)
+
+    def let_go(self) -> None:
+        """Let go of the leash: it ends by itself."""
+        self.socket.close()
+
+    def wait(self, seconds: float) -> None:
+        """Wait for its end; kill it after that."""
+        try:
+            self._popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()

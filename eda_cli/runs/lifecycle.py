@@ -1,0 +1,228 @@
+"""Brings a run up and down for whoever asks; the processes do the rest. Knows no technology."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from eda_cli import lock
+from eda_cli.errors import EdaError, NoRun, NotReady, UsageError
+from eda_cli.event import now
+from eda_cli.journal import Listener
+from eda_cli.runs import folder as folders
+from eda_cli.runs.changes import changes, refusals
+from eda_cli.runs.folder import RunFolder, RunInfo
+from eda_cli.runs.supervisor import WISH
+from eda_cli.sketch.resolved import Resolved
+
+LOOK_S = 0.02
+STOP_S = 60.0  # a broker may take half a minute to write its log out
+APPLY_S = 30.0
+
+Decision = tuple[Mapping[str, Any], Mapping[str, Any] | None]  # the broker, and its address where it is known
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What `up` was asked for. `decide` is asked for the broker only where a run is made."""
+
+    resolved: Resolved
+    path: Path
+    text: str
+    decide: Callable[[], Decision]
+    fresh: bool = False
+    leashed: bool = True
+
+
+@dataclass(slots=True)
+class Brought:
+    """What came of it. `supervisor` is the process that was started, None where one was there."""
+
+    how: Literal["started", "resumed", "attached", "applied"]
+    run: RunFolder
+    supervisor: subprocess.Popen[bytes] | None = None
+    leash: int | None = None  # let go of it and the run ends
+    changed: tuple[str, ...] = ()
+    since: str = ""  # RFC 3339: what is told from then on belongs to this start
+
+
+def up(wanted: Wanted, on_discard: Callable[[RunFolder], None]) -> Brought:
+    """Make the run, go on with one that stopped, or attach to one that is up, applying what changed.
+
+    `on_discard` is called before the events of an old run are thrown away (`fresh`). Raises EdaError where the
+    name belongs to another sketch or the change cannot be made.
+    """
+    since = now()
+    return replace(_up(wanted, on_discard, RunFolder.of(wanted.resolved.name)), since=since)
+
+
+def _up(wanted: Wanted, on_discard: Callable[[RunFolder], None], run: RunFolder) -> Brought:
+    while True:
+        if not run.exists():
+            if (fd := _create(wanted)) is not None:
+                return _launch("started", run, fd, wanted.leashed)
+            continue
+        info = run.info()
+        _own(info, wanted.path)
+        if wanted.fresh:
+            stop(run)
+            on_discard(run)
+            run.delete()
+            continue
+        if run.supervisor() is not None:
+            return _attach(run, info, wanted)
+        _refuse(run, info, wanted)
+        if (fd := lock.take(run.path / f"{folders.SUPERVISOR}.lock")) is not None:
+            run.write_sketch(wanted.text, _seeded(wanted.resolved, info.seed))
+            return _launch("resumed", run, fd, wanted.leashed)
+
+
+def find(name: str | None) -> RunFolder:
+    """The run that is up: of this name, or the only one. Raises NoRun, or UsageError where several are up."""
+    if name is not None:
+        run = RunFolder.of(name)
+        if not run.exists():
+            names = ", ".join(other.name for other in folders.all_runs())
+            raise NoRun(f"there is no run '{name}'", f"runs here: {names}" if names else "there is none at all",
+                        "start one with: eda up")
+        if run.supervisor() is None:
+            raise NoRun(f"the run '{name}' is not up", "it stopped; its events are kept", "start it with: eda up")
+        return run
+    alive = [run for run in folders.all_runs() if run.supervisor() is not None]
+    if not alive:
+        raise NoRun("no run is up", "this command talks to a running sketch", "start one with: eda up sketch.yaml")
+    return _only(alive, "up")
+
+
+def find_any(name: str | None) -> RunFolder:
+    """The run of this name, up or not; without a name the only one that is up, else the only one there is."""
+    runs = folders.all_runs()
+    if name is not None:
+        if not RunFolder.of(name).exists():
+            return find(name)
+        return RunFolder.of(name)
+    alive = [run for run in runs if run.supervisor() is not None]
+    if not runs:
+        raise NoRun("there is no run", "nothing was started, or all of it was taken down", "start one with: eda up")
+    return _only(alive or runs, "up" if alive else "there")
+
+
+def stop(run: RunFolder, quick: bool = False) -> bool:
+    """Stop the run in order (or at once), keep its events; False where it was not up. Raises NotReady."""
+    deadline = time.monotonic() + STOP_S
+    while (pid := run.supervisor()) == 0:  # it has just been started
+        time.sleep(LOOK_S)
+    if pid is None:
+        return False
+    os.kill(pid, signal.SIGQUIT if quick else signal.SIGTERM)
+    while run.supervisor() is not None:
+        if time.monotonic() > deadline:
+            raise NotReady(f"the run '{run.name}' did not stop in {STOP_S:.0f} s",
+                           f"its log: {run.path}/supervisor.log", "ask again, or end its processes (eda ps)")
+        time.sleep(LOOK_S)
+    return True
+
+
+def apply(run: RunFolder, text: str, resolved: Resolved) -> tuple[str, ...]:
+    """Bring a changed sketch to a run that is up, part by part; what changed, in words.
+
+    Raises EdaError where it is refused; what runs then goes on unchanged.
+    """
+    info = run.info()
+    resolved = _seeded(resolved, info.seed)
+    guard = lock.take(run.path / "apply.flock", patience_s=APPLY_S)
+    if guard is None:
+        raise NotReady("another change is being applied", f"it took more than {APPLY_S:.0f} s", "try again")
+    try:
+        old = run.sketch()
+        changed = changes(old, resolved)
+        if refused := refusals(old, resolved, info):
+            raise EdaError("this change cannot be made on the events that are there", "; ".join(refused),
+                           "begin anew with: eda up --fresh")
+        if changed:
+            _hand_over(run, text, resolved)
+        return tuple(changed)
+    finally:
+        os.close(guard)
+
+
+def _hand_over(run: RunFolder, text: str, resolved: Resolved) -> None:
+    listener = Listener(run.path, since=now())
+    try:
+        folders.write(run.path / f"{WISH}.yaml", text.encode())
+        folders.write(run.path / f"{WISH}.json", orjson.dumps(resolved.to_json()))
+        if pid := run.supervisor():
+            os.kill(pid, signal.SIGHUP)
+        deadline = time.monotonic() + APPLY_S
+        while time.monotonic() < deadline:
+            for seen in listener.poll():
+                if seen.kind == "applied":
+                    return
+                if seen.kind == "failed" and seen.fields.get("applying"):
+                    raise EdaError(seen.fields["what"], seen.fields["why"], seen.fields["hint"])
+            if run.supervisor() is None:
+                raise NoRun(f"the run '{run.name}' ended meanwhile", "", "start it with: eda up")
+            time.sleep(LOOK_S)
+        raise NotReady("the change was not applied in time", f"its log: {run.path}/supervisor.log")
+    finally:
+        listener.close()
+
+
+def _create(wanted: Wanted) -> int | None:
+    broker, address = wanted.decide()
+    seed = wanted.resolved.seed if wanted.resolved.seed is not None else secrets.randbelow(1_000_000)
+    info = folders.new_info(wanted.resolved.name, wanted.path, broker, seed)
+    return folders.create(info, wanted.text, _seeded(wanted.resolved, seed), address)
+
+
+def _attach(run: RunFolder, info: RunInfo, wanted: Wanted) -> Brought:
+    changed = apply(run, wanted.text, wanted.resolved)
+    return Brought("applied" if changed else "attached", run, changed=changed)
+
+
+def _launch(how: Literal["started", "resumed"], run: RunFolder, fd: int, leashed: bool) -> Brought:
+    leash_end, leash = os.pipe()
+    with (run.path / "supervisor.log").open("ab") as log:
+        supervisor: subprocess.Popen[bytes] = subprocess.Popen(
+            [sys.executable, "-m", "eda_cli.runs", str(run.path), str(fd), "leashed" if leashed else "detached"],
+            stdin=leash_end if leashed else subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(fd,),
+            start_new_session=True)
+    os.close(leash_end)
+    os.close(fd)
+    if not leashed:
+        os.close(leash)
+    return Brought(how, run, supervisor, leash if leashed else None)
+
+
+def _own(info: RunInfo, path: Path) -> None:
+    if info.path != str(path):
+        raise EdaError(f"the name '{info.name}' belongs to another sketch", f"it was started from {info.path}",
+                       f"give this one a name of its own: eda up --name NAME, or end the other: eda down --run {info.name}")
+
+
+def _refuse(run: RunFolder, info: RunInfo, wanted: Wanted) -> None:
+    if refused := refusals(run.sketch(), wanted.resolved, info):
+        raise EdaError(f"the events of the last run of '{info.name}' do not fit this sketch", "; ".join(refused),
+                       "begin anew with: eda up --fresh")
+
+
+def _seeded(resolved: Resolved, seed: int) -> Resolved:
+    return replace(resolved, seed=seed)
+
+
+def _only(runs: list[RunFolder], where: str) -> RunFolder:
+    if len(runs) > 1:
+        names = ", ".join(run.name for run in runs)
+        raise UsageError(f"several runs are {where}: {names}", "this command needs to know which one",
+                         f"name it: --run {runs[0].name}")
+    return runs[0]

@@ -1,0 +1,126 @@
+"""What to start and to stop: a pure function from what is wished and what is seen. Acts on nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+
+from eda_cli.sketch.resolved import Consumer, Generator, Resolved
+
+BACKOFF_S = (0.2, 10.0)  # the first pause before a crashed part starts again, and the longest
+SETTLED_S = 10.0  # a part that was up so long is not in a row of crashes any more
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One process that should be there. `digest` changes with whatever it would have to be restarted for."""
+
+    part: str
+    replica: int
+    digest: str
+
+
+@dataclass(slots=True)
+class Seen:
+    """One process as the supervisor sees it. Moments are monotonic seconds."""
+
+    state: Literal["starting", "ready", "stopping", "crashed", "finished"]
+    wish: Wish
+    since: float
+    failures: int = 0  # crashes in a row
+
+    @property
+    def alive(self) -> bool:
+        return self.state in ("starting", "ready", "stopping")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    process: str
+    wish: Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    process: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """It is not wished any more, and gone."""
+
+    process: str
+
+
+Step = Start | Stop | Forget
+
+
+def wishes(sketch: Resolved) -> dict[str, Wish]:
+    """The processes of a sketch, by name: `<part>.<replica>`."""
+    parts: list[Generator | Consumer] = [*sketch.consumers.values(), *sketch.generators.values()]
+    return {
+        f"{part.name}.{replica}": Wish(part.name, replica, digest)
+        for part in parts if not part.external
+        for digest in (_digest(sketch, part),)
+        for replica in range(1, part.replicas + 1)
+    }
+
+
+def plan(wished: Mapping[str, Wish], seen: Mapping[str, Seen], now: float) -> list[Step]:
+    """The next steps towards what is wished. Applied again after each change it comes to an end."""
+    steps: list[Step] = []
+    for process, have in seen.items():
+        same = process in wished and wished[process].digest == have.wish.digest
+        if have.alive and not same and have.state != "stopping":
+            steps.append(Stop(process))
+        elif not have.alive and process not in wished:
+            steps.append(Forget(process))
+    for process, wish in wished.items():
+        have_now = seen.get(process)
+        if have_now is None or (not have_now.alive and _due(have_now, wish, now)):
+            steps.append(Start(process, wish))
+    return steps
+
+
+def backoff(failures: int) -> float:
+    """Seconds to wait after so many crashes in a row."""
+    first, longest = BACKOFF_S
+    return min(longest, first * 2 ** min(failures - 1, 10)) if failures else 0.0
+
+
+def next_due(seen: Mapping[str, Seen], now: float) -> float | None:
+    """Seconds until a crashed process should start again."""
+    waits = [have.since + backoff(have.failures) - now for have in seen.values() if have.state == "crashed"]
+    return max(0.0, min(waits)) if waits else None
+
+
+def after_exit(have: Seen, status: int, now: float) -> Seen:
+    """How a process that ended is seen: a wished end, a job that is finished, or a crash."""
+    if have.state == "stopping":
+        return Seen("crashed", have.wish, now)
+    if status == 0:
+        return Seen("finished", have.wish, now)
+    failures = 1 if have.state == "ready" and now - have.since >= SETTLED_S else have.failures + 1
+    return Seen("crashed", have.wish, now, failures)
+
+
+def _due(have: Seen, wish: Wish, now: float) -> bool:
+    if have.wish.digest != wish.digest:
+        return True
+    return have.state == "crashed" and now - have.since >= backoff(have.failures)
+
+
+def _digest(sketch: Resolved, part: Generator | Consumer) -> str:
+    """Of all that the part's process reads; not of the notes about it."""
+    data = sketch.to_json()
+    name = part.name
+    own = dict(data["generators"].get(name) or data["consumers"][name])
+    for field in ("about", "service") + (("replicas",) if name in data["consumers"] else ()):
+        own.pop(field)  # a generator's replicas share its rate, a consumer's know nothing of each other
+    touched = [rule["to"] for rule in own.get("rules", ())] + [own.get("publishes")]
+    keys = {topic: data["topics"][topic]["key"] for topic in touched if topic in data["topics"]}
+    return hashlib.sha256(orjson.dumps([own, keys, sketch.name], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

@@ -1,0 +1,327 @@
+"""The supervisor: keeps what is wished running, and tells what it sees. Knows neither channels nor what a part does.
+
+One thread, one loop: it waits for reports of its two helpers (the broker's keeper and the warm process that
+forks the stubs), for signals and for the end of the terminal that it is leashed to, then acts. What to do is
+decided by `plan`. Over 250 lines because the life of a run, from start to every kind of end, is told in one place.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from eda_cli import lock
+from eda_cli.journal import Journal
+from eda_cli.runs.folder import RunFolder
+from eda_cli.runs.helper import Helper
+from eda_cli.runs.plan import Forget, Seen, Start, Step, Stop, Wish, after_exit, backoff, next_due, plan, wishes
+from eda_cli.sketch.resolved import Resolved
+
+STOP_S = 5.0  # a stub has this long to end in order, then it is killed
+KEEPER_STOP_S = 30.0  # a broker writes its log out
+LEASH_LOST_S = 1.0  # the terminal is gone: everything is to be gone within 5 s
+LAG_S = 5.0  # for asking the broker how far the groups came
+LOG_LINES = 5  # of a crashed process that are told
+
+WISH = "wish"  # `wish.json` and `wish.yaml`: a changed sketch that is not applied yet
+KEEPER = ["eda_cli.channels", "keep"]
+STUBS = ["eda_cli.stubs"]
+
+
+class Supervisor:
+    """One run. `run` returns the exit status: 0 stopped as wished, else the code of what went wrong."""
+
+    def __init__(self, folder: RunFolder, leashed: bool) -> None:
+        self._folder = folder
+        self._info = folder.info()
+        self._leashed = leashed
+        self._journal = Journal(folder.path / "supervisor.jsonl", "run")
+        self._sketch = folder.sketch()
+        self._wished: dict[str, Wish] = {}
+        self._seen: dict[str, Seen] = {}
+        self._applying = self._sketch  # being declared
+        self._next: Resolved | None = self._sketch  # to be declared
+        self._helpers: dict[str, Helper] = {}
+        self._again: dict[str, tuple[float, int]] = {}  # helpers to start again: when, and crashes in a row
+        self._channel_ready = not self._info.broker.get("kept")
+        self._warm = self._declared = self._told_ready = False
+        self._signals: set[int] = set()
+        self._leashed_still = True
+        self._wake, self._waker = os.pipe()
+        self._readable: list[Any] = []
+
+    def run(self) -> int:
+        self._listen()
+        self._journal.tell("started", pid=os.getpid(), broker=dict(self._info.broker), seed=self._info.seed)
+        if self._info.broker.get("kept"):
+            (self._folder.path / "channel.json").unlink(missing_ok=True)
+            self._spawn("keeper", KEEPER)
+        self._spawn("stubs", STUBS)
+        failure: dict[str, Any] | None = None
+        while failure is None and not self._signals & {signal.SIGTERM, signal.SIGQUIT} and self._leashed_still:
+            failure = self._turn()
+        return self._end(failure)
+
+    # --- one turn of the loop
+
+    def _turn(self) -> dict[str, Any] | None:
+        """Wait for something, take it in, act. A failure that ends the run is given back."""
+        self._wait()
+        for helper in list(self._helpers.values()):
+            for report in self._said(helper):
+                if failure := self._hear(report):
+                    return failure
+        if signal.SIGHUP in self._signals:
+            self._signals.discard(signal.SIGHUP)
+            self._read_wish()
+        self._look_after_helpers()
+        self._declare()
+        if self._declared:
+            for step in plan(self._wished, self._seen, time.monotonic()) if self._warm else ():
+                self._act(step)
+            self._tell_when_ready()
+        return None
+
+    def _wait(self) -> None:
+        now = time.monotonic()
+        due = [wait for wait in (next_due(self._seen, now), *(at - now for at, _ in self._again.values()))
+               if wait is not None]
+        fds: list[Any] = [self._wake, *(helper.socket for helper in self._helpers.values())]
+        if self._leashed:
+            fds.append(0)
+        self._readable, _, _ = select.select(fds, [], [], max(0.0, min(due)) if due else None)
+        if self._wake in self._readable:
+            self._signals.update(os.read(self._wake, 4096))
+        self._leashed_still = not (self._leashed and 0 in self._readable and not os.read(0, 1))
+
+    def _said(self, helper: Helper) -> list[dict[str, Any]]:
+        return helper.reports() if helper.socket in self._readable else []
+
+    def _hear(self, report: dict[str, Any]) -> dict[str, Any] | None:
+        kind, process = report["report"], report.get("process", "keeper")
+        seen = self._seen.get(process)
+        match kind:
+            case "warm":
+                self._warm = True
+            case "declared":
+                self._apply()
+            case "failed":
+                return self._failed(process, report)
+            case "ready" if process == "keeper":
+                self._channel_ready = True
+            case "ready" if seen:
+                seen.state, seen.since = ("ready" if seen.state == "starting" else seen.state), time.monotonic()
+            case "started" if seen:
+                self._journal.tell("started", **_about(seen.wish), pid=report["pid"])
+            case "exited" if seen:
+                self._exited(process, seen, report["status"])
+        return None
+
+    def _failed(self, process: str, report: dict[str, Any]) -> dict[str, Any] | None:
+        error = {name: report[name] for name in ("what", "why", "hint", "exit_code")}
+        if process == "declare" and self._declared:  # a changed sketch was refused: what runs goes on
+            self._journal.tell("failed", **error, applying=True)
+            self._forget_wish()
+            return None
+        if process in ("declare", "keeper") and not self._declared:
+            return error
+        part = self._seen[process].wish.part if process in self._seen else process
+        self._journal.tell("failed", **error, part=part)
+        return None
+
+    # --- parts
+
+    def _act(self, step: Step) -> None:
+        now = time.monotonic()
+        match step:
+            case Start(process, wish):
+                before = self._seen.get(process)
+                self._seen[process] = Seen("starting", wish, now, before.failures if before else 0)
+                self._helpers["stubs"].order(
+                    {"do": "start", "process": process, "part": wish.part, "replica": wish.replica})
+            case Stop(process):
+                self._seen[process].state = "stopping"
+                self._helpers["stubs"].order({"do": "stop", "process": process})
+            case Forget(process):
+                del self._seen[process]
+
+    def _exited(self, process: str, seen: Seen, status: int) -> None:
+        after = self._seen[process] = after_exit(seen, status, time.monotonic())
+        if seen.state == "stopping":
+            self._journal.tell("stopped", **_about(seen.wish))
+        elif after.state == "crashed":
+            self._journal.count("restarts", seen.wish.part)
+            self._journal.tell("crashed", **_about(seen.wish), reason=_reason(status), log=self._log_of(process),
+                               again_in_s=backoff(after.failures))
+
+    def _tell_when_ready(self) -> None:
+        if self._told_ready or len(self._seen) < len(self._wished):
+            return
+        if all(have.state in ("ready", "finished") for have in self._seen.values()):
+            self._told_ready = True
+            self._journal.tell("ready", address=self._folder.address())
+
+    # --- the sketch
+
+    def _read_wish(self) -> None:
+        try:
+            self._next = Resolved.from_json(orjson.loads((self._folder.path / f"{WISH}.json").read_bytes()))
+        except FileNotFoundError:
+            return
+
+    def _declare(self) -> None:
+        """Topics and groups are there before anything that needs them starts."""
+        if self._next is not None and self._warm and self._channel_ready:
+            file = "sketch.json" if self._next is self._sketch else f"{WISH}.json"
+            self._helpers["stubs"].order({"do": "declare", "sketch": file})
+            self._applying, self._next = self._next, None
+
+    def _apply(self) -> None:
+        """What was declared is what is wished from now on."""
+        if self._applying is not self._sketch:
+            for end in ("json", "yaml"):
+                (self._folder.path / f"{WISH}.{end}").rename(self._folder.path / f"sketch.{end}")
+            self._sketch = self._applying
+            self._told_ready = False
+            self._journal.tell("applied")
+        self._declared = True
+        self._wished = wishes(self._sketch)
+
+    def _forget_wish(self) -> None:
+        for end in ("json", "yaml"):
+            (self._folder.path / f"{WISH}.{end}").unlink(missing_ok=True)
+
+    # --- helpers
+
+    def _spawn(self, process: str, command: list[str]) -> None:
+        try:
+            self._helpers[process] = Helper(
+                self._folder.path, process, command,
+                lambda pid: self._journal.tell("started", part=process, pid=pid))
+        except TimeoutError:
+            self._again[process] = (time.monotonic() + 1.0, self._again.get(process, (0.0, 0))[1])
+
+    def _look_after_helpers(self) -> None:
+        for process, helper in list(self._helpers.items()):
+            if (status := helper.ended()) is None:
+                continue
+            helper.let_go()
+            del self._helpers[process]
+            failures = self._again.get(process, (0.0, 0))[1] + 1
+            self._journal.tell("crashed", part=process, reason=_reason(status), log=self._log_of(process),
+                               again_in_s=backoff(failures))
+            self._again[process] = (time.monotonic() + backoff(failures), failures)
+            if process == "stubs":
+                self._lose_stubs()
+        for process, (at, failures) in list(self._again.items()):
+            if process not in self._helpers and time.monotonic() >= at:
+                self._spawn(process, KEEPER if process == "keeper" else STUBS)
+                if process in self._helpers:
+                    self._again[process] = (float("inf"), failures)
+
+    def _lose_stubs(self) -> None:
+        """The warm process is gone, and its children with it."""
+        self._warm = False
+        if not self._declared:
+            self._next = self._next or self._applying
+        for process, have in self._seen.items():
+            if have.alive:
+                self._seen[process] = after_exit(have, -signal.SIGHUP, time.monotonic())
+
+    def _log_of(self, process: str) -> list[str]:
+        try:
+            text = (self._folder.path / f"{process}.log").read_bytes()[-4000:].decode(errors="replace")
+        except FileNotFoundError:
+            return []
+        return text.splitlines()[-LOG_LINES:]
+
+    # --- the end
+
+    def _end(self, failure: dict[str, Any] | None) -> int:
+        if failure is not None:
+            self._journal.tell("failed", **failure)
+        if not self._leashed_still:
+            self._stop_stubs(LEASH_LOST_S)
+            return 1
+        if signal.SIGQUIT in self._signals:
+            self._stop_stubs(0)
+        else:
+            self._stop_stubs(STOP_S)
+            if keeper := self._helpers.get("keeper"):
+                keeper.terminate()
+                keeper.wait(KEEPER_STOP_S)
+        self._journal.tell("stopped")
+        self._journal.close()
+        return int(failure["exit_code"]) if failure else 0
+
+    def _tell_lag(self, stubs: Helper) -> None:
+        """The last word on how far each group came, while the broker still answers."""
+        stubs.order({"do": "lag"})
+        deadline = time.monotonic() + LAG_S
+        while (left := deadline - time.monotonic()) > 0 and stubs.ended() is None:
+            if not select.select([stubs.socket], [], [], left)[0]:
+                return
+            for report in stubs.reports():
+                if report["report"] == "groups":
+                    self._journal.tell("groups", groups=report["groups"])
+                if report["report"] == "exited" and report["process"] == "lag":
+                    return
+
+    def _stop_stubs(self, seconds: float) -> None:
+        """Stop all parts, at the latest in so many seconds; what is left then is killed with its leash."""
+        stubs = self._helpers.get("stubs")
+        if stubs is None:
+            return
+        alive = {process for process, have in self._seen.items() if have.alive}
+        for process in alive:
+            stubs.order({"do": "stop", "process": process, "kill": seconds == 0})
+        deadline = time.monotonic() + seconds
+        while alive and (left := deadline - time.monotonic()) > 0:
+            fds: list[Any] = [stubs.socket, self._wake]
+            readable, _, _ = select.select(fds, [], [], left)
+            if self._wake in readable and signal.SIGQUIT in os.read(self._wake, 4096):
+                break
+            for report in stubs.reports() if stubs.socket in readable else ():
+                if report["report"] == "exited" and report["process"] in alive:
+                    alive.discard(report["process"])
+                    self._journal.tell("stopped", **_about(self._seen[report["process"]].wish))
+            if stubs.ended() is not None:
+                break
+        for process in alive:
+            stubs.order({"do": "stop", "process": process, "kill": True})
+        if seconds == STOP_S and self._declared:
+            self._tell_lag(stubs)
+        stubs.let_go()
+        stubs.wait(2.0)
+
+    def _listen(self) -> None:
+        os.set_blocking(self._waker, False)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        for wanted in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
+            signal.signal(wanted, lambda *_: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _about(wish: Wish) -> dict[str, Any]:
+    return {"part": wish.part, "replica": wish.replica}
+
+
+def _reason(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"killed by signal {-status}"
+
+
+def main(path: str, lock_fd: int, leashed: bool) -> int:
+    """The supervisor process; `lock_fd` holds its lock."""
+    lock.sign(lock_fd)
+    return Supervisor(RunFolder(Path(path)), leashed).run()

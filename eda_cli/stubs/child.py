@@ -1,0 +1,105 @@
+"""What a forked process does with its life: play a part, or declare topics and groups. Knows not who forked it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+
+from eda_cli import channels, lock
+from eda_cli.channels.base import EventChannel, Group, Topic
+from eda_cli.journal import Journal, log
+from eda_cli.sketch.resolved import Resolved
+from eda_cli.stubs import consumer, generator
+from eda_cli.stubs.part import Part
+from eda_cli.stubs.stop import Stop
+
+STILL_ALIVE = 75  # exit status: another process of this name has not ended yet
+
+
+class Report(Protocol):
+    """Tells the supervisor."""
+
+    def __call__(self, kind: str, **fields: Any) -> None: ...
+
+
+def play(folder: Path, process: str, name: str, replica: int, report: Report) -> None:
+    """Be the part until told to stop; returns early only where a generator's `count` is reached."""
+    if lock.take(folder / f"{process}.lock") is None:
+        log("another process of this name is still alive")
+        raise SystemExit(STILL_ALIVE)
+    stop = Stop()
+    stop.listen()
+    sketch, seed = read_sketch(folder)
+    part = sketch.generators.get(name) or sketch.consumers[name]
+    journal = Journal(folder / f"{process}.jsonl", name, replica if part.replicas > 1 else 0)
+    channel = connect(folder)
+    try:
+        ready = _ready_once(journal, report)
+        work: Callable[[Part], bool] = generator.run if name in sketch.generators else consumer.run
+        if work(Part(folder, process, name, replica, sketch, seed, channel, journal, stop, ready)):
+            journal.tell("finished")
+        channel.close()
+    finally:
+        journal.close()
+
+
+def declare(folder: Path, wish: str, report: Report) -> None:
+    """Make the topics and groups of the sketch in the file `wish`. Raises ChannelError."""
+    sketch = Resolved.from_json(orjson.loads((folder / wish).read_bytes()))
+    groups: dict[str, Group] = {}
+    for part in sketch.consumers.values():
+        others = groups[part.group].topics if part.group in groups else ()
+        groups[part.group] = Group(part.group, tuple(dict.fromkeys((*others, *part.subscribes))), part.start)
+    channel = connect(folder)
+    try:
+        channel.declare([Topic(topic.name, topic.partitions, topic.retention_s, topic.compacted, topic.config)
+                         for topic in sketch.topics.values()], list(groups.values()))
+    finally:
+        channel.close()
+    report("declared")
+
+
+def lag(folder: Path, report: Report) -> None:
+    """Tell how far each group of the sketch came. Raises ChannelError."""
+    sketch, _ = read_sketch(folder)
+    wanted = {part.group for part in sketch.consumers.values()}
+    channel = connect(folder)
+    try:
+        report("groups", groups={group.name: group.lag for group in channel.groups() if group.name in wanted})
+    finally:
+        channel.close()
+
+
+def read_sketch(folder: Path) -> tuple[Resolved, int]:
+    """The sketch as it is wished now, and the run's seed."""
+    sketch = Resolved.from_json(orjson.loads((folder / "sketch.json").read_bytes()))
+    return sketch, int(orjson.loads((folder / "run.json").read_bytes())["seed"])
+
+
+def read_broker(folder: Path) -> str:
+    """The kind of channel the run was decided to have: a name of the registry."""
+    kind: str = orjson.loads((folder / "run.json").read_bytes())["broker"]["kind"]
+    return kind
+
+
+def connect(folder: Path) -> EventChannel:
+    """The run's channel; its address stands in `channel.json` once its broker is ready."""
+    return channels.connect(orjson.loads((folder / "channel.json").read_bytes()))
+
+
+def _ready_once(journal: Journal, report: Report) -> Callable[[], None]:
+    """Tells at its first call only: a part that joins its group again is not ready again."""
+    told = False
+
+    def ready() -> None:
+        nonlocal told
+        if not told:
+            told = True
+            journal.tell("ready", pid=os.getpid())
+            report("ready")
+
+    return ready

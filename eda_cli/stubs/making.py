@@ -1,0 +1,166 @@
+"""Makes events: those of a generator, and those that follow from one that was handled. Knows no channel and no clock
+but the one it is given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import orjson
+
+from eda_cli.event import Delivery, Event, encode_key, epoch, rfc3339
+from eda_cli.payloads import (
+    TOMBSTONE,
+    Context,
+    Seen,
+    Value,
+    compile_condition,
+    compile_value,
+    derive_seed,
+    derived_id,
+    event_id,
+)
+from eda_cli.sketch.resolved import Consumer, Generator, Resolved, Topic
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+def generator_events(topic: Topic, generator: Generator, seed: int,
+                     source: str) -> Callable[[Iterable[int]], list[Event]]:
+    """A function from numbers to events: the same seed, part and number give the same event (but for its time)."""
+    body = compile_value(generator.body, "generator")
+    raw_key = topic.key if generator.key is None else generator.key
+    key = compile_value(raw_key, "key") if raw_key is not None else None
+    headers = _headers_maker(generator.headers, "generator")
+    kind = generator.event
+    base = derive_seed(seed, generator.name)
+    random = Random()
+    context = Context(random, 0.0)
+
+    def make(numbers: Iterable[int]) -> list[Event]:
+        context.now = time.time()
+        happened = rfc3339(context.now)
+        events = []
+        for number in numbers:
+            random.seed(base + number)
+            context.number = number
+            id = event_id(random)
+            said = body(context)
+            record_key = None
+            if key is not None:
+                context.seen = Seen(body=said, id=id, type=kind, source=source, time=happened)
+                record_key = encode_key(key(context))
+                context.seen = None
+            events.append(Event(id, source, kind, happened, _encode(said), record_key,
+                                headers=headers(context) if headers else ()))
+        return events
+
+    return make
+
+
+@dataclass(slots=True)
+class _Rule:
+    to: str
+    event: str
+    body: Value | None
+    key: Value | None  # sees the event that is handled
+    topic_key: Value | None  # sees the event that is published
+    headers: Callable[[Context], Headers] | None
+    accepts: frozenset[str]
+    when: Callable[[Context], bool] | None
+
+
+class Reactions:
+    """What a consumer publishes when it handled an event: handled twice, it is equal in id, key and body."""
+
+    def __init__(self, sketch: Resolved, consumer: Consumer, source: str) -> None:
+        self._part = consumer.name
+        self._source = source
+        self._random = Random()
+        self._rules = [
+            _Rule(
+                to=rule.to, event=rule.event,
+                body=compile_value(rule.body, "rule") if rule.has_body else None,
+                key=compile_value(rule.key, "rule") if rule.has_key else None,
+                topic_key=_topic_key(sketch.topics[rule.to]),
+                headers=_headers_maker(rule.headers, "rule"), accepts=frozenset(rule.accepts),
+                when=compile_condition(rule.when, "rule") if rule.when else None)
+            for rule in consumer.rules
+        ]
+
+    def __bool__(self) -> bool:
+        return bool(self._rules)
+
+    def follow(self, delivery: Delivery) -> list[tuple[str, Event]]:
+        """(topic, event) for each rule that applies. Raises PayloadError where a value cannot be made."""
+        heard = delivery.event
+        seen: Seen | None = None
+        follows: list[tuple[str, Event]] = []
+        for index, rule in enumerate(self._rules):
+            if rule.accepts and heard.type not in rule.accepts:
+                continue
+            seen = seen or _seen(heard)
+            id = derived_id(delivery.identity, self._part, index, 0)
+            self._random.seed(id)
+            context = Context(self._random, _moment(delivery), seen=seen)
+            if rule.when is None or rule.when(context):
+                follows.append((rule.to, self._event(rule, id, delivery, context)))
+        return follows
+
+    def _event(self, rule: _Rule, id: str, delivery: Delivery, context: Context) -> Event:
+        heard = delivery.event
+        kind = rule.event or heard.type or "unknown"
+        happened = rfc3339(context.now)
+        if rule.body is None:
+            data, content = heard.data, heard.datacontenttype
+            said = context.seen.body if context.seen else None
+        else:
+            said = rule.body(context)
+            data, content = _encode(said), "application/json"
+        if rule.key is not None:
+            key = encode_key(rule.key(context))
+        elif rule.topic_key is not None:
+            published = Seen(body=said, id=id, type=kind, source=self._source, time=happened)
+            key = encode_key(rule.topic_key(Context(self._random, context.now, seen=published)))
+        else:
+            key = heard.key
+        return Event(id, self._source, kind, happened, data, key, content,
+                     correlationid=heard.correlationid or heard.id, causationid=heard.id,
+                     headers=rule.headers(context) if rule.headers else ())
+
+
+def _topic_key(topic: Topic) -> Value | None:
+    return compile_value(topic.key, "key") if topic.key is not None else None
+
+
+def _moment(delivery: Delivery) -> float:
+    """When the cause happened: `now()` of what follows, so that it is the same each time it is handled."""
+    try:
+        return epoch(delivery.event.time) if delivery.event.time else delivery.published
+    except ValueError:
+        return delivery.published
+
+
+def _seen(event: Event) -> Seen:
+    key = event.key.decode(errors="replace") if event.key is not None else None
+    headers = {name: value.decode(errors="replace") if value is not None else None for name, value in event.headers}
+    return Seen(body=event.body(), key=key, id=event.id, type=event.type, source=event.source, time=event.time,
+                headers=headers)
+
+
+def _encode(said: Any) -> bytes | None:
+    return None if said is TOMBSTONE else orjson.dumps(said)
+
+
+def _headers_maker(raw: Mapping[str, Any], scope: str) -> Callable[[Context], Headers] | None:
+    if not raw:
+        return None
+    values = [(name, compile_value(value, scope)) for name, value in raw.items()]
+
+    def make(context: Context) -> Headers:
+        return tuple((name, encode_key(value(context))) for name, value in values)
+
+    return make

@@ -1,0 +1,55 @@
+"""When a generator publishes: pure arithmetic of the clock it is given. Knows no events."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+BATCH = 500  # events at most that are made and published together
+CATCH_UP_S = 1.0  # how much of a delay is made good; what is older is given up
+TICK_S = 0.005  # faster than this, events are published together
+
+
+class Steady:
+    """`rate` events per second; the first one is due at once. `inf` is flat out. Moments are seconds of any clock."""
+
+    def __init__(self, rate: float, now: float) -> None:
+        self._rate = rate
+        self._next = now
+
+    def due(self, now: float) -> int:
+        """How many events are due; they count as taken."""
+        if math.isinf(self._rate):
+            return BATCH
+        if now < self._next:
+            return 0
+        self._next = max(self._next, now - CATCH_UP_S)
+        many = min(BATCH, 1 + int((now - self._next) * self._rate))
+        self._next += many / self._rate
+        return many
+
+    def pause(self, now: float) -> float:
+        """Seconds until it is worth asking again."""
+        if math.isinf(self._rate):
+            return 0.0
+        wait = self._next - now
+        return max(wait, TICK_S) if 0 < wait and 1 / self._rate < TICK_S else max(wait, 0.0)
+
+
+class Spaced:
+    """One event after each pause that `draw` gives, in seconds; the first one is due at once."""
+
+    def __init__(self, draw: Callable[[], float], now: float) -> None:
+        self._draw = draw
+        self._next = now
+
+    def due(self, now: float) -> int:
+        """1 where an event is due, which then counts as taken, else 0."""
+        if now < self._next:
+            return 0
+        self._next = max(self._next, now - CATCH_UP_S) + self._draw()
+        return 1
+
+    def pause(self, now: float) -> float:
+        """Seconds until the next event is due."""
+        return max(0.0, self._next - now)

@@ -1,0 +1,184 @@
+"""Flow lines: one for each event published or handled, and for what happens to the parts. Knows no terminal but rich."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from eda_cli.journal import Observation
+from eda_cli.view.escape import escaped
+from eda_cli.view.picture import RUN, Picture
+
+LINES_PER_S = 200  # above it lines are left out, and how many is said
+BURST = 50  # lines that may come at once after a quiet moment
+SAY_EVERY_S = 1.0
+COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_red", "bright_cyan", "bright_green",
+           "bright_magenta", "bright_yellow", "bright_blue")
+ARROWS = {"published": "→", "handled": "←", "failed": "✗"}
+PART_WIDTH = (8, 20)
+BODY_LIMIT = 2_000  # characters of a body on a line that no terminal cuts
+
+
+class Flow:
+    """Shows observations as lines, at most LINES_PER_S of them, and says openly how many it left out.
+
+    `width` None cuts nothing (the output is no terminal).
+    """
+
+    def __init__(self, console: Console, parts: Sequence[str], width: int | None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.picture = Picture()
+        self._console = console
+        self._clock = clock
+        self._colours = {part: COLOURS[index % len(COLOURS)] for index, part in enumerate(parts)}
+        longest = max((len(part) for part in parts), default=0) + 2
+        self._part_width = min(max(longest, PART_WIDTH[0]), PART_WIDTH[1])
+        self._fixed_width = width
+        self._tokens = float(BURST)
+        self._refilled = self._said = clock()
+        self._shown = 0  # event lines, of all the events that are counted
+        self._left_out = 0  # of them said already
+
+    def past(self, observations: Sequence[Observation]) -> None:
+        """Take in what happened before, without a line."""
+        self.picture.see_all(observations)
+        self._shown = self.picture.events()
+
+    def show(self, observations: Sequence[Observation]) -> None:
+        """A line each, or counted as left out."""
+        for observation in observations:
+            self.picture.see(observation)
+            if is_event(observation):
+                if not self._allowed():
+                    continue
+                self._shown += 1
+            line = line_of(observation, self._colour(observation.part), self._part_width)
+            if line is not None:
+                self._print(line)
+        if self._clock() - self._said >= SAY_EVERY_S:
+            self.say_left_out()
+
+    def say_left_out(self) -> None:
+        """How many events have no line since this was said last."""
+        self._said = self._clock()
+        left_out = self.picture.events() - self._shown
+        if more := left_out - self._left_out:
+            self._left_out = left_out
+            self._print(Text(f"… {more:,} more events, not shown one by one", "dim"))
+
+    def _print(self, line: Text) -> None:
+        width = self._fixed_width
+        if width is not None and cell_len(line.plain) > width:
+            line.truncate(width, overflow="ellipsis")
+        self._console.print(line, soft_wrap=True, highlight=False)
+
+    def resize(self, width: int | None) -> None:
+        self._fixed_width = width
+
+    def _colour(self, part: str) -> str:
+        return self._colours.setdefault(part, COLOURS[len(self._colours) % len(COLOURS)])
+
+    def _allowed(self) -> bool:
+        moment = self._clock()
+        self._tokens = min(BURST, self._tokens + (moment - self._refilled) * LINES_PER_S)
+        self._refilled = moment
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+def is_event(seen: Observation) -> bool:
+    """Whether it tells of one event that was published, handled or failed."""
+    return seen.kind in ARROWS and "topic" in seen.fields
+
+
+def line_of(seen: Observation, colour: str, part_width: int = PART_WIDTH[0]) -> Text | None:
+    """The line of an observation; None for what is no news."""
+    return event_line(seen, colour, part_width) if is_event(seen) else life_line(seen, colour, part_width)
+
+
+def event_line(seen: Observation, colour: str, part_width: int = PART_WIDTH[0]) -> Text:
+    """`09:30:00.123 webshop → purchases[1]@42 purchaseCreated 3f2a91c0 ann {…}`; behind a handled one how long after."""
+    fields = seen.fields
+    place = f"{fields['topic']}[{_or(fields['partition'], '?')}]@{_or(fields['offset'], '?')}"
+    line = _begin(seen, colour, part_width)
+    line.append(f"{ARROWS[seen.kind]} ", "bold red" if seen.kind == "failed" else "bold")
+    line.append(escaped(place), colour)
+    line.append(f" {escaped(fields.get('type') or '-')}", "bold")
+    line.append(f" {escaped((fields.get('id') or '-')[:8])}", "dim")
+    if fields.get("key") is not None:
+        line.append(f" {escaped(fields['key'], 60)}", "italic")
+    if "after_ms" in fields:
+        line.append(f" +{_duration(fields['after_ms'])}", "dim")
+    if seen.kind == "failed":
+        line.append(f" {escaped(str(fields.get('reason', '')), 300)}", "red")
+    line.append(f" {_body(seen)}")
+    return line
+
+
+def life_line(seen: Observation, colour: str, part_width: int = PART_WIDTH[0]) -> Text | None:
+    """What happened to a part or the run; None for what is no news."""
+    text, style = _news(seen)
+    if not text:
+        return None
+    line = _begin(seen, colour if seen.part != RUN else "bold", part_width)
+    line.append(f"● {escaped(text, 500)}", style)
+    return line
+
+
+def _news(seen: Observation) -> tuple[str, str]:
+    fields = seen.fields
+    match seen.kind:
+        case "crashed":
+            again = f"; again in {fields['again_in_s']:g} s" if "again_in_s" in fields else ""
+            log = f" — {fields['log'][-1]}" if fields.get("log") else ""
+            return f"crashed: {fields.get('reason') or fields.get('text', '')}{again}{log}", "bold red"
+        case "log":
+            return str(fields["text"]), "dim"
+        case "waiting":
+            return f"waiting: {fields.get('text', '')}", "yellow"
+        case "starting":
+            return str(fields.get("text", "starting")), "dim"
+        case "finished":
+            return "finished: all its events are published", "dim"
+        case "stopped" if seen.part != RUN:
+            return "stopped", "dim"
+        case "applied":
+            return "the changed sketch is live", "green"
+        case "failed":
+            return f"failed: {fields.get('what', '')}: {fields.get('why', '')}", "bold red"
+    return "", ""
+
+
+def _begin(seen: Observation, colour: str, part_width: int) -> Text:
+    line = Text(no_wrap=True)
+    line.append(f"{seen.time[11:23]} ", "dim")
+    replica = seen.fields.get("replica", 0)
+    name = f"{seen.part}.{replica}" if replica else seen.part
+    line.append(f"{escaped(name):<{part_width}} ", colour)
+    return line
+
+
+def _body(seen: Observation) -> str:
+    body = seen.fields.get("body")
+    if body is None:
+        return "(tombstone)"
+    size = seen.fields.get("size", 0)
+    shown = escaped(body, BODY_LIMIT)
+    return f"{shown}… ({size:,} bytes)" if size > len(body.encode(errors="replace")) else shown
+
+
+def _duration(ms: float) -> str:
+    if ms < 1000:
+        return f"{ms:.0f}ms" if ms >= 10 else f"{max(ms, 0):.1f}ms"
+    seconds = ms / 1000
+    return f"{seconds:.1f}s" if seconds < 120 else f"{seconds / 60:.0f}m"
+
+
+def _or(value: object, other: str) -> object:
+    return other if value is None else value

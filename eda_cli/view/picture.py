@@ -1,0 +1,99 @@
+"""The picture of a run: its observations folded. Pure; every face shows the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eda_cli.journal import Counts, Observation
+
+COUNTED = ("published", "received", "handled", "failed")
+RUN = "run"  # the part under which the supervisor speaks of the whole
+HELPERS = ("stubs", "keeper")
+
+
+@dataclass(slots=True)
+class PartPicture:
+    """One part, or one of its replicas. `reason` is why it crashed last."""
+
+    state: str = "starting"
+    reason: str = ""
+    counts: Counts = field(default_factory=dict)
+    since: str = ""
+
+    def total(self, kind: str) -> int:
+        return sum(self.counts.get(kind, {}).values())
+
+
+@dataclass(slots=True)
+class Picture:
+    """A run as its journals tell it. `parts` is by (part, replica); replica 0 is one without siblings."""
+
+    state: str = "starting"
+    failure: Mapping[str, Any] | None = None
+    parts: dict[tuple[str, int], PartPicture] = field(default_factory=dict)
+    helpers: dict[str, PartPicture] = field(default_factory=dict)
+    restarts: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, int | None] = field(default_factory=dict)
+    address: Mapping[str, Any] | None = None
+
+    def see(self, observation: Observation) -> None:
+        """Fold one observation in."""
+        if observation.part == RUN:
+            self._see_run(observation)
+        elif observation.part in HELPERS:
+            self._see_part(self.helpers.setdefault(observation.part, PartPicture()), observation)
+        else:
+            key = (observation.part, observation.fields.get("replica", 0))
+            self._see_part(self.parts.setdefault(key, PartPicture()), observation)
+
+    def see_all(self, observations: Iterable[Observation]) -> Picture:
+        for observation in observations:
+            self.see(observation)
+        return self
+
+    def by_part(self) -> dict[str, dict[str, int]]:
+        """Per part, replicas together: published, received, handled, failed, restarts."""
+        sums: dict[str, dict[str, int]] = {}
+        for (part, _), seen in self.parts.items():
+            row = sums.setdefault(part, dict.fromkeys((*COUNTED, "restarts"), 0))
+            for kind in COUNTED:
+                row[kind] += seen.total(kind)
+            row["restarts"] = self.restarts.get(part, 0)
+        return sums
+
+    def events(self) -> int:
+        """How many times an event was published or handled: what flow lines tell of."""
+        return sum(part.total(kind) for part in self.parts.values() for kind in ("published", "handled", "failed"))
+
+    def published(self) -> int:
+        return sum(part.total("published") for part in self.parts.values())
+
+    def _see_run(self, observation: Observation) -> None:
+        match observation.kind:
+            case "started":
+                self.state, self.failure, self.groups = "starting", None, {}
+            case "ready":
+                self.state, self.address = "running", observation.fields.get("address")
+            case "stopped":
+                self.state = "stopped"
+            case "failed" if not observation.fields.get("applying"):
+                self.failure = observation.fields
+            case "counted":
+                self.restarts = observation.fields["counts"].get("restarts", {})
+            case "groups":
+                self.groups = observation.fields["groups"]
+
+    def _see_part(self, part: PartPicture, observation: Observation) -> None:
+        match observation.kind:
+            case "started":
+                part.state, part.since = "starting", observation.time
+            case "ready":
+                part.state = "running"
+            case "finished" | "stopped":
+                part.state = observation.kind
+            case "crashed":
+                part.state, part.reason = "crashed", str(observation.fields.get("reason", ""))
+            case "counted":
+                part.counts = observation.fields["counts"]
