@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from random import Random
 from typing import Any
+
+from eda_cli.payloads.dice import Dice
 
 
 @dataclass(slots=True)
 class Seen:
-    """The event that `$` paths and templates look at: being published (in a key) or being handled (in a rule)."""
+    """The event that `$` paths and templates look at: being published (in a key) or being handled (in a rule).
+
+    `body` is JSON data, text, or bytes that are neither, as `Event.body()` gives it; None for a tombstone.
+    """
 
     body: Any = None
     key: Any = None
@@ -23,9 +27,13 @@ class Seen:
 
 @dataclass(slots=True)
 class Context:
-    """One event's worth of circumstances. `number` counts a generator's events from 0; `now` is epoch seconds."""
+    """One event's worth of circumstances.
 
-    random: Random
+    `random` has been rolled for this event: `dice.roll(number)` in a generator, `dice.roll(derived id)` in a rule.
+    `number` counts a generator's events from 0; `now` is epoch seconds, in a rule those of the cause's time.
+    """
+
+    random: Dice
     now: float
     number: int = 0
     seen: Seen | None = None

@@ -1,0 +1,145 @@
+"""The filters and tests that a template may use: Jinja2's own, each paying for what it reads and makes.
+
+One is listed here or does not exist. Missing on purpose: what is random without the seed, what makes HTML,
+and what can make much out of little.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from jinja2 import Environment, pass_context
+from jinja2.runtime import Context as Scene
+
+from eda_cli.payloads.budget import Budget
+from eda_cli.payloads.methods import WIDEST, replace
+from eda_cli.payloads.problems import PayloadError, shown
+from eda_cli.payloads.render import plain, text
+
+BUDGET = "~budget"  # among the variables of a template; no template can write this name
+
+_OF_ITEMS = ("count", "dictsort", "first", "groupby", "items", "last", "length", "list", "map", "max", "min",
+             "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "unique")
+_OF_ONE = ("abs", "capitalize", "d", "default", "float", "int", "lower", "title", "trim", "truncate", "upper",
+           "urlencode", "wordcount")
+_FREE_TESTS = ("boolean", "defined", "divisibleby", "even", "false", "float", "integer", "iterable", "lower",
+               "mapping", "none", "number", "odd", "sequence", "string", "true", "undefined", "upper")
+_COMPARING_TESTS = ("!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le",
+                    "lessthan", "lt", "ne")
+_CONVERSION = re.compile(
+    r"%(?:%|(?:\([A-Za-z0-9_.-]*\))?[#0 +-]{0,5}([0-9]{0,4})(?:\.([0-9]{0,4}))?[diouxXeEfFgGcrs])")
+_MOST_DECIMALS = 15
+
+
+def budget_of(scene: Scene) -> Budget:
+    """What is left for the value that the template belongs to."""
+    budget: Budget = scene.parent[BUDGET]
+    return budget
+
+
+def filters(original: Environment) -> dict[str, Callable[..., Any]]:
+    """The filters by name. `original` holds Jinja2's own, and looks fields up as the templates do."""
+
+    def own(name: str, scene: Scene, value: Any, *arguments: Any, **named: Any) -> Any:
+        """Jinja2's filter, paid for."""
+        budget = budget_of(scene)
+        size = budget.spend(value, *arguments, *named.values())
+        steps = sum(given.count(".") + given.count(",") for given in (*arguments, *named.values())
+                    if isinstance(given, str))  # of an attribute such as 'a.b,c', gone for every item
+        budget.take(4 + size * steps)
+        if isinstance(value, str) and name in _OF_ITEMS:
+            budget.take(len(value))
+        return budget.collect(original.call_filter(name, value, arguments, named, context=scene))
+
+    def guarded(name: str) -> Callable[..., Any]:
+        @pass_context
+        def call(scene: Scene, value: Any, *arguments: Any, **named: Any) -> Any:
+            return own(name, scene, value, *arguments, **named)
+        return call
+
+    @pass_context
+    def groupby(scene: Scene, value: Any, *arguments: Any, **named: Any) -> Any:
+        groups = own("groupby", scene, value, *arguments, **named)
+        return [{"grouper": group[0], "list": group[1]} for group in groups]
+
+    @pass_context
+    def join(scene: Scene, value: Any, d: str = "", attribute: str | int | None = None) -> str:
+        budget = budget_of(scene)
+        if attribute is not None:
+            value = own("map", scene, value, attribute=attribute)
+        parts = [text(item, budget) for item in own("list", scene, value)]
+        budget.take(len(parts) * (1 + (len(d) >> 3)))
+        return d.join(parts)
+
+    @pass_context
+    def rounded(scene: Scene, value: Any, precision: int = 0, method: str = "common") -> Any:
+        if abs(precision) > _MOST_DECIMALS:
+            raise PayloadError(f"round({precision}) is too much", f"at most {_MOST_DECIMALS} decimals")
+        return own("round", scene, value, precision, method)
+
+    @pass_context
+    def total(scene: Scene, value: Any, attribute: str | int | None = None, start: Any = 0) -> Any:
+        if not isinstance(start, int | float):
+            raise PayloadError("sum starts at a number")
+        return own("sum", scene, value, attribute, start)
+
+    table = {name: guarded(name) for name in (*_OF_ITEMS, *_OF_ONE)}
+    return {**table, "groupby": groupby, "join": join, "round": rounded, "sum": total, "format": _format,
+            "replace": _replace, "string": _string, "tojson": _tojson}
+
+
+def tests(original: Environment) -> dict[str, Callable[..., Any]]:
+    """The tests by name: `is defined`, `is in`; those that compare pay for it."""
+
+    def paying(name: str) -> Callable[..., Any]:
+        @pass_context
+        def call(scene: Scene, value: Any, *arguments: Any) -> Any:
+            budget_of(scene).spend(value, *arguments)
+            return original.call_test(name, value, arguments)
+        return call
+
+    free: Mapping[str, Any] = original.tests
+    return {**{name: free[name] for name in _FREE_TESTS}, **{name: paying(name) for name in _COMPARING_TESTS}}
+
+
+def formatted(budget: Budget, pattern: str, values: Any) -> str:
+    """`pattern % values`. Raises PayloadError for widths that fill memory, and for what is no conversion."""
+    if "%" in _CONVERSION.sub("", pattern):
+        raise PayloadError(f"'{shown(pattern)}' is no format", "", "write one such as '%.2f', '%05d' or '%s', %% for %")
+    widths = [int(width or 0) for match in _CONVERSION.finditer(pattern) for width in match.groups()]
+    widest = max(widths, default=0)
+    if widest > WIDEST:
+        raise PayloadError(f"a width of {widest} is too large", f"at most {WIDEST} characters")
+    size = budget.spend(pattern, values)
+    budget.take(len(widths) * (1 + size + (widest >> 3)))
+    return str(pattern % values)
+
+
+@pass_context
+def _format(scene: Scene, value: Any, *arguments: Any, **named: Any) -> str:
+    if not isinstance(value, str):
+        raise PayloadError("format is for a text such as '%.2f'", "", "write {{ '%.2f' | format(body.total) }}")
+    return formatted(budget_of(scene), value, named or arguments)
+
+
+@pass_context
+def _replace(scene: Scene, value: Any, old: str, new: str, count: int = -1) -> str:
+    budget = budget_of(scene)
+    budget.spend(value, old, new)
+    return replace(budget, text(value, budget), text(old, budget), text(new, budget), count)
+
+
+@pass_context
+def _string(scene: Scene, value: Any) -> str:
+    return text(value, budget_of(scene))
+
+
+@pass_context
+def _tojson(scene: Scene, value: Any) -> str:
+    budget = budget_of(scene)
+    written = orjson.dumps(plain(value, budget)).decode()
+    budget.take(len(written) >> 3)
+    return written
