@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from eda_cli.channels.base import Start
-from eda_cli.channels.embedded_store import Store, mapped
+from eda_cli.channels.embedded_store import Row, Store, mapped
 from eda_cli.errors import ChannelError, UnknownTopic
 from eda_cli.event import JSON_TYPE, NO_EXTENSIONS, Delivery, Event
 
@@ -71,25 +71,32 @@ def pack(event: Event) -> bytes:
 
 def page(store: Store, log: Log, position: int, limit: int) -> list[Delivery]:
     """The next events of a partition from a position up to its end: at most `limit`, of about PAGE_BYTES."""
+    rows = _rows(store, (log.base + position, log.base + log.end, limit))
+    # Parsed at once: a call for each row would be a fifth of what reading costs.
+    attributes = orjson.loads(b"[%b]" % b",".join([row[3] or b"null" for row in rows]))
+    topic, number = log.topic, log.number
     deliveries = []
-    topic, number, size, loads = log.topic, log.number, 0, orjson.loads
-    with mapped(store.path):
-        cursor = store.cursor(_PAGE, (log.base + position, log.base + log.end, limit))
-        for place, published, key, attributes, value in cursor:
-            packed = loads(attributes) if attributes is not None else _FOREIGN
-            if len(packed) == 6:
-                id_, source, type_, time, correlation, causation = packed
-                event = Event(id_, source, type_, time, value, key, JSON_TYPE, None, correlation, causation,
-                              NO_EXTENSIONS, ())
-            else:
-                event = _unpacked(packed, key, value)
-            deliveries.append(Delivery(event, topic, number, place & OFFSET_MASK, published / 1e6))
-            if value is not None:
-                size += len(value)
-                if size > PAGE_BYTES:
-                    break
-        cursor.close()
+    for (place, published, key, _, value), packed in zip(rows, attributes, strict=True):
+        if packed is not None and len(packed) == 6:
+            id_, source, type_, time, correlation, causation = packed
+            event = Event(id_, source, type_, time, value, key, JSON_TYPE, None, correlation, causation,
+                          NO_EXTENSIONS, ())
+        else:
+            event = _unpacked(packed or _FOREIGN, key, value)
+        deliveries.append(Delivery(event, topic, number, place & OFFSET_MASK, published / 1e6))
     return deliveries
+
+
+def _rows(store: Store, args: tuple[int, int, int]) -> list[Row]:
+    rows: list[Row] = []
+    size = 0
+    with mapped(store.path):
+        cursor = store.cursor(_PAGE, args)
+        while size < PAGE_BYTES and (some := cursor.fetchmany(100)):
+            rows += some
+            size += sum([len(row[4] or b"") for row in some])
+        cursor.close()
+    return rows
 
 
 _FOREIGN: list[Any] = [*(None,) * 8, {}, ()]

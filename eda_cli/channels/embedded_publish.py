@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from sqlite3 import Connection
-from time import time_ns
+from time import monotonic, time_ns
 
 import orjson
 
 from eda_cli.channels.base import Receipt
+from eda_cli.channels.embedded_clean import CHUNK, TAIL, clean
 from eda_cli.channels.embedded_log import OFFSET_BITS, pack
 from eda_cli.channels.embedded_store import PATIENCE_S, Store
 from eda_cli.channels.murmur2 import positive
@@ -19,6 +21,7 @@ from eda_cli.event import Event
 
 FULL_EVENTS = 1000  # so much waits at most for the flush, then it is stored at once
 FULL_BYTES = 1_000_000
+CLEAN_S = 1.0  # a topic with a retention is looked at this often
 KEYLESS_RUN = 100  # so many events without a key go to one partition, then it is the next one's turn
 
 
@@ -40,12 +43,17 @@ class _Tail:
 
     id: int
     end: int
+    cleaned: int
 
 
 @dataclass(slots=True)
 class _Topic:
+    """A topic within a transaction; `perishable` is one with a retention, or compacted."""
+
     tails: list[_Tail]
-    published: int  # of its newest event
+    published: int  # when its newest event was
+    compacted: bool
+    perishable: bool
 
 
 class Publisher:
@@ -57,6 +65,7 @@ class Publisher:
         self._events = self._bytes = 0
         self._receipts: list[Receipt] = []
         self._lost: list[str | None] = []
+        self._cleaned: dict[str, float] = {}
         self._turn = random.randrange(1 << 16)
 
     def publish(self, topic: str, events: Sequence[Event]) -> None:
@@ -110,8 +119,8 @@ class Publisher:
     def _write(self, patience_s: float) -> None:
         receipts: list[Receipt] = []
         lost: list[str | None] = []
+        topics: dict[str, _Topic] = {}
         with self._store.write(patience_s) as connection:
-            topics: dict[str, _Topic] = {}
             rows: list[_Row] = []
             for batch in self._waiting:
                 if batch.topic not in topics:
@@ -127,6 +136,17 @@ class Publisher:
         self._receipts += receipts
         self._lost += lost
         self._forget()
+        with suppress(ChannelError):  # what was published is stored; the next writer cleans
+            for name, topic in topics.items():
+                if topic.perishable:
+                    self._clean(name, topic)
+
+    def _clean(self, name: str, topic: _Topic) -> None:
+        now = monotonic()
+        dirty = topic.compacted and any(tail.end - tail.cleaned >= TAIL + CHUNK for tail in topic.tails)
+        if dirty or now - self._cleaned.get(name, 0.0) >= CLEAN_S:
+            self._cleaned[name] = now
+            clean(self._store, name)
 
     def _place(self, batch: _Batch, topic: _Topic, rows: list[_Row], receipts: list[Receipt]) -> None:
         tails, name = topic.tails, batch.topic
@@ -153,7 +173,10 @@ class Publisher:
 
 
 def _topic(connection: Connection, name: str) -> _Topic:
-    rows = connection.execute("SELECT p.id, p.end, p.published FROM topics t"
-                              " JOIN partitions p ON p.topic = t.id WHERE t.name = ? ORDER BY p.number",
-                              (name,)).fetchall()
-    return _Topic([_Tail(id_, end) for id_, end, _ in rows], max((row[2] for row in rows), default=0))
+    rows = connection.execute("SELECT p.id, p.end, p.cleaned, p.published, t.compacted, t.retention"
+                              " FROM topics t JOIN partitions p ON p.topic = t.id"
+                              " WHERE t.name = ? ORDER BY p.number", (name,)).fetchall()
+    tails = [_Tail(id_, end, cleaned) for id_, end, cleaned, *_ in rows]
+    compacted = any(row[4] for row in rows)
+    return _Topic(tails, max((row[3] for row in rows), default=0), compacted,
+                  compacted or any(row[5] is not None for row in rows))

@@ -23,9 +23,9 @@ SCHEMA = 1
 
 _FRESH = "a run begins anew with --fresh"
 
-# An event lies at `partition << 40 | offset`: a partition is one range of the table, a publish appends. The value
-# comes last: what stands behind a large one is slow to reach. The id of a removed partition never comes again
-# (AUTOINCREMENT), neither does a member's, which is the token that fences off who lost a place.
+# An event lies at `partition << 40 | offset`: a partition is one range of the table, and a publish appends.
+# The value comes last: what stands behind a large one is slow to reach. The id of a removed partition never
+# comes again (AUTOINCREMENT), neither does a member's, which is the token that fences off who lost a place.
 _TABLES = """
 CREATE TABLE topics (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
   retention INTEGER, compacted INTEGER NOT NULL);

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
 
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.look import missing_topic_hint, open_channel, parse_start
+from eda_cli.cli.look import check_topic_name, missing_topic_hint, open_channel, parse_start
 from eda_cli.cli.options import Json, Run, complete_group, complete_topic
 from eda_cli.errors import EdaError, UnknownTopic, UsageError
 
@@ -95,15 +96,13 @@ class _Publishing:
 
     def ensure_topic(self, create: bool) -> None:
         from eda_cli.channels.base import Topic
-        from eda_cli.sketch.words import topic_name_problem
 
         try:
             missing_topic_hint(self._channel, [self._topic])
         except UnknownTopic as missing:
             if not create:
                 raise UsageError(missing.what, missing.why, f"{missing.hint}; or make it: --create") from None
-            if problem := topic_name_problem(self._topic):
-                raise UsageError(f"'{self._topic}' cannot be a topic's name", problem) from None
+            check_topic_name(self._topic)
             self._channel.declare([Topic(self._topic)], [])
 
     def publish(self, events: Sequence[Event]) -> None:
@@ -175,10 +174,8 @@ class _Publishing:
         """A new event with this body."""
         from eda_cli.event import JSON_TYPE, Event, now
         from eda_cli.payloads import derive_seed, event_id
-        from random import Random
-
         happened = now()
-        id = event_id(Random(int.from_bytes(os.urandom(16), "big")))
+        id = str(uuid4())
         kind = self._chosen_type()
         source = f"/eda/{self._sketch.name}/publish"
         key = self._key.encode() if self._key is not None else self._topic_key(body, id, kind, source, happened)
@@ -205,20 +202,20 @@ class _Publishing:
                          f"give one: eda publish {self._topic} '{{\"id\": 1}}'")
 
     def _topic_key(self, body: Any, id: str, kind: str, source: str, happened: str) -> bytes | None:
-        from random import Random
-
         from eda_cli.event import encode_key
-        from eda_cli.payloads import Context, Seen, compile_value
+        from eda_cli.payloads import Context, Dice, Seen, compile_value
 
         topic = self._sketch.topics.get(self._topic)
         if topic is None or topic.key is None or body is None:
             return None
         seen = Seen(body=body, id=id, type=kind, source=source, time=happened)
-        return encode_key(compile_value(topic.key, "key")(Context(Random(), time.time(), seen=seen)))
+        return encode_key(compile_value(topic.key, "key")(Context(Dice(0, id), time.time(), seen=seen)))
 
     def _chosen_type(self) -> str:
         """`--type`, else the only type that the sketch publishes there, else a name of its own and a warning."""
         if self._type is None:
+            from eda_cli.sketch.defaults import created
+
             sketch, topic = self._sketch, self._topic
             declared = {part.event for part in sketch.generators.values() if part.publishes == topic}
             declared |= {rule.event for part in sketch.consumers.values() for rule in part.rules
@@ -228,7 +225,7 @@ class _Publishing:
             elif len(declared) == 1:
                 self._type = declared.pop()
             else:
-                self._type = f"{re.sub(r'[^A-Za-z0-9]+', '-', topic).strip('-') or 'event'}Published"
+                self._type = created(topic)
             self._warn(declared)
         return self._type
 

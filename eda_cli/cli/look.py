@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from eda_cli.channels.base import EventChannel, Start
     from eda_cli.journal import Observation
     from eda_cli.runs.folder import RunFolder
+    from eda_cli.sketch.resolved import Consumer, Generator
 
 FOLLOW_S = 0.05
 
@@ -60,13 +61,11 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
         state = "stopped" if picture.state == "stopped" else "crashed"
     lags = _lags(run) if up and state == "running" else picture.groups
     parts = []
-    for name, part in (*sketch.generators.items(), *sketch.consumers.items()):
-        kind = "generator" if name in sketch.generators else "consumer"
-        lag = lags.get(part.group) if name in sketch.consumers else None  # type: ignore[union-attr]
-        replicas = [0] if part.external else range(1, part.replicas + 1)
-        for replica in replicas:
-            parts.append(_part_row(run, picture, name, kind, replica, part.replicas, alive) | (
-                {"lag": lag} if kind == "consumer" else {}))
+    for generator in sketch.generators.values():
+        parts += _part_rows(run, picture, generator, "generator", alive)
+    for consumer in sketch.consumers.values():
+        for row in _part_rows(run, picture, consumer, "consumer", alive):
+            parts.append(row | {"lag": lags.get(consumer.group)})
     helpers = [{"process": process, "pid": pid} for process, pid in alive.items()
                if process in ("supervisor", "keeper", "stubs")]
     return {"run": run.name, "state": state, "broker": info.broker["kind"], "address": run.address(),
@@ -74,10 +73,16 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
             "failure": dict(picture.failure) if picture.failure and not up else None}
 
 
+def _part_rows(run: RunFolder, picture: Any, part: Generator | Consumer, kind: str,
+               alive: dict[str, int]) -> list[dict[str, Any]]:
+    if part.external:
+        return [{"part": part.name, "kind": kind, "state": "external"}]
+    return [_part_row(run, picture, part.name, kind, replica, part.replicas, alive)
+            for replica in range(1, part.replicas + 1)]
+
+
 def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, replicas: int,
               alive: dict[str, int]) -> dict[str, Any]:
-    if replica == 0:
-        return {"part": name, "kind": kind, "state": "external"}
     process = f"{name}.{replica}"
     seen = picture.parts.get((name, replica if replicas > 1 else 0)) or picture.parts.get((name, replica))
     told = seen.state if seen else "starting"
@@ -280,7 +285,6 @@ def _create_topics(run: RunFolder, names: list[str] | None, partitions: int, com
                    retention: str | None) -> None:
     from eda_cli.channels.base import Topic
     from eda_cli.payloads import parse_duration
-    from eda_cli.sketch.words import topic_name_problem
 
     retention_s = None
     if retention is not None:
@@ -289,8 +293,7 @@ def _create_topics(run: RunFolder, names: list[str] | None, partitions: int, com
         except ValueError as wrong:
             raise UsageError(f"--retention {retention} is no time", str(wrong), "for example: 7d") from None
     for name in _named(names):
-        if problem := topic_name_problem(name):
-            raise UsageError(f"'{name}' cannot be a topic's name", problem)
+        check_topic_name(name)
 
     def create(channel: EventChannel) -> None:
         there = {topic.name for topic in channel.topics()}
@@ -418,6 +421,17 @@ def missing_topic_hint(channel: EventChannel, wanted: list[str]) -> None:
             close = get_close_matches(name, there, 1)
             raise UnknownTopic(name, f"topics: {', '.join(there) or 'none'}",
                                f"did you mean '{close[0]}'?" if close else "see them with: eda topics")
+
+
+def check_topic_name(name: str) -> None:
+    """Raises UsageError where no topic can have this name."""
+    from eda_cli.sketch.kinds import TOPIC, Misfit
+
+    try:
+        TOPIC.read(name)
+    except Misfit as wrong:
+        raise UsageError(f"'{name}' cannot be a topic's name", str(wrong) or f"it must be {TOPIC.expected}",
+                         "for example: purchases") from None
 
 
 def parse_start(text: str, option: str) -> Start:

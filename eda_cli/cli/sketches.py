@@ -39,7 +39,8 @@ def check(
             warnings = loaded.warnings
             resolved = Knobs(broker, None, (), None).turn(loaded.resolved)
             kind = resolved.broker["kind"]
-            errors = demands(loaded, frozenset(one.name for one in CHANNELS[kind].can), kind) if kind in CHANNELS else []
+            can = frozenset(one.name for one in CHANNELS[kind].can) if kind in CHANNELS else None
+            errors = demands(resolved, can, kind, loaded.places) if can is not None else []
         except SketchError as wrong:
             warnings, errors = (), list(wrong.problems)
         for level, problems in (("error", errors), ("warning", warnings)):

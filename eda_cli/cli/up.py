@@ -55,7 +55,7 @@ def up(
     knobs = Knobs(broker, name, tuple(scale or ()), seed)
     seconds = _duration(for_) if for_ is not None else None
     loaded = load(sketch, knobs)
-    wanted = lifecycle.Wanted(loaded.resolved, loaded.path, loaded.text, lambda: decide(loaded.resolved),
+    wanted = lifecycle.Wanted(loaded.resolved, sketch.resolve(), loaded.text, lambda: decide(loaded.resolved),
                               fresh=fresh, leashed=not detach)
     brought = lifecycle.up(wanted, on_discard=_sweep)
     watching.follow(brought, watching.Wishes(
@@ -98,7 +98,7 @@ def load(path: Path, knobs: Knobs) -> Loaded:
     kind = loaded.resolved.broker["kind"]
     if kind in CHANNELS:
         can = frozenset(ability.name for ability in CHANNELS[kind].can)
-        if refused := demands(loaded, can, kind):
+        if refused := demands(loaded.resolved, can, kind, loaded.places):
             raise SketchError(str(path), refused)
     return loaded
 

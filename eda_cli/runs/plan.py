@@ -22,6 +22,7 @@ class Wish:
     part: str
     replica: int
     digest: str
+    alone: bool = True  # it has no siblings, so nobody needs its number
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ def wishes(sketch: Resolved) -> dict[str, Wish]:
     """The processes of a sketch, by name: `<part>.<replica>`."""
     parts: list[Generator | Consumer] = [*sketch.consumers.values(), *sketch.generators.values()]
     return {
-        f"{part.name}.{replica}": Wish(part.name, replica, digest)
+        f"{part.name}.{replica}": Wish(part.name, replica, digest, part.replicas == 1)
         for part in parts if not part.external
         for digest in (_digest(sketch, part),)
         for replica in range(1, part.replicas + 1)

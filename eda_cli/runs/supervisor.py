@@ -309,7 +309,7 @@ class Supervisor:
 
 
 def _about(wish: Wish) -> dict[str, Any]:
-    return {"part": wish.part, "replica": wish.replica}
+    return {"part": wish.part, **({} if wish.alone else {"replica": wish.replica})}
 
 
 def _reason(status: int) -> str:

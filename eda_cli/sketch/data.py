@@ -14,6 +14,7 @@ from eda_cli.errors import Problem
 from eda_cli.sketch import environment, torn
 from eda_cli.sketch.nodes import Node
 from eda_cli.sketch.places import Places, Spot
+from eda_cli.sketch.text import shorten
 
 _WORDS: Mapping[str, Any] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
@@ -90,7 +91,7 @@ class _Builder:
             tagged = self.tag_is_wrong(node)
             make = {"map": self.map, "list": self.list, "scalar": self.scalar}[node.kind]
             done = make(node)
-            done[1].wrong |= tagged
+            done[1].wrong |= tagged or node.wrong
             self.built[id(node)] = done
         return done
 
@@ -175,9 +176,3 @@ class _Builder:
             return [(one, spot.inside[index]) for index, one in enumerate(value)]
         self.tell(node, "'<<' merges a map, or a list of maps", hint="write <<: *anchor")
         return []
-
-
-def shorten(text: str, most: int = 60) -> str:
-    """One line of text for a message: no control character, not long."""
-    text = text if len(text) <= most else text[: most - 1] + "…"
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

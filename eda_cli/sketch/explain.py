@@ -10,8 +10,8 @@ from pydantic_core import ErrorDetails
 
 from eda_cli.errors import Problem
 from eda_cli.sketch import model, words
-from eda_cli.sketch.data import shorten
 from eda_cli.sketch.places import Path, Places
+from eda_cli.sketch.text import shorten
 
 
 def explain(error: ValidationError, places: Places) -> list[Problem]:
@@ -19,7 +19,8 @@ def explain(error: ValidationError, places: Places) -> list[Problem]:
     problems: list[Problem] = []
     for detail in error.errors(include_url=False):
         path, on_key = _path(detail)
-        if not places.wrong(path):
+        about_key = on_key or detail["type"] in ("missing", "extra_forbidden")
+        if not places.wrong(path[:-1] if about_key else path):
             problems += _problems(detail, path, on_key, places)
     return problems
 

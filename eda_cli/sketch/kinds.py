@@ -15,12 +15,9 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from eda_cli.payloads.problems import InvalidValue
-from eda_cli.payloads.quantities import parse_duration, parse_range, parse_rate
-try:
-    from eda_cli.payloads import compile_condition, compile_value
-except ImportError:
-    compile_condition = compile_value = lambda *a: None
+from eda_cli.payloads import (
+    InvalidValue, compile_condition, compile_value, parse_duration, parse_range, parse_rate,
+)
 
 Schema = dict[str, Any]
 VARIABLE: Schema = {"type": "string", "pattern": r"\$\{"}  # what an editor must allow wherever a number stands

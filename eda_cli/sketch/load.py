@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +12,12 @@ from pydantic import ValidationError
 from eda_cli.errors import Problem, SketchError
 from eda_cli.sketch import check, data, defaults, kinds, model, nodes, text
 from eda_cli.sketch.explain import explain
+from eda_cli.sketch.misread import misread
 from eda_cli.sketch.places import NOWHERE, Places
 from eda_cli.sketch.references import references
 from eda_cli.sketch.resolved import Resolved
+
+_MOST_MENDED = 20  # times that the text is parsed again
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,9 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
 def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ) -> Loaded:
     """The sketch in a text; `file` names it in messages, and by default. Raises SketchError."""
     text.refuse_unprintable(source, file)
-    try:
-        read = data.construct(nodes.compose(source), source, environ)
-    except nodes.Unreadable as error:
-        raise SketchError(file, [error.problem or Problem(0, 0, "torn")]) from None
-    problems = list(read.problems)
+    tree = _tree(source, file)
+    read = data.construct(tree.root, source, environ)
+    problems = tree.problems + read.problems
     if read.value is None:
         problems.append(Problem(0, 0, "the sketch is empty", "", "`eda init` writes one to begin with"))
         raise SketchError(file, problems)
@@ -61,3 +62,30 @@ def name_of(path: Path) -> str:
     if stem == "sketch":
         stem = path.absolute().parent.name
     return kinds.fit_name(stem) or "sketch"
+
+
+def _tree(source: str, file: str) -> nodes.Tree:
+    """The tree of the text, with values that only lack quotes told and passed over. Raises SketchError."""
+    problems: list[Problem] = []
+    passed: set[int] = set()
+    readable = source
+    while True:
+        try:
+            tree = nodes.compose(readable, passed)
+        except nodes.Unreadable as error:
+            if error.problem:
+                raise SketchError(file, in_order([*problems, error.problem])) from None
+            found = misread(error.error, readable)
+            problems.append(found.problem)
+            mended = found.without(readable)
+            if mended is None or len(problems) > _MOST_MENDED:
+                raise SketchError(file, in_order(problems)) from None
+            readable = mended
+            passed.add(found.start)
+        else:
+            return nodes.Tree(tree.root, [*problems, *tree.problems])
+
+
+def in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Each problem once, in the order of the file."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))

@@ -6,12 +6,14 @@ Aliases share their node; what they would expand to is counted, never built.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
 from eda_cli.errors import Problem
+from eda_cli.sketch.text import shorten
 
 MAX_LEVELS = 100
 MAX_VALUES = 50_000
@@ -20,7 +22,7 @@ _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Unreadable(Exception):  # noqa: N818 - the text is what is unreadable
-    """The text is no YAML that a sketch may be. Holds the problem, and the parser's error where it was one."""
+    """The text is no YAML that a sketch may be: the problem, or the parser's error where it was one."""
 
     def __init__(self, problem: Problem | None, error: yaml.MarkedYAMLError | None = None) -> None:
         super().__init__()
@@ -41,6 +43,7 @@ class Node:
     text: str = ""
     plain: bool = False  # a scalar without quotes
     flow: bool = False  # a map or list in brackets
+    wrong: bool = False  # a problem with it is told already
     items: list[Node] = field(default_factory=list)
     pairs: list[tuple[Node, Node]] = field(default_factory=list)
     values: int = 1  # how many nodes this one expands to
@@ -56,16 +59,19 @@ class _Open:
 
 
 class _Composer:
-    def __init__(self) -> None:
+    def __init__(self, passed: Collection[int]) -> None:
+        self.passed = passed
         self.root: Node | None = None
         self.documents = 0
         self.open: list[_Open] = []
         self.anchors: dict[str, Node] = {}
+        self.problems: list[Problem] = []
 
     def take(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.ScalarEvent):
             node = _node("scalar", event, text=event.value, plain=not event.style)
             node.characters = len(event.value)
+            node.wrong = node.start in self.passed
             if event.anchor:
                 self.anchors[event.anchor] = node
             self.attach(node)
@@ -90,13 +96,16 @@ class _Composer:
 
     def alias(self, event: yaml.AliasEvent) -> Node:
         node = self.anchors.get(event.anchor)
+        name = shorten(event.anchor)
         if node is None:
-            raise Unreadable(_at(event, f"'*{event.anchor}' refers to an anchor that is not defined above",
-                                 hint=f'quote it if it is text: "*{event.anchor}"'))
-        if any(one.node is node for one in self.open):
-            raise Unreadable(_at(event, f"'*{event.anchor}' stands inside what it refers to",
-                                 "it would never end", "take it out"))
-        return node
+            self.problems.append(_at(event, f"'*{name}' refers to an anchor that is not defined above",
+                                     hint=f'quote it if it is text: "*{name}"'))
+        elif any(one.node is node for one in self.open):
+            self.problems.append(_at(event, f"'*{name}' stands inside what it refers to", "it would never end",
+                                     "take it out"))
+        else:
+            return node
+        return _node("scalar", event, text=f"*{name}", wrong=True)
 
     def attach(self, node: Node) -> None:
         if not self.open:
@@ -125,9 +134,17 @@ class _Composer:
                                      "aliases count as often as they are used", "make it smaller"))
 
 
-def compose(text: str) -> Node | None:
-    """The tree of `text`, None of an empty one. Raises Unreadable."""
-    composer = _Composer()
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The root is None where the text holds nothing; `problems` are those that did not keep it from being read."""
+
+    root: Node | None
+    problems: list[Problem]
+
+
+def compose(text: str, passed: Collection[int] = ()) -> Tree:
+    """The tree of `text`; values that begin at the indexes `passed` are marked as wrong. Raises Unreadable."""
+    composer = _Composer(passed)
     try:
         for event in yaml.parse(text, Loader=_PARSER):
             composer.take(event)
@@ -135,12 +152,13 @@ def compose(text: str) -> Node | None:
         raise Unreadable(None, error) from None
     except yaml.YAMLError:
         raise Unreadable(Problem(0, 0, "the file cannot be read as YAML", hint="save it as UTF-8 text")) from None
-    return composer.root
+    return Tree(composer.root, composer.problems)
 
 
 def _node(kind: str, event: Any, **more: Any) -> Node:
     start, end = event.start_mark, event.end_mark
-    return Node(kind, start.line + 1, start.column + 1, start.index, end.index, event.tag, **more)
+    tag = getattr(event, "tag", None)
+    return Node(kind, start.line + 1, start.column + 1, start.index, end.index, tag, **more)
 
 
 def _at(event: yaml.Event, what: str, why: str = "", hint: str = "") -> Problem:

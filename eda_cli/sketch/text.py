@@ -72,3 +72,9 @@ def place(text: str, index: int) -> tuple[int, int]:
     before = text[:index]
     breaks = before.count("\n") + before.count("\r") - before.count("\r\n")
     return breaks + 1, index - line_start + 1
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """One line of text for a message: no control character, not long."""
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from eda_cli.sketch.data import shorten
 from eda_cli.sketch.places import Path
+from eda_cli.sketch.text import shorten
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "title": ("name",), "id": ("name",), "project": ("name",),

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
-from random import Random
 
 from eda_cli.channels.base import Group, Place, Subscription
 from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery, Event
 from eda_cli.journal import log
-from eda_cli.payloads import PayloadError, derive_seed
+from eda_cli.payloads import Dice, PayloadError
 from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.making import Reactions
 from eda_cli.stubs.part import RETRY_S, Part
@@ -36,6 +35,7 @@ class _Running:
     def __init__(self, part: Part, consumer: Consumer) -> None:
         self._part = part
         self._consumer = consumer
+        self._dice = Dice(part.seed, part.name, "takes")
         self._accepts = frozenset(consumer.accepts)
         self._reactions = Reactions(part.sketch, consumer, part.source)
 
@@ -79,8 +79,7 @@ class _Running:
         """Take the time that handling takes; the places lost meanwhile."""
         assert self._consumer.takes is not None
         low, high = self._consumer.takes
-        until = time.monotonic() + Random(
-            derive_seed(self._part.seed, self._part.name, "takes", delivery.identity)).uniform(low, high)
+        until = time.monotonic() + self._dice.roll(delivery.identity).uniform(low, high)
         lost: frozenset[Place] = frozenset()
         while (left := until - time.monotonic()) > 0 and not self._part.stop.wait(min(left, POLL_S)):
             lost |= subscription.poll(0, 0).lost

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from random import Random
 
 from eda_cli.event import Event
-from eda_cli.payloads import derive_seed
+from eda_cli.payloads import Dice
 from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.making import generator_events
 from eda_cli.stubs.numbers import Numbers, Spool
@@ -52,8 +51,8 @@ class _Running:
             assert generator.rate is not None
             return Steady(generator.rate / generator.replicas, now)
         low, high = generator.every
-        draws = Random(derive_seed(self._part.seed, self._part.process, "every", time.time_ns()))
-        return Spaced(lambda: draws.uniform(low, high) * generator.replicas, now)
+        dice = Dice(self._part.seed, self._part.process, "every").roll(self._numbers.claimed().stop)
+        return Spaced(lambda: dice.uniform(low, high) * generator.replicas, now)
 
     def _resume(self) -> bool:
         """Publish what a kill may have left unpublished; False where stopping was wished meanwhile."""

@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 import orjson
@@ -15,16 +14,18 @@ from eda_cli.event import Delivery, Event, encode_key, epoch, rfc3339
 from eda_cli.payloads import (
     TOMBSTONE,
     Context,
+    Dice,
+    Scope,
     Seen,
     Value,
     compile_condition,
     compile_value,
-    derive_seed,
     derived_id,
     event_id,
 )
 from eda_cli.sketch.resolved import Consumer, Generator, Resolved, Topic
 
+UNKNOWN = "unknown"  # the type of what follows from a foreign event, where the rule names none
 Headers = tuple[tuple[str, bytes | None], ...]
 
 
@@ -36,18 +37,17 @@ def generator_events(topic: Topic, generator: Generator, seed: int,
     key = compile_value(raw_key, "key") if raw_key is not None else None
     headers = _headers_maker(generator.headers, "generator")
     kind = generator.event
-    base = derive_seed(seed, generator.name)
-    random = Random()
-    context = Context(random, 0.0)
+    dice = Dice(seed, generator.name)
+    context = Context(dice, 0.0)
 
     def make(numbers: Iterable[int]) -> list[Event]:
         context.now = time.time()
         happened = rfc3339(context.now)
         events = []
         for number in numbers:
-            random.seed(base + number)
+            dice.roll(number)
             context.number = number
-            id = event_id(random)
+            id = event_id(dice)
             said = body(context)
             record_key = None
             if key is not None:
@@ -64,7 +64,7 @@ def generator_events(topic: Topic, generator: Generator, seed: int,
 @dataclass(slots=True)
 class _Rule:
     to: str
-    event: str
+    event: Callable[[Context], str]
     body: Value | None
     key: Value | None  # sees the event that is handled
     topic_key: Value | None  # sees the event that is published
@@ -79,10 +79,10 @@ class Reactions:
     def __init__(self, sketch: Resolved, consumer: Consumer, source: str) -> None:
         self._part = consumer.name
         self._source = source
-        self._random = Random()
+        self._dice = Dice(0, consumer.name)
         self._rules = [
             _Rule(
-                to=rule.to, event=rule.event,
+                to=rule.to, event=_event_type(rule.event),
                 body=compile_value(rule.body, "rule") if rule.has_body else None,
                 key=compile_value(rule.key, "rule") if rule.has_key else None,
                 topic_key=_topic_key(sketch.topics[rule.to]),
@@ -104,15 +104,14 @@ class Reactions:
                 continue
             seen = seen or _seen(heard)
             id = derived_id(delivery.identity, self._part, index, 0)
-            self._random.seed(id)
-            context = Context(self._random, _moment(delivery), seen=seen)
+            context = Context(self._dice.roll(id), _moment(delivery), seen=seen)
             if rule.when is None or rule.when(context):
                 follows.append((rule.to, self._event(rule, id, delivery, context)))
         return follows
 
     def _event(self, rule: _Rule, id: str, delivery: Delivery, context: Context) -> Event:
         heard = delivery.event
-        kind = rule.event or heard.type or "unknown"
+        kind = rule.event(context) or heard.type or UNKNOWN
         happened = rfc3339(context.now)
         if rule.body is None:
             data, content = heard.data, heard.datacontenttype
@@ -124,12 +123,20 @@ class Reactions:
             key = encode_key(rule.key(context))
         elif rule.topic_key is not None:
             published = Seen(body=said, id=id, type=kind, source=self._source, time=happened)
-            key = encode_key(rule.topic_key(Context(self._random, context.now, seen=published)))
+            key = encode_key(rule.topic_key(Context(self._dice, context.now, seen=published)))
         else:
             key = heard.key
         return Event(id, self._source, kind, happened, data, key, content,
                      correlationid=heard.correlationid or heard.id, causationid=heard.id,
                      headers=rule.headers(context) if rule.headers else ())
+
+
+def _event_type(raw: str) -> Callable[[Context], str]:
+    """A type as it is, or the path where it stands in the event that is handled."""
+    if not raw.startswith("$"):
+        return lambda context: raw
+    value = compile_value(raw, "rule")
+    return lambda context: str(value(context) or "")
 
 
 def _topic_key(topic: Topic) -> Value | None:
@@ -155,7 +162,7 @@ def _encode(said: Any) -> bytes | None:
     return None if said is TOMBSTONE else orjson.dumps(said)
 
 
-def _headers_maker(raw: Mapping[str, Any], scope: str) -> Callable[[Context], Headers] | None:
+def _headers_maker(raw: Mapping[str, Any], scope: Scope) -> Callable[[Context], Headers] | None:
     if not raw:
         return None
     values = [(name, compile_value(value, scope)) for name, value in raw.items()]

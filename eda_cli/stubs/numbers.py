@@ -28,6 +28,9 @@ class Numbers:
         self._lock = os.open(folder / f"{part}.numbers.flock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._process = process
 
+    def close(self) -> None:
+        os.close(self._lock)
+
     def claim(self, many: int, count: int | None) -> range:
         """The next `many` numbers, or what is left of `count`; empty once all are claimed."""
         with self._changed() as state:

@@ -1,0 +1,61 @@
+"""A process that publishes to or consumes from a channel, one JSON line for each thing done, until its stdin ends.
+
+    python -m tests.channels.worker ADDRESS publisher TOPIC BATCH
+    python -m tests.channels.worker ADDRESS member TOPIC GROUP AT_MOST
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+
+from eda_cli.channels import connect
+from eda_cli.channels.base import EventChannel, Group
+from tests.channels.acts import events
+
+_ended = threading.Event()
+
+
+def _tell(lines: list[list[object]]) -> None:
+    sys.stdout.write("".join(json.dumps(line) + "\n" for line in lines))
+    sys.stdout.flush()
+
+
+def _watch_stdin() -> None:
+    while os.read(0, 1):
+        pass
+    _ended.set()
+
+
+def _publisher(channel: EventChannel, topic: str, batch: str) -> None:
+    """Tells each event that is stored: [id, partition, offset]."""
+    while not _ended.is_set():
+        channel.publish(topic, events(int(batch), keys=20))
+        _tell([[receipt.id, receipt.partition, receipt.offset] for receipt in channel.flush(20)])
+
+
+def _member(channel: EventChannel, topic: str, group: str, at_most: str) -> None:
+    """Tells each event that is handled, before it is done: [id, partition, offset]; and what was lost."""
+    subscription = channel.subscribe(Group(group, (topic,)))
+    _tell([["joined"]])
+    while not _ended.is_set():
+        polled = subscription.poll(0.05, int(at_most))
+        _tell([["lost", *place] for place in polled.lost])
+        _tell([[each.event.id, each.partition, each.offset] for each in polled.deliveries])
+        subscription.done(polled.deliveries)
+        subscription.poll(0.005, 0)
+    subscription.close()
+
+
+def main() -> None:
+    address, role, *args = sys.argv[1:]
+    threading.Thread(target=_watch_stdin, daemon=True).start()
+    channel = connect(json.loads(address))
+    {"publisher": _publisher, "member": _member}[role](channel, *args)
+    channel.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""What to start and to stop, told as histories: no process, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from eda_cli.runs.plan import Forget, Seen, Start, Stop, Wish, after_exit, backoff, next_due, plan, wishes
+from eda_cli.sketch.resolved import Consumer, Generator, Resolved, Topic
+
+A, A2 = Wish("a", 1, "x"), Wish("a", 1, "y")
+SKETCH = Resolved("shop", {"kind": "embedded"}, 1, {"t": Topic("t")}, {},
+                  {"web": Generator("web", "t", "made", {"id": 1})},
+                  {"bill": Consumer("bill", ("t",), "bill", replicas=2)})
+
+
+def test_what_is_missing_is_started() -> None:
+    assert plan({"a.1": A}, {}, 0.0) == [Start("a.1", A)]
+
+
+def test_what_is_there_is_left_alone() -> None:
+    for state in ("starting", "ready"):
+        assert plan({"a.1": A}, {"a.1": Seen(state, A, 0.0)}, 0.0) == []  # type: ignore[arg-type]
+
+
+def test_what_changed_is_stopped_first_and_started_once_it_is_gone() -> None:
+    seen = {"a.1": Seen("ready", A, 0.0)}
+    assert plan({"a.1": A2}, seen, 0.0) == [Stop("a.1")]
+    seen["a.1"].state = "stopping"
+    assert plan({"a.1": A2}, seen, 0.0) == []
+    seen["a.1"] = after_exit(seen["a.1"], 0, 1.0)
+    assert plan({"a.1": A2}, seen, 1.0) == [Start("a.1", A2)]
+
+
+def test_what_is_not_wished_is_stopped_and_forgotten() -> None:
+    assert plan({}, {"a.1": Seen("ready", A, 0.0)}, 0.0) == [Stop("a.1")]
+    assert plan({}, {"a.1": Seen("crashed", A, 0.0)}, 0.0) == [Forget("a.1")]
+
+
+def test_a_crash_waits_longer_each_time() -> None:
+    seen = Seen("starting", A, 0.0)
+    waits = []
+    for _ in range(9):
+        seen = after_exit(seen, -9, 0.0)
+        waits.append(backoff(seen.failures))
+        assert plan({"a.1": A}, {"a.1": seen}, waits[-1] - 0.01) == []
+        assert plan({"a.1": A}, {"a.1": seen}, waits[-1] + 0.01) == [Start("a.1", A)]
+        assert next_due({"a.1": seen}, 0.0) == waits[-1]
+        seen = replace(seen, state="starting")
+    assert waits == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0, 10.0]
+
+
+def test_a_part_that_was_up_for_long_begins_with_the_first_wait() -> None:
+    assert after_exit(Seen("ready", A, 0.0, failures=5), -9, 100.0).failures == 1
+
+
+def test_a_generator_that_is_done_stays_done_until_it_changes() -> None:
+    seen = {"a.1": after_exit(Seen("ready", A, 0.0), 0, 1.0)}
+    assert seen["a.1"].state == "finished"
+    assert plan({"a.1": A}, seen, 99.0) == []
+    assert plan({"a.1": A2}, seen, 99.0) == [Start("a.1", A2)]
+
+
+def test_wishes_name_each_replica_and_leave_out_what_others_run() -> None:
+    assert list(wishes(SKETCH)) == ["bill.1", "bill.2", "web.1"]
+    outside = replace(SKETCH, generators={"web": replace(SKETCH.generators["web"], external=True)})
+    assert list(wishes(outside)) == ["bill.1", "bill.2"]
+
+
+def test_a_change_touches_only_its_part() -> None:
+    before = wishes(SKETCH)
+    faster = replace(SKETCH, generators={"web": replace(SKETCH.generators["web"], rate=9.0)})
+    more = replace(SKETCH, consumers={"bill": replace(SKETCH.consumers["bill"], replicas=3)})
+    noted = replace(SKETCH, generators={"web": replace(SKETCH.generators["web"], about="new words")})
+    assert [name for name, wish in wishes(faster).items() if before.get(name) != wish] == ["web.1"]
+    assert [name for name, wish in wishes(more).items() if before.get(name) != wish] == ["bill.3"]
+    assert wishes(noted) == before

@@ -1,0 +1,108 @@
+"""Flow lines: what they say, what they leave out, and that events cannot disturb them."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from eda_cli.journal import Observation
+from eda_cli.view.escape import escaped
+from eda_cli.view.lines import LINES_PER_S, Flow
+
+TIME = "2026-11-24T09:30:00.123456Z"
+
+
+def published(number: int = 42, **fields: object) -> Observation:
+    given = {"topic": "purchases", "partition": 1, "offset": number, "id": "3f2a91c0-aaaa", "type": "purchaseCreated",
+             "key": "ann", "body": '{"id":1}', "size": 8}
+    return Observation("published", TIME, "webshop", {**given, **fields})
+
+
+def counted(**counts: int) -> Observation:
+    return Observation("counted", TIME, "webshop", {"counts": {kind: {"purchases": n} for kind, n in counts.items()}})
+
+
+class Screen:
+    def __init__(self, width: int | None = None, color: bool = False) -> None:
+        self.file = io.StringIO()
+        self.now = 0.0
+        console = Console(file=self.file, force_terminal=color, width=200 if width is None else width, markup=False)
+        self.flow = Flow(console, ["webshop", "invoicing"], width, clock=lambda: self.now)
+
+    def show(self, *seen: Observation) -> list[str]:
+        self.flow.show(seen)
+        lines = self.file.getvalue().splitlines()
+        self.file.seek(0)
+        self.file.truncate()
+        return lines
+
+
+def test_a_published_event_is_one_line_with_all_it_needs() -> None:
+    assert Screen().show(published()) == [
+        '09:30:00.123 webshop     → purchases[1]@42 purchaseCreated 3f2a91c0 ann {"id":1}']
+
+
+def test_a_handled_one_says_how_long_after_it_was_published() -> None:
+    seen = Observation("handled", TIME, "invoicing", {**published().fields, "after_ms": 12.34, "replica": 2})
+    assert Screen().show(seen) == [
+        '09:30:00.123 invoicing.2 ← purchases[1]@42 purchaseCreated 3f2a91c0 ann +12ms {"id":1}']
+
+
+def test_a_foreign_event_and_a_tombstone_are_lines_too() -> None:
+    seen = Observation("published", TIME, "webshop", {"topic": "t", "partition": None, "offset": None, "id": None,
+                                                      "type": None})
+    assert Screen().show(seen) == ["09:30:00.123 webshop     → t[?]@? - - (tombstone)"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+@pytest.mark.parametrize("body", ["x" * 500, "漢字" * 200, "🎉" * 300, "e\u0301" * 300])
+def test_a_line_is_as_wide_as_the_terminal_at_most(width: int, body: str) -> None:
+    from rich.cells import cell_len
+
+    lines = Screen(width).show(published(body=body, size=len(body.encode())))
+    assert len(lines) == 1
+    assert cell_len(lines[0]) <= width
+    assert lines[0].endswith("…")
+
+
+@pytest.mark.parametrize("evil", ["\x1b[2J\x1b[H", "\x1b]0;title\x07", "a\rb", "a\nb", "\x9b31m", "\u202eabc", "\u2028", "\x00"])
+def test_what_a_terminal_would_obey_is_shown_instead(evil: str) -> None:
+    lines = Screen().show(published(body=evil, key=evil, type=evil, id=evil))
+    assert len(lines) == 1
+    assert all(char.isprintable() for char in lines[0])
+    assert escaped(evil) in lines[0]
+
+
+def test_markup_is_text() -> None:
+    assert "[bold red]x[/] :smile:" in Screen(color=False).show(published(body="[bold red]x[/] :smile:"))[0]
+
+
+def test_above_the_limit_lines_are_left_out_and_said_openly() -> None:
+    screen = Screen()
+    lines: list[str] = []
+    for tick in range(100):
+        screen.now = tick / 10
+        lines += screen.show(*[published(number) for number in range(100)], counted(published=(tick + 1) * 1000))
+    screen.flow.say_left_out()
+    lines += screen.show()
+    flow = [line for line in lines if "→" in line]
+    said = [int(line.split()[1].replace(",", "")) for line in lines if line.startswith("…")]
+    assert len(flow) <= LINES_PER_S * 11
+    assert len(flow) + sum(said) == 100_000
+    assert 9 <= len(said) <= 11
+
+
+def test_the_past_is_not_left_out() -> None:
+    screen = Screen()
+    screen.flow.past([counted(published=5_000)])
+    screen.now = 5.0
+    assert screen.show(published(), counted(published=5_001)) == [Screen().show(published())[0]]
+
+
+def test_crashes_are_seen() -> None:
+    seen = Observation("crashed", TIME, "webshop", {"replica": 1, "reason": "killed by SIGKILL", "again_in_s": 0.2,
+                                                    "log": ["a", "\x1b[31mlast words"]})
+    assert Screen().show(seen) == [
+        "09:30:00.123 webshop.1   ● crashed: killed by SIGKILL; again in 0.2 s — \\x1b[31mlast words"]
