@@ -72,8 +72,8 @@ def join(connection: Connection, group: Group) -> tuple[int, int]:
     id_ = _id(connection, group.name)
     _set_missing(connection, id_, group)
     now = time.monotonic()
-    member = connection.execute("INSERT INTO members (grp, name, lease) VALUES (?, ?, ?)",
-                                (id_, f"pid {os.getpid()}", now + LEASE_S)).lastrowid
+    member = connection.execute("INSERT INTO members (grp, pid, lease) VALUES (?, ?, ?)",
+                                (id_, os.getpid(), now + LEASE_S)).lastrowid
     assert member is not None
     connection.executemany("INSERT INTO member_topics VALUES (?, ?)",
                            [(member, topic) for topic in group.topics])
@@ -194,7 +194,7 @@ def infos(store: Store) -> list[GroupInfo]:
         (now, now + 2 * LEASE_S)))
     places: dict[int, list[GroupPlace]] = {}
     for id_, topic, number, first, end, position, member in store.rows(
-            "SELECT c.grp, t.name, p.number, p.first, p.end, c.next, m.name FROM committed c"
+            "SELECT c.grp, t.name, p.number, p.first, p.end, c.next, m.pid || '-' || m.id FROM committed c"
             " JOIN partitions p ON p.id = c.partition JOIN topics t ON t.id = p.topic"
             " LEFT JOIN places o ON o.grp = c.grp AND o.partition = p.id"
             " LEFT JOIN members m ON m.id = o.owner AND m.lease BETWEEN ? AND ? ORDER BY t.name, p.number",

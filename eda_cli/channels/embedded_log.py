@@ -212,7 +212,8 @@ def _next_page(store: Store, log: Log, positions: dict[int, int]) -> list[Delive
 
 def _cut(held: list[Delivery], bound: float) -> list[Delivery]:
     """Takes out of `held` what was published up to `bound`."""
-    at = bisect_right(held, bound, key=_published)
+    whole = bool(held) and held[-1].published <= bound
+    at = len(held) if whole else bisect_right(held, bound, key=_published)
     taken = held[:at]
     del held[:at]
     return taken

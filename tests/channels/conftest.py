@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import uuid
@@ -19,7 +20,7 @@ Address = dict[str, Any]
 Headers = list[tuple[str, bytes | None]]
 
 try:
-    from tests.channels.broker_kafka import kafka_address  # noqa: F401
+    from tests.channels.broker_kafka import kafka_address
 except ImportError:
 
     @pytest.fixture(scope="session")
@@ -100,11 +101,14 @@ def write_raw(channel_address: Address) -> Write:
 
 def _raw_embedded(address: Address) -> Write:
     def write(topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers) -> None:
+        told = [[name, None if given is None else given.decode()] for name, given in headers]
+        attributes = json.dumps([None, None, None, None, None, None, None, None, {}, told]) if told else None
         connection = sqlite3.connect(address["path"])
         with connection:
             connection.execute(
-                "INSERT INTO events SELECT p.id << 40 | p.end, unixepoch() * 1000000, ?, NULL, ? FROM partitions p"
-                " JOIN topics t ON t.id = p.topic WHERE t.name = ? AND p.number = ?", (key, value, topic, partition))
+                "INSERT INTO events SELECT p.id << 40 | p.end, unixepoch() * 1000000, ?, ?, ?"
+                " FROM partitions p JOIN topics t ON t.id = p.topic WHERE t.name = ? AND p.number = ?",
+                (key, attributes and attributes.encode(), value, topic, partition))
             connection.execute("UPDATE partitions SET end = end + 1 WHERE number = ? AND topic ="
                                " (SELECT id FROM topics WHERE name = ?)", (partition, topic))
         connection.close()

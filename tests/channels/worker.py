@@ -1,4 +1,4 @@
-"""A process that publishes to or consumes from a channel, one JSON line for each thing done, until its stdin ends.
+"""A process that publishes or consumes, and tells each thing done in one JSON line, until its stdin ends.
 
     python -m tests.channels.worker ADDRESS publisher TOPIC BATCH
     python -m tests.channels.worker ADDRESS member TOPIC GROUP AT_MOST
