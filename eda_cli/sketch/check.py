@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from eda_cli.errors import Problem
-from eda_cli.sketch.places import NOWHERE, Places
+from eda_cli.sketch import words
+from eda_cli.sketch.commands import event_for
+from eda_cli.sketch.flow import ANY, Flow, endless, flow, published
+from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
 
 
 def lint(resolved: Resolved, places: Places) -> list[Problem]:
-    """Warnings, in the order of the file."""
-    return []
+    """What looks unintended, as warnings."""
+    return [*_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
+            *_circles(resolved, places), *_idle(resolved, places), *_keyless(resolved, places)]
 
 
 def demands(resolved: Resolved, can: frozenset[str], broker: str, places: Places = NOWHERE) -> list[Problem]:
@@ -17,11 +23,133 @@ def demands(resolved: Resolved, can: frozenset[str], broker: str, places: Places
 
     With `places` (those of what was loaded) each problem has the line that asks for it.
     """
-    problems = []
+    return [Problem(*places.value(("consumers", one.name, "from")),
+                    f"consumer '{one.name}' is to begin with the earliest event",
+                    f"{broker} cannot replay what was published before", "write from: latest, or take another broker")
+            for one in resolved.consumers.values() if one.start == "earliest" and "REPLAY" not in can]
+
+
+def publishers(resolved: Resolved) -> Iterator[tuple[str, Path]]:
+    """Each topic that is published to, with the path of what says so."""
+    for generator in resolved.generators.values():
+        yield generator.publishes, ("generators", generator.name, "publishes")
     for consumer in resolved.consumers.values():
-        if consumer.start == "earliest" and "REPLAY" not in can:
-            place = places.value(("consumers", consumer.name, "from"))
-            problems.append(Problem(*place, f"consumer '{consumer.name}' wants to begin with the earliest event",
-                                    f"{broker} cannot replay what was published before",
-                                    "write from: latest, or take another broker"))
-    return problems
+        for index, rule in enumerate(consumer.rules):
+            yield rule.to, ("consumers", consumer.name, "publishes", index, "to")
+
+
+def subscribers(resolved: Resolved) -> Iterator[tuple[str, Path]]:
+    """Each topic that is subscribed to, with the path of what says so."""
+    for consumer in resolved.consumers.values():
+        for index, topic in enumerate(consumer.subscribes):
+            yield topic, ("consumers", consumer.name, "subscribes", index)
+
+
+def _topics(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    published_to, heard = dict(publishers(resolved)), dict(subscribers(resolved))
+    for topic in resolved.topics:
+        at: Path = ("topics", topic)
+        if places.exact(at):
+            place = places.key(at)
+        else:
+            place = places.value(published_to.get(topic) or heard[topic])
+        if topic not in published_to and topic not in heard:
+            yield Problem(*place, f"nobody publishes or subscribes to the topic '{topic}'")
+        elif topic not in published_to:
+            yield _alone(topic, place, "publishes", list(set(published_to) - set(heard)))
+        elif topic not in heard:
+            yield _alone(topic, place, "subscribes", list(set(heard) - set(published_to)))
+
+
+def _alone(topic: str, place: tuple[int, int], does: str, others: list[str]) -> Problem:
+    guess = words.slip(topic, sorted(others))
+    return Problem(*place, f"nobody {does} to the topic '{topic}'", hint=f"is '{guess}' the same?" if guess else "")
+
+
+def _reach(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    seen = flow(resolved, published(resolved))
+    if not seen.known:
+        return
+    published_to = {topic for topic, _ in publishers(resolved)}
+    for name, consumer in resolved.consumers.items():
+        topics = [topic for topic in consumer.subscribes if topic in published_to]
+        if not topics:
+            continue  # nobody publishes there at all, which is told
+        if name not in seen.reached:
+            yield Problem(*places.key(("consumers", name)), f"nothing reaches consumer '{name}'",
+                          _why_unreached(topics, consumer.accepts, seen))
+            continue
+        for index, rule in enumerate(consumer.rules):
+            if (name, index) not in seen.fired:
+                path: Path = ("consumers", name, "publishes", index)
+                yield Problem(*places.value((*path, "accepts")), f"{words.subject(path)} never follows",
+                              f"'{name}' hears no event of type {_either(rule.accepts)}")
+
+
+def _why_unreached(topics: list[str], accepts: tuple[str, ...], seen: Flow) -> str:
+    comes = sorted({event or "of any type" for topic, event in seen.states if topic in topics})
+    where = " and ".join(f"'{topic}'" for topic in topics)
+    if not comes:
+        return f"nothing reaches those who publish to {where}"
+    return f"it accepts {_either(accepts)}, and {where} carries {_either(tuple(comes))}"
+
+
+def _either(names: tuple[str, ...]) -> str:
+    return " or ".join([*names[:4], *(["…"] if len(names) > 4 else [])])
+
+
+def _commands(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    named: list[tuple[str, Path]] = [(event, ("events", event)) for event in resolved.events]
+    named += [(one.event, ("generators", one.name, "event")) for one in resolved.generators.values()]
+    named += [(rule.event, ("consumers", one.name, "publishes", index, "event"))
+              for one in resolved.consumers.values() for index, rule in enumerate(one.rules)]
+    told = set()
+    for event, path in named:
+        better = event_for(event) if event not in told and places.exact(path) else None
+        if better:
+            told.add(event)
+            place = places.key(path) if path[0] == "events" else places.value(path)
+            yield Problem(*place, f"'{event}' is a command", "an event says what happened, in the past tense",
+                          f"name it {better}")
+
+
+def _circles(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    published_to = {topic for topic, _ in publishers(resolved)}
+    by_hand = [(topic, ANY) for topic in resolved.topics if topic not in published_to]
+    seen = flow(resolved, [*published(resolved), *by_hand])
+    told: set[frozenset[str]] = set()
+    for circle in endless(resolved, seen):
+        inside = set(circle)
+        by = {(name, index) for state in circle for follow, name, index in seen.steps[state] if follow in inside
+              and not resolved.consumers[name].rules[index].when}
+        names = sorted({name for name, _ in by})
+        if frozenset(names) in told:
+            continue
+        told.add(frozenset(names))
+        who = f"consumer '{names[0]}' feeds itself" if len(names) == 1 else \
+            "consumers " + " and ".join(f"'{name}'" for name in names) + " feed each other"
+        name, index = max(by, key=lambda rule: places.value(("consumers", rule[0], "publishes", rule[1], "to")))
+        topics = " and ".join(sorted({f"'{topic}'" for topic, _ in circle}))
+        yield Problem(*places.value(("consumers", name, "publishes", index, "to")), f"{who} without end",
+                      f"each event in {topics} leads to another one there",
+                      "let a rule say when: or accepts:, or publish to another topic")
+
+
+def _idle(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    for name, consumer in resolved.consumers.items():
+        partitions = sum(resolved.topics[topic].partitions for topic in consumer.subscribes)
+        if consumer.replicas > partitions:
+            spare = consumer.replicas - partitions
+            yield Problem(*places.value(("consumers", name, "replicas")),
+                          f"consumer '{name}' has {consumer.replicas} replicas for {partitions} partitions",
+                          f"a partition has one reader in a group, so {spare} would do nothing",
+                          "take fewer replicas, or more partitions")
+
+
+def _keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    for name, generator in resolved.generators.items():
+        topic = resolved.topics[generator.publishes]
+        if topic.compacted and topic.key is None and generator.key is None:
+            yield Problem(*places.key(("generators", name)), f"generator '{name}' publishes without a key",
+                          f"'{topic.name}' is compacted, which keeps the newest event of each key",
+                          "add key: to the topic")

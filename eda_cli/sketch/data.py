@@ -89,7 +89,7 @@ class _Builder:
         if done is None:
             self.problems += torn.mend(node, self.text)
             tagged = self.tag_is_wrong(node)
-            make = {"map": self.map, "list": self.list, "scalar": self.scalar}[node.kind]
+            make = {"map": self.of_map, "list": self.of_list, "scalar": self.of_scalar}[node.kind]
             done = make(node)
             done[1].wrong |= tagged or node.wrong
             self.built[id(node)] = done
@@ -102,7 +102,7 @@ class _Builder:
         self.tell(node, f"'{shown}' is a YAML tag, and a sketch has none", hint="leave it out, or quote it if it is text")
         return True
 
-    def scalar(self, node: Node) -> tuple[Any, Spot]:
+    def of_scalar(self, node: Node) -> tuple[Any, Spot]:
         spot = Spot((node.line, node.column), plain=node.plain)
         text = node.text
         if "${" in text:
@@ -126,7 +126,7 @@ class _Builder:
             spot.wrong = True
             return 0, spot
 
-    def list(self, node: Node) -> tuple[Any, Spot]:
+    def of_list(self, node: Node) -> tuple[Any, Spot]:
         spot = Spot((node.line, node.column))
         values = []
         for index, item in enumerate(node.items):
@@ -135,7 +135,7 @@ class _Builder:
             values.append(value)
         return values, spot
 
-    def map(self, node: Node) -> tuple[Any, Spot]:
+    def of_map(self, node: Node) -> tuple[Any, Spot]:
         spot = Spot((node.line, node.column))
         values: dict[str, Any] = {}
         merged: list[tuple[Any, Spot]] = []

@@ -64,7 +64,7 @@ def _topic(name: str, topic: model.Topic) -> resolved.Topic:
 def _broker(broker: model.Broker) -> dict[str, Any]:
     kind = next(iter(broker.model_fields_set))
     settings = getattr(broker, kind)
-    return {"kind": kind} | settings.model_dump(exclude_none=True)
+    return {"kind": kind, **settings.model_dump(exclude_none=True)}
 
 
 def _generator(name: str, part: model.Generator, sketch: model.Sketch) -> resolved.Generator:
@@ -82,7 +82,7 @@ def _generator(name: str, part: model.Generator, sketch: model.Sketch) -> resolv
 
 def _consumer(name: str, part: model.Consumer, sketch: model.Sketch) -> resolved.Consumer:
     return resolved.Consumer(
-        name=name, subscribes=_once(part.subscribes), group=part.group or name, accepts=_once(part.accepts),
+        name=name, subscribes=tuple(part.subscribes), group=part.group or name, accepts=tuple(part.accepts),
         start=part.start, replicas=part.replicas, takes=part.takes,
         rules=tuple(_rule(rule, sketch) for rule in part.publishes), service=part.service or name, about=part.about,
         external=part.external)
@@ -95,8 +95,5 @@ def _rule(rule: model.Rule, sketch: model.Sketch) -> resolved.Rule:
         body, has_body = sketch.events[rule.event], True
     return resolved.Rule(
         to=rule.to, event=rule.event, body=body, has_body=has_body, key=rule.key, has_key="key" in said,
-        headers=rule.headers, accepts=_once(rule.accepts), when=rule.when)
+        headers=rule.headers, accepts=tuple(rule.accepts), when=rule.when)
 
-
-def _once(names: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))

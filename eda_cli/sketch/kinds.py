@@ -16,7 +16,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from eda_cli.payloads import (
-    InvalidValue, compile_condition, compile_value, parse_duration, parse_range, parse_rate,
+    InvalidValue, Scope, compile_condition, compile_value, parse_duration, parse_range, parse_rate,
 )
 
 Schema = dict[str, Any]
@@ -64,15 +64,19 @@ class Kind:
 
 @dataclass(frozen=True)
 class OneOrMany:
-    """Around `list[…]`: a single one may stand without brackets; none at all may not."""
+    """Around `list[…]`: a single one may stand without brackets; none at all may not, nor with `once` a name twice."""
 
     expected: str
     example: str
+    once: bool = True
 
     def listed(self, raw: Any) -> Any:
         if raw is None or raw == []:
             raise misfit(self.expected, "", self.example)
-        return raw if isinstance(raw, list) else [raw]
+        many = raw if isinstance(raw, list) else [raw]
+        if self.once and len({one for one in many if isinstance(one, str)}) < sum(isinstance(one, str) for one in many):
+            raise misfit(self.expected, "it names one of them twice", "keep one of them")
+        return many
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.listed, handler(source))
@@ -102,6 +106,9 @@ class MapOf:
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
         schema = handler(core)
+        for name, of_value in schema.pop("patternProperties", {}).items():  # pydantic's way to say what a name is
+            schema |= {"propertyNames": {"pattern": f"{name}|^x-" if self.notes else name},
+                       "additionalProperties": of_value}
         if self.notes:
             schema["patternProperties"] = {"^x-": {}}
         return {"anyOf": [schema, NULL]}
@@ -240,7 +247,7 @@ def _condition(raw: Any) -> str:
     return raw
 
 
-def value(scope: str) -> Kind:
+def value(scope: Scope) -> Kind:
     """A value of the payload language, compiled to see whether it can be; `scope` says what it may look at."""
     def read(raw: Any) -> Any:
         compile_value(raw, scope)

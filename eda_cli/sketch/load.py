@@ -10,10 +10,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from eda_cli.errors import Problem, SketchError
-from eda_cli.sketch import check, data, defaults, kinds, model, nodes, text
+from eda_cli.sketch import check, data, defaults, kinds, nodes, text
 from eda_cli.sketch.explain import explain
 from eda_cli.sketch.misread import misread
+from eda_cli.sketch.model import Sketch
 from eda_cli.sketch.places import NOWHERE, Places
+from eda_cli.sketch.prune import pruned
 from eda_cli.sketch.references import references
 from eda_cli.sketch.resolved import Resolved
 
@@ -37,31 +39,39 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
 
 
 def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ) -> Loaded:
-    """The sketch in a text; `file` names it in messages, and by default. Raises SketchError."""
+    """The sketch in a text; `file` names it in messages, and gives it its name. Raises SketchError."""
     text.refuse_unprintable(source, file)
     tree = _tree(source, file)
     read = data.construct(tree.root, source, environ)
     problems = tree.problems + read.problems
-    if read.value is None:
-        problems.append(Problem(0, 0, "the sketch is empty", "", "`eda init` writes one to begin with"))
-        raise SketchError(file, problems)
-    try:
-        sketch = model.Sketch.model_validate(read.value)
-    except ValidationError as error:
-        raise SketchError(file, [*problems, *explain(error, read.places)]) from None
-    problems += references(sketch, read.places)
-    if problems:
-        raise SketchError(file, problems)
+    if read.value is None and not problems:
+        problems = [Problem(0, 0, "the sketch is empty", hint="`eda init` writes one to begin with")]
+    sketch: Sketch | None = None
+    if read.value is not None:
+        try:
+            sketch = Sketch.model_validate(read.value)
+            problems += references(sketch, read.places)
+        except ValidationError as error:
+            problems += explain(error, read.places)
+            rest = pruned(read.value, error)
+            problems += references(rest, read.places, whole=False) if rest else []
+    if problems or sketch is None:
+        raise SketchError(file, in_order(problems, read.places))
     resolved = defaults.fill(sketch, name_of(Path(file)))
-    return Loaded(Path(file), source, resolved, tuple(check.lint(resolved, read.places)), read.places)
+    warnings = in_order(check.lint(resolved, read.places), read.places)
+    return Loaded(Path(file), source, resolved, tuple(warnings), read.places)
 
 
 def name_of(path: Path) -> str:
     """The name of a sketch that says none: the file's, or the folder's of a plain `sketch.yaml`."""
-    stem = path.stem
-    if stem == "sketch":
-        stem = path.absolute().parent.name
+    stem = path.stem if path.stem != "sketch" else path.absolute().parent.name
     return kinds.fit_name(stem) or "sketch"
+
+
+def in_order(problems: Sequence[Problem], places: Places = NOWHERE) -> list[Problem]:
+    """Each problem once, in the order of the file, and none with a value that came from the environment."""
+    masked = (Problem(one.line, one.column, *map(places.masked, (one.what, one.why, one.hint))) for one in problems)
+    return sorted(dict.fromkeys(masked), key=lambda problem: (problem.line, problem.column))
 
 
 def _tree(source: str, file: str) -> nodes.Tree:
@@ -73,8 +83,8 @@ def _tree(source: str, file: str) -> nodes.Tree:
         try:
             tree = nodes.compose(readable, passed)
         except nodes.Unreadable as error:
-            if error.problem:
-                raise SketchError(file, in_order([*problems, error.problem])) from None
+            if error.problem or not error.error:
+                raise SketchError(file, in_order([*problems, *([error.problem] if error.problem else [])])) from None
             found = misread(error.error, readable)
             problems.append(found.problem)
             mended = found.without(readable)
@@ -84,8 +94,3 @@ def _tree(source: str, file: str) -> nodes.Tree:
             passed.add(found.start)
         else:
             return nodes.Tree(tree.root, [*problems, *tree.problems])
-
-
-def in_order(problems: Sequence[Problem]) -> list[Problem]:
-    """Each problem once, in the order of the file."""
-    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))

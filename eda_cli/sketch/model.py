@@ -31,9 +31,8 @@ GeneratorValue = Annotated[Any, value("generator")]
 RuleValue = Annotated[Any, value("rule")]
 
 
-def _headers(of: Kind) -> Any:
-    return Annotated[dict[Annotated[str, HEADER], Annotated[Any, of]],
-                     MapOf("a map of header names and values", "write it as {tenant: acme}", notes=False)]
+HeaderName = Annotated[str, HEADER]
+_HEADERS = MapOf("a map of header names and values", "write it as {tenant: acme}", notes=False)
 
 
 def _start(raw: Any) -> str:
@@ -74,52 +73,53 @@ class Strict(BaseModel):
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:
-    """The keys as they are written."""
-    return [field.alias or name for name, field in model.model_fields.items()]
+    """The keys as they are written, those of its own first."""
+    fields = sorted(model.model_fields.items(), key=lambda field: field[0] not in model.__annotations__)
+    return [field.alias or name for name, field in fields]
 
 
 class Topic(Strict):
     """A topic: a log of events, in partitions. Nothing need be said about one."""
 
-    partitions: Annotated[int, _PARTITIONS] = Field(3, description="Into how many logs the topic is split; order "
+    partitions: Annotated[int, _PARTITIONS] = Field(default=3, description="Into how many logs the topic is split; order "
                                                     "holds inside of one.", examples=[3])
-    key: KeyOfTopic = Field(None, description="The record key of events published here; `$` is the event.",
+    key: KeyOfTopic = Field(default=None, description="The record key of events published here; `$` is the event.",
                             examples=["$.user"])
     retention: Annotated[float | None, OPTIONAL_DURATION] = Field(
-        None, description="How long events are kept. Without it: always.", examples=["1h", "7d"])
-    compacted: Flag = Field(False, description="Keep only the newest event of each key.")
+        default=None, description="How long events are kept. Without it: always.", examples=["1h", "7d"])
+    compacted: Flag = Field(default=False, description="Keep only the newest event of each key.")
     config: Annotated[dict[str, Annotated[str, SETTING]],
                       MapOf("a map of settings", "write it as {max.message.bytes: 2000000}", notes=False)] = Field(
-        {}, description="Settings handed to the broker as they are.", examples=[{"max.message.bytes": 2000000}])
-    about: Line = Field("", description="A line of text about it.")
+        default={}, description="Settings handed to the broker as they are.", examples=[{"max.message.bytes": 2000000}])
+    about: Line = Field(default="", description="A line of text about it.")
 
 
 class Part(Strict):
     """What generators and consumers have in common."""
 
-    replicas: Replicas = Field(1, description="How many processes play it.", examples=[2])
-    service: Line = Field("", description="The service it belongs to; parts of one service are drawn together.")
-    about: Line = Field("", description="A line of text about it.")
-    external: Flag = Field(False, description="Somebody else runs it: eda starts nothing, but draws it.")
+    replicas: Replicas = Field(default=1, description="How many processes play it.", examples=[2])
+    service: Line = Field(default="", description="The service it belongs to; parts of one service are drawn together.")
+    about: Line = Field(default="", description="A line of text about it.")
+    external: Flag = Field(default=False, description="Somebody else runs it: eda starts nothing, but draws it.")
 
 
 class Generator(Part):
     """A generator: publishes events by the clock."""
 
     publishes: TopicName = Field(description="The topic it publishes to.", examples=["purchases"])
-    event: EventType = Field("", description="The type of its events; what happened, in the past tense.",
+    event: EventType = Field(default="", description="The type of its events; what happened, in the past tense.",
                              examples=["purchaseCreated"])
-    body: GeneratorValue = Field(None, description="What its events contain; without it, what `events` says.",
+    body: GeneratorValue = Field(default=None, description="What its events contain; without it, what `events` says.",
                                  examples=[{"id": "uuid()", "price": "5.00..250.00"}])
-    key: KeyOfTopic = Field(None, description="The record key; without it, the topic's.", examples=["$.user"])
-    headers: _headers(value("generator")) = Field({}, description="Headers of its events.")
-    rate: Annotated[float | None, RATE] = Field(None, description="Events per second, of all replicas together.",
+    key: KeyOfTopic = Field(default=None, description="The record key; without it, the topic's.", examples=["$.user"])
+    headers: Annotated[dict[HeaderName, GeneratorValue], _HEADERS] = Field(default={}, description="Headers of its events.")
+    rate: Annotated[float | None, RATE] = Field(default=None, description="Events per second, of all replicas together.",
                                                 examples=["5/s", "120/min", "max"])
     every: Annotated[tuple[float, float] | None, PAUSE] = Field(
-        None, description="The pause between two events, instead of a rate.", examples=["200ms..2s"])
-    count: Annotated[int | None, _COUNT] = Field(None, description="How many events in all. Without it: no end.",
+        default=None, description="The pause between two events, instead of a rate.", examples=["200ms..2s"])
+    count: Annotated[int | None, _COUNT] = Field(default=None, description="How many events in all. Without it: no end.",
                                                  examples=[1000])
-    after: Annotated[float, DURATION] = Field(0.0, description="How long it waits before the first event.",
+    after: Annotated[float, DURATION] = Field(default=0.0, description="How long it waits before the first event.",
                                               examples=["10s"])
 
 
@@ -128,16 +128,16 @@ class Rule(Strict):
 
     to: TopicName = Field(description="The topic it publishes to.", examples=["invoices"])
     event: Annotated[str, EVENT_TYPE_OR_PATH] = Field(
-        "", description="The type of the event, or a path to it. Without it, the type of the event handled.",
+        default="", description="The type of the event, or a path to it. Without it, the type of the event handled.",
         examples=["invoiceIssued", "$.type"])
-    key: RuleValue = Field(None, description="The record key; without it the topic's, else that of the event handled.",
+    key: RuleValue = Field(default=None, description="The record key; without it the topic's, else that of the event handled.",
                            examples=["$.user"])
-    headers: _headers(value("rule")) = Field({}, description="Headers of the event.")
-    body: RuleValue = Field(None, description="What the event contains; `$` and templates see the event handled. "
+    headers: Annotated[dict[HeaderName, RuleValue], _HEADERS] = Field(default={}, description="Headers of the event.")
+    body: RuleValue = Field(default=None, description="What the event contains; `$` and templates see the event handled. "
                             "Without it, what `events` says, else the body that was heard.",
                             examples=[{"purchase": "$.id"}])
-    accepts: EventTypes = Field([], description="Only events of these types are followed by this one.")
-    when: Annotated[str, CONDITION] = Field("", description="Only where this expression is true.",
+    accepts: EventTypes = Field(default=[], description="Only events of these types are followed by this one.")
+    when: Annotated[str, CONDITION] = Field(default="", description="Only where this expression is true.",
                                             examples=["body.total > 100"])
 
     @model_validator(mode="before")
@@ -155,24 +155,25 @@ class Consumer(Part):
 
     subscribes: Annotated[list[TopicName], OneOrMany("a topic or a list of topics", "write it as purchases")] = Field(
         description="The topic or topics it hears.", examples=["purchases", ["orders", "payments"]])
-    accepts: EventTypes = Field([], description="Only events of these types are handled.")
-    group: Annotated[str, GROUP] = Field("", description="Its consumer group; without it, its name.")
+    accepts: EventTypes = Field(default=[], description="Only events of these types are handled.")
+    group: Annotated[str, GROUP] = Field(default="", description="Its consumer group; without it, its name.")
     start: Annotated[Literal["earliest", "latest"], _START] = Field(
-        "latest", alias="from", description="Where a new group begins: with all that is kept, or with what comes now.")
+        default="latest", alias="from", description="Where a new group begins: with all that is kept, or with what comes now.")
     takes: Annotated[tuple[float, float] | None, DURATIONS] = Field(
-        None, description="How long it takes to handle one event.", examples=["20ms..80ms"])
-    publishes: Annotated[list[Rule], OneOrMany("a topic, a rule or a list of rules", "write it as invoices")] = Field(
-        [], description="What follows from an event: a topic name, a rule or a list of rules.")
+        default=None, description="How long it takes to handle one event.", examples=["20ms..80ms"])
+    publishes: Annotated[list[Rule], OneOrMany("a topic, a rule or a list of rules", "write it as invoices",
+                                                        once=False)] = Field(
+        default=[], description="What follows from an event: a topic name, a rule or a list of rules.")
 
 
 class Kafka(Strict):
     """Apache Kafka: in a container, or one that already runs (`bootstrap_servers`)."""
 
     bootstrap_servers: Annotated[list[str] | None, SERVERS] = Field(
-        None, description="A Kafka that already runs.", examples=["localhost:9092"])
-    image: Annotated[str | None, IMAGE] = Field(None, description="The container image.",
+        default=None, description="A Kafka that already runs.", examples=["localhost:9092"])
+    image: Annotated[str | None, IMAGE] = Field(default=None, description="The container image.",
                                                 examples=["apache/kafka-native:4.3.1"])
-    port: Annotated[int | None, _PORT] = Field(None, description="The port on this machine.", examples=[9092])
+    port: Annotated[int | None, _PORT] = Field(default=None, description="The port on this machine.", examples=[9092])
 
 
 class Nothing(Strict):
@@ -182,9 +183,9 @@ class Nothing(Strict):
 class Broker(Strict):
     """Which event channel carries the events: one of these."""
 
-    auto: Nothing | None = Field(None, description="Kafka where a container engine answers, else embedded.")
-    embedded: Nothing | None = Field(None, description="One file, nothing installed.")
-    kafka: Kafka | None = Field(None, description="Apache Kafka.")
+    auto: Nothing | None = Field(default=None, description="Kafka where a container engine answers, else embedded.")
+    embedded: Nothing | None = Field(default=None, description="One file, nothing installed.")
+    kafka: Kafka | None = Field(default=None, description="Apache Kafka.")
 
 
 def _broker(raw: Any) -> Any:
@@ -209,23 +210,23 @@ def _broker(raw: Any) -> Any:
 class Sketch(Strict):
     """A sketch of an event-driven system: topics, generators that publish events, consumers that subscribe."""
 
-    name: Annotated[str | None, PART] = Field(None, description="Its name; without it, the file's.", examples=["shop"])
+    name: Annotated[str | None, PART] = Field(default=None, description="Its name; without it, the file's.", examples=["shop"])
     broker: Annotated[Broker, BeforeValidator(_broker)] = Field(
-        Broker(auto=Nothing()), description="Which event channel carries the events.",
+        default=Broker(auto=Nothing()), description="Which event channel carries the events.",
         examples=["auto", "embedded", {"kafka": {"bootstrap_servers": "localhost:9092"}}])
-    seed: Annotated[int | None, _SEED] = Field(None, description="Same seed, same data. Without it one is drawn.",
+    seed: Annotated[int | None, _SEED] = Field(default=None, description="Same seed, same data. Without it one is drawn.",
                                                examples=[42])
     topics: Annotated[dict[TopicName, Topic], MapOf("a map of topics by name", "write it as {purchases: {}}")] = Field(
-        {}, description="The topics; those that need nothing said may be left out.")
+        default={}, description="The topics; those that need nothing said may be left out.")
     events: Annotated[dict[EventType, Any], MapOf("a map of event types and what their bodies contain",
                                                   "write it as {purchaseCreated: {id: uuid()}}")] = Field(
-        {}, description="The event types: what the body of each contains.")
+        default={}, description="The event types: what the body of each contains.")
     generators: Annotated[dict[PartName, Generator], MapOf("a map of generators by name",
                                                            "write it as {shop: {publishes: purchases}}")] = Field(
-        {}, description="Who publishes events by the clock.")
+        default={}, description="Who publishes events by the clock.")
     consumers: Annotated[dict[PartName, Consumer], MapOf("a map of consumers by name",
                                                          "write it as {billing: {subscribes: purchases}}")] = Field(
-        {}, description="Who hears events, and what follows.")
+        default={}, description="Who hears events, and what follows.")
 
 
 MODELS: dict[str, type[Strict]] = {

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 Path = tuple[str | int, ...]
 Place = tuple[int, int]  # line and column, both from 1
+_SECRET = 4  # characters: what is shorter hides nothing, and would be found in every message
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +59,13 @@ class Places:
     def key(self, path: Path) -> Place:
         spot = self.spot(path)
         return spot.key or spot.place
+
+    def masked(self, text: str) -> str:
+        """The text without what came from the environment: its variable stands there instead."""
+        for name, value in self.taken.items():
+            if len(value) >= _SECRET and value in text:
+                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", f"${{{name}}}", text)
+        return text
 
     def wrong(self, path: Path) -> bool:
         """Whether a problem with this value, or with one around it, is told already."""

@@ -1,12 +1,151 @@
-"""What does not fit together: names that lead nowhere, keys that exclude each other. Knows the model, no defaults."""
+"""What does not fit together: names that lead nowhere, keys that exclude each other. Knows the model, no YAML."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Literal
+
 from eda_cli.errors import Problem
-from eda_cli.sketch import defaults, explain, kinds, model
+from eda_cli.payloads import InvalidValue, compile_value
+from eda_cli.sketch import words
+from eda_cli.sketch.defaults import event_type
+from eda_cli.sketch.explain import value_problems
+from eda_cli.sketch.model import Consumer, Rule, Sketch
 from eda_cli.sketch.places import Path, Places
+from eda_cli.sketch.text import shorten
 
 
-def references(sketch: model.Sketch, places: Places) -> list[Problem]:
-    """Every problem between the parts of a sketch whose keys are all well."""
+def references(sketch: Sketch, places: Places, whole: bool = True) -> list[Problem]:
+    """Every problem between the parts of a sketch; `whole` is False where parts with problems were left out."""
+    found = [*_names(sketch, places), *_clocks(sketch, places), *_broker(sketch, places), *_groups(sketch, places),
+             *_topics(sketch, places), *_events(sketch, places), *_bodies(sketch, places)]
+    return found + list(_accepted(sketch, places)) if whole else found
+
+
+def rules(sketch: Sketch) -> Iterator[tuple[Path, Rule]]:
+    for name, consumer in sketch.consumers.items():
+        for index, rule in enumerate(consumer.publishes):
+            yield ("consumers", name, "publishes", index), rule
+
+
+def _names(sketch: Sketch, places: Places) -> Iterator[Problem]:
+    for name in sketch.generators.keys() & sketch.consumers.keys():
+        ours, theirs = places.key(("generators", name)), places.key(("consumers", name))
+        first, second = sorted((ours, theirs))
+        yield Problem(*second, f"the name '{name}' is taken", f"the {'generator' if first == ours else 'consumer'} "
+                      f"in line {first[0]} has it, and parts share one namespace", "give one of them another name")
+
+
+def _clocks(sketch: Sketch, places: Places) -> Iterator[Problem]:
+    for name, generator in sketch.generators.items():
+        if generator.rate is not None and generator.every is not None:
+            second = max(places.key(("generators", name, key)) for key in ("rate", "every"))
+            yield Problem(*second, f"generator '{name}' has both 'rate' and 'every'", "they exclude each other",
+                          "keep one of them")
+
+
+def _broker(sketch: Sketch, places: Places) -> Iterator[Problem]:
+    kafka = sketch.broker.kafka
+    for key in ("image", "port"):
+        if kafka and kafka.bootstrap_servers and getattr(kafka, key) is not None:
+            yield Problem(*places.key(("broker", "kafka", key)), f"broker 'kafka' has both 'bootstrap_servers' and '{key}'",
+                          "eda starts no container where a Kafka already runs", "keep one of them")
+
+
+def _groups(sketch: Sketch, places: Places) -> Iterator[Problem]:
+    first: dict[str, tuple[str, Consumer]] = {}
+    for name, consumer in sketch.consumers.items():
+        other, its = first.setdefault(consumer.group or name, (name, consumer))
+        if its.start != consumer.start:
+            path: Path = ("consumers", name, "from")
+            yield Problem(*places.value(path if places.exact(path) else path[:-1]),
+                          f"consumers '{other}' and '{name}' are one group and begin at different places",
+                          f"'{other}' begins at {its.start}, '{name}' at {consumer.start}",
+                          "write the same from: for both, or give one of them another group")
+
+
+def _topics(sketch: Sketch, places: Places) -> Iterator[Problem]:
+    """A topic that is not declared is made, unless it looks like a slip of the pen for one that is."""
+    published: list[tuple[Path, str]] = [(("generators", name, "publishes"), one.publishes) for name, one in sketch.generators.items()]
+    published += [((*path, "to"), rule.to) for path, rule in rules(sketch)]
+    heard: list[tuple[Path, str]] = [(("consumers", name, "subscribes", index), topic) for name, one in sketch.consumers.items()
+             for index, topic in enumerate(one.subscribes)]
+    both = {topic for _, topic in published} & {topic for _, topic in heard}
+    for path, topic in [*published, *heard]:
+        if topic in sketch.topics or topic in both or places.wrong(path):
+            continue
+        guess = words.slip(topic, sketch.topics)
+        if guess:
+            yield Problem(*places.value(path), f"there is no topic '{shorten(topic)}'",
+                          hint=f"did you mean '{guess}'? If not, add it under 'topics'")
+
+
+def _events(sketch: Sketch, places: Places) -> Iterator[Problem]:
+    """Once `events` exists, it holds every type whose body is not said where it is published."""
+    if not sketch.events:
+        return
+    for name, generator in sketch.generators.items():
+        event = event_type(generator, sketch)
+        if event in sketch.events or "body" in generator.model_fields_set:
+            continue
+        path: Path = ("generators", name)
+        if generator.event:
+            yield from _undeclared((*path, "event"), event, sketch, places)
+        else:
+            yield Problem(*places.key(path), f"generator '{name}' does not say which event it publishes",
+                          hint=f"add event: {' or '.join(list(sketch.events)[:5])}")
+    for at, rule in rules(sketch):
+        if rule.event and not rule.event.startswith("$") and "body" not in rule.model_fields_set:
+            yield from _undeclared((*at, "event"), rule.event, sketch, places)
+
+
+def _undeclared(path: Path, event: str, sketch: Sketch, places: Places) -> Iterator[Problem]:
+    if event in sketch.events or places.wrong(path):
+        return
+    guess = words.near(event, sketch.events)
+    yield Problem(*places.value(path), f"the event type '{shorten(event)}' is not under 'events'",
+                  hint=f"did you mean '{guess}'?" if guess else "add it there, or say its body here")
+
+
+def _accepted(sketch: Sketch, places: Places) -> Iterator[Problem]:
+    """Once `events` exists, types that a part accepts are there too, or somebody publishes them."""
+    if not sketch.events or any(rule.event.startswith("$") for _, rule in rules(sketch)):
+        return
+    known = {*sketch.events, *(event_type(one, sketch) for one in sketch.generators.values()),
+             *(rule.event for _, rule in rules(sketch))}
+    accepted: list[tuple[Path, list[str]]] = [(("consumers", name, "accepts"), one.accepts)
+                                              for name, one in sketch.consumers.items()]
+    accepted += [((*path, "accepts"), rule.accepts) for path, rule in rules(sketch)]
+    for path, types in accepted:
+        for index, event in enumerate(types):
+            if event not in known and not places.wrong((*path, index)):
+                guess = words.near(event, known)
+                yield Problem(*places.value((*path, index)), f"the event type '{shorten(event)}' is not under 'events'",
+                              "nobody publishes it" if not guess else "",
+                              f"did you mean '{guess}'?" if guess else "add it there")
+
+
+def _bodies(sketch: Sketch, places: Places) -> Iterator[Problem]:
+    """The bodies under `events`, each compiled for those who publish it."""
+    made = {event_type(one, sketch) for one in sketch.generators.values() if "body" not in one.model_fields_set}
+    followed = {rule.event for _, rule in rules(sketch) if "body" not in rule.model_fields_set}
+    for event, body in sketch.events.items():
+        if body is None:
+            continue
+        path: Path = ("events", event)
+        wrong = _compiled(path, body, "generator", places) if event in made else []
+        if event in followed:
+            wrong += _compiled(path, body, "rule", places)
+        if event not in made | followed and _compiled(path, body, "rule", places):
+            wrong = _compiled(path, body, "generator", places)  # it may be meant for either
+        yield from wrong
+
+
+def _compiled(path: Path, raw: object, scope: Literal["generator", "rule"], places: Places) -> list[Problem]:
+    try:
+        compile_value(raw, scope)
+    except InvalidValue as error:
+        return value_problems(path, error.problems, places)
     return []
+
+

@@ -120,3 +120,41 @@ def given(value: Any, written: str | None = None) -> str:
     if isinstance(value, str):
         return f"the text '{shorten(value)}'" if value else "empty text"
     return "a list" if isinstance(value, list) else "a map"
+
+
+def near(wrong: str, known: Collection[str]) -> str | None:
+    """The known name that is spelled most alike, whatever its case."""
+    if len(wrong) > 80:
+        return None
+    lower = {name.lower(): name for name in list(known)[:1000] if len(name) <= 80}
+    close = get_close_matches(wrong.lower(), lower, 1, 0.6)
+    return lower[close[0]] if close else None
+
+
+def slip(wrong: str, known: Collection[str]) -> str | None:
+    """The known name that differs by a slip of the pen: a letter or two, but not in numbers only."""
+    if len(wrong) > 80:
+        return None
+    bare = wrong.rstrip("0123456789")
+    for name in list(known)[:1000]:
+        if name.rstrip("0123456789") == bare and bare != wrong:
+            continue
+        if _edits(wrong.lower(), name.lower(), 1 if len(wrong) < 8 else 2):
+            return name
+    return None
+
+
+def _edits(one: str, other: str, most: int) -> bool:
+    """Whether `most` letters left out, added, changed or swapped turn one into the other."""
+    if abs(len(one) - len(other)) > most:
+        return False
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        before, last, row = row, before, [i]
+        for j, b in enumerate(other, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1] <= most

@@ -1,0 +1,41 @@
+"""A sketch without the parts that have problems, so that the rest can be looked at too. Knows no key of it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from pydantic import ValidationError
+
+from eda_cli.sketch.model import Sketch
+
+_MOST_ROUNDS = 5
+
+
+def pruned(value: Any, error: ValidationError) -> Sketch | None:
+    """What is left when everything that `error` names is taken out; None where nothing sensible is."""
+    if not isinstance(value, dict):
+        return None
+    value = copy.deepcopy(value)
+    for _ in range(_MOST_ROUNDS):
+        for detail in error.errors(include_url=False, include_context=False, include_input=False):
+            steps = [step for step in detail["loc"] if step != "[key]"]
+            _take_out(value, steps[:-1] if detail["type"] == "missing" else steps)
+        try:
+            return Sketch.model_validate(value)
+        except ValidationError as again:
+            error = again
+    return None
+
+
+def _take_out(value: dict[str, Any], steps: list[str | int]) -> None:
+    """Deletes what the steps lead to, as far as they go; of a list all, for the others' numbers must stay."""
+    holder, last = value, None
+    here: Any = value
+    for step in steps:
+        if not isinstance(here, dict):
+            break
+        if step in here:
+            holder, last, here = here, step, here[str(step)]
+    if last is not None:
+        holder.pop(str(last), None)

@@ -1,0 +1,164 @@
+"""A sketch in its full form as YAML, which loads back to the same. Shows `${…}` as written, never what it became."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from math import inf
+from typing import Any
+
+import yaml
+
+from eda_cli.payloads import parse_duration, parse_rate
+from eda_cli.sketch.check import publishers, subscribers
+from eda_cli.sketch.data import NoNumber, core
+from eda_cli.sketch.environment import escape
+from eda_cli.sketch.load import Loaded
+from eda_cli.sketch.places import Path, Places
+from eda_cli.sketch.resolved import Consumer, Generator, Resolved, Rule, Topic
+
+_TAG = "tag:yaml.org,2002:"
+
+
+def config(loaded: Loaded) -> str:
+    """The full form: every default is shown, but for texts and lists that are empty."""
+    writer = _Writer(loaded.resolved, loaded.places)
+    return yaml.serialize(writer.node(writer.document(), ()), Dumper=yaml.SafeDumper, allow_unicode=True, width=110)
+
+
+def duration(seconds: float) -> str:
+    """The shortest text that `parse_duration` reads as exactly this: `20ms`, `1h`."""
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001)):
+        for number in {round(seconds / length), float(f"{seconds / length:.6g}")}:
+            if number >= 1 and len(text := f"{_plain(number)}{unit}") <= 6 and parse_duration(text) == seconds:
+                return text
+    return f"{_plain(seconds)}s"
+
+
+def rate(per_second: float) -> str:
+    """The shortest text that `parse_rate` reads as exactly this: `5/s`, `1/min`, `max`."""
+    if per_second == inf:
+        return "max"
+    for unit, times in (("s", 1), ("min", 60), ("h", 3600)):
+        number = float(f"{per_second * times:.6g}")
+        if number and parse_rate(text := f"{_plain(number)}/{unit}", zero=True) == per_second:
+            return text
+    return f"{_plain(per_second)}/s"
+
+
+def _plain(number: float) -> str:
+    text = f"{Decimal(repr(number)):f}"
+    return text.removesuffix(".0")
+
+
+def _between(ends: tuple[float, float]) -> str:
+    low, high = map(duration, ends)
+    return low if low == high else f"{low}..{high}"
+
+
+class _Writer:
+    def __init__(self, sketch: Resolved, places: Places) -> None:
+        self.sketch = sketch
+        self.places = places
+
+    # ── what is written ──
+
+    def document(self) -> dict[str, Any]:
+        sketch = self.sketch
+        settings = {key: value for key, value in sketch.broker.items() if key != "kind"}
+        return {
+            "name": sketch.name,
+            "broker": {sketch.broker["kind"]: settings} if settings else sketch.broker["kind"],
+            "seed": sketch.seed,
+            "topics": {name: self.topic(topic) for name, topic in sketch.topics.items() if self.is_told(name)},
+            "events": dict(sketch.events),
+            "generators": {name: self.generator(part) for name, part in sketch.generators.items()},
+            "consumers": {name: self.consumer(part) for name, part in sketch.consumers.items()},
+        }
+
+    def is_told(self, topic: str) -> bool:
+        """Whether the file itself names the topic: one that only a variable names is made again when it is loaded."""
+        if self.places.exact(("topics", topic)):
+            return True
+        return any(not self.places.spot(path).written for name, path in
+                   (*publishers(self.sketch), *subscribers(self.sketch)) if name == topic)
+
+    def topic(self, topic: Topic) -> dict[str, Any]:
+        retention = duration(topic.retention_s) if topic.retention_s is not None else None
+        return {"partitions": topic.partitions, "key": topic.key, "retention": retention, "compacted": topic.compacted,
+                **_said(config=topic.config, about=topic.about)}
+
+    def generator(self, part: Generator) -> dict[str, Any]:
+        path: Path = ("generators", part.name)
+        derived = self.places.spot((*path, "publishes")).written and not self.places.exact((*path, "event"))
+        clock = {"rate": rate(part.rate)} if part.rate is not None else {}
+        if part.every is not None:
+            clock = {"every": _between(part.every)}
+        return {"publishes": part.publishes, **({} if derived else {"event": part.event}),
+                **({} if self.of_event(part.event, part.body) else {"body": part.body}),
+                **({} if part.key is None else {"key": part.key}), **_said(headers=part.headers), **clock,
+                "count": part.count, "after": duration(part.after_s), **_common(part)}
+
+    def consumer(self, part: Consumer) -> dict[str, Any]:
+        takes = _between(part.takes) if part.takes is not None else None
+        return {"subscribes": list(part.subscribes), **_said(accepts=list(part.accepts)), "group": part.group,
+                "from": part.start, **_said(takes=takes), **_common(part),
+                **_said(publishes=[self.rule(rule) for rule in part.rules])}
+
+    def rule(self, rule: Rule) -> dict[str, Any]:
+        body = rule.has_body and not self.of_event(rule.event, rule.body)
+        return {"to": rule.to, **_said(event=rule.event), **({"key": rule.key} if rule.has_key else {}),
+                **_said(headers=rule.headers), **({"body": rule.body} if body else {}),
+                **_said(accepts=list(rule.accepts), when=rule.when)}
+
+    def of_event(self, event: str, body: Any) -> bool:
+        """Whether the body is the one that `events` says."""
+        declared = self.sketch.events.get(event)
+        return declared is not None and bool(declared == body)
+
+    # ── how it is written ──
+
+    def node(self, value: Any, path: Path) -> yaml.Node:
+        spot = self.places.spot(path)
+        if spot.written is not None:
+            return yaml.ScalarNode(f"{_TAG}str", spot.written, style=None if spot.plain else '"')
+        if isinstance(value, Mapping):
+            pairs = [(_text(key, key=True), self.node(inside, (*path, key))) for key, inside in value.items()]
+            return yaml.MappingNode(f"{_TAG}map", pairs, flow_style=not pairs)
+        if isinstance(value, (list, tuple)):
+            items = [self.node(inside, (*path, index)) for index, inside in enumerate(value)]
+            return yaml.SequenceNode(f"{_TAG}seq", items, flow_style=not items)
+        return _scalar(value)
+
+
+def _common(part: Generator | Consumer) -> dict[str, Any]:
+    return {"replicas": part.replicas, "service": part.service, **_said(about=part.about), "external": part.external}
+
+
+def _said(**keys: Any) -> dict[str, Any]:
+    return {key: value for key, value in keys.items() if value}
+
+
+def _scalar(value: Any) -> yaml.ScalarNode:
+    if value is None:
+        return yaml.ScalarNode(f"{_TAG}null", "null")
+    if isinstance(value, bool):
+        return yaml.ScalarNode(f"{_TAG}bool", "true" if value else "false")
+    if isinstance(value, int):
+        return yaml.ScalarNode(f"{_TAG}int", str(value))
+    if isinstance(value, float):
+        text = repr(value)  # YAML 1.1, by whose rules the emitter judges, wants a point in each float
+        return yaml.ScalarNode(f"{_TAG}float", text if "." in text else text.replace("e", ".0e"))
+    return _text(escape(value))
+
+
+def _text(text: str, key: bool = False) -> yaml.ScalarNode:
+    """Quoted wherever the core rules, or those of YAML 1.1, would take it for something else than text."""
+    style = '"' if "\n" in text or not text.isprintable() else None
+    try:
+        is_text = isinstance(core(text), str)
+    except NoNumber:
+        is_text = False
+    if style is None and (not is_text or (key and text == "<<")):
+        style = "'"
+    return yaml.ScalarNode(f"{_TAG}str", text, style=style)
