@@ -18,7 +18,11 @@ def out() -> Console:
     """For what was asked for. Obeys NO_COLOR, FORCE_COLOR and TERM=dumb; no colour where it is no terminal."""
     from rich.console import Console
 
-    return Console(highlight=False, markup=False, emoji=False)
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # what that means is decided where errors become exit codes
+
+    return Piped(highlight=False, markup=False, emoji=False)
 
 
 @cache

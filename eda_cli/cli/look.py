@@ -124,14 +124,14 @@ def _print_run(row: dict[str, Any]) -> None:
     if row["failure"]:
         console.out().print(f"  it failed: {escaped(str(row['failure'].get('what')))}", style="red", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("PART", "KIND", "STATE", "PID", "UP"):
+    for column in ("PART", "STATE", "PID", "UP"):
         table.add_column(column, no_wrap=True)
     for column in ("PUBLISHED", "HANDLED", "FAILED", "RESTARTS", "LAG"):
         table.add_column(column, justify="right", no_wrap=True)
     for part in row["parts"]:
         lag = part.get("lag", "")
         table.add_row(
-            part["part"], part["kind"], part["state"] + (f" ({part['reason']})" if "reason" in part else ""),
+            part["part"], part["state"] + (f" ({part['reason']})" if "reason" in part else ""),
             str(part.get("pid") or ""), _up(part.get("up_s")),
             *(f"{part[kind]:,}" if part.get(kind) else "" for kind in ("published", "handled", "failed", "restarts")),
             "?" if lag is None else str(lag))

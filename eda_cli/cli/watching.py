@@ -72,6 +72,10 @@ class _Following:
                 self._look(LOOK_S)
             self._look(0)
             self._finish()
+        except BrokenPipeError:  # nobody sees it any more
+            if self._mine:
+                lifecycle.stop(self._run)
+            raise
         finally:
             self._listener.close()
 
@@ -121,7 +125,9 @@ class _Following:
     def _tell_attached(self) -> None:
         for change in self._brought.changed:
             console.say(f"applied: {change}", "green")
-        if not self._wishes.detach:
+        if self._wishes.detach:
+            console.say("it is up already" if not self._brought.changed else "it goes on", "dim")
+        else:
             console.say("attached to the run that is up; Ctrl-C detaches, eda down ends it", "dim")
 
     # --- while it runs

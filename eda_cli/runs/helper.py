@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ class Helper:
     def __init__(self, folder: Path, process: str, command: list[str], spawned: Callable[[int], None]) -> None:
         self.process = process
         self._rest = b""
+        self._since = time.monotonic()
         fd = lock.take(folder / f"{process}.lock", patience_s=5.0)
         if fd is None:
             raise TimeoutError(f"another {process} process of this run is still alive")
@@ -53,6 +55,10 @@ class Helper:
     def ended(self) -> int | None:
         """Its exit status (negative: the signal), None while it lives."""
         return self._popen.poll()
+
+    def age(self) -> float:
+        """Seconds since it was spawned."""
+        return time.monotonic() - self._since
 
     def terminate(self) -> None:
         """Ask it to end in order."""

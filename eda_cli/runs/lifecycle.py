@@ -139,17 +139,16 @@ def apply(run: RunFolder, text: str, resolved: Resolved) -> tuple[str, ...]:
     Raises EdaError where it is refused; what runs then goes on unchanged.
     """
     info = run.info()
-    resolved = _seeded(resolved, info.seed)
     guard = lock.take(run.path / "apply.flock", patience_s=APPLY_S)
     if guard is None:
         raise NotReady("another change is being applied", f"it took more than {APPLY_S:.0f} s", "try again")
     try:
         old = run.sketch()
-        changed = changes(old, resolved)
         if refused := refusals(old, resolved, info):
             raise EdaError("this change cannot be made on the events that are there", "; ".join(refused),
                            "begin anew with: eda up --fresh")
-        if changed:
+        resolved = _seeded(resolved, info.seed)
+        if changed := changes(old, resolved):
             _hand_over(run, text, resolved)
         return tuple(changed)
     finally:

@@ -20,7 +20,7 @@ from eda_cli import lock
 from eda_cli.journal import Journal
 from eda_cli.runs.folder import RunFolder
 from eda_cli.runs.helper import Helper
-from eda_cli.runs.plan import Forget, Seen, Start, Step, Stop, Wish, after_exit, backoff, next_due, plan, wishes
+from eda_cli.runs.plan import SETTLED_S, Forget, Seen, Start, Step, Stop, Wish, after_exit, backoff, next_due, plan, wishes
 from eda_cli.sketch.resolved import Resolved
 
 STOP_S = 5.0  # a stub has this long to end in order, then it is killed
@@ -48,7 +48,8 @@ class Supervisor:
         self._applying = self._sketch  # being declared
         self._next: Resolved | None = self._sketch  # to be declared
         self._helpers: dict[str, Helper] = {}
-        self._again: dict[str, tuple[float, int]] = {}  # helpers to start again: when, and crashes in a row
+        self._again: dict[str, float] = {}  # helpers to start again, and when
+        self._failures: dict[str, int] = {}  # of helpers, in a row
         self._channel_ready = not self._info.broker.get("kept")
         self._warm = self._declared = self._told_ready = False
         self._signals: set[int] = set()
@@ -90,7 +91,7 @@ class Supervisor:
 
     def _wait(self) -> None:
         now = time.monotonic()
-        due = [wait for wait in (next_due(self._seen, now), *(at - now for at, _ in self._again.values()))
+        due = [wait for wait in (next_due(self._seen, now), *(at - now for at in self._again.values()))
                if wait is not None]
         fds: list[Any] = [self._wake, *(helper.socket for helper in self._helpers.values())]
         if self._leashed:
@@ -200,30 +201,30 @@ class Supervisor:
     # --- helpers
 
     def _spawn(self, process: str, command: list[str]) -> None:
+        self._again.pop(process, None)
         try:
             self._helpers[process] = Helper(
                 self._folder.path, process, command,
                 lambda pid: self._journal.tell("started", part=process, pid=pid))
-        except TimeoutError:
-            self._again[process] = (time.monotonic() + 1.0, self._again.get(process, (0.0, 0))[1])
+        except TimeoutError:  # one of an earlier run is still ending
+            self._again[process] = time.monotonic() + backoff(1)
 
     def _look_after_helpers(self) -> None:
+        now = time.monotonic()
         for process, helper in list(self._helpers.items()):
             if (status := helper.ended()) is None:
                 continue
             helper.let_go()
             del self._helpers[process]
-            failures = self._again.get(process, (0.0, 0))[1] + 1
+            failures = 1 if helper.age() >= SETTLED_S else self._failures.get(process, 0) + 1
+            self._failures[process], self._again[process] = failures, now + backoff(failures)
             self._journal.tell("crashed", part=process, reason=_reason(status), log=self._log_of(process),
                                again_in_s=backoff(failures))
-            self._again[process] = (time.monotonic() + backoff(failures), failures)
             if process == "stubs":
                 self._lose_stubs()
-        for process, (at, failures) in list(self._again.items()):
-            if process not in self._helpers and time.monotonic() >= at:
+        for process, at in list(self._again.items()):
+            if now >= at:
                 self._spawn(process, KEEPER if process == "keeper" else STUBS)
-                if process in self._helpers:
-                    self._again[process] = (float("inf"), failures)
 
     def _lose_stubs(self) -> None:
         """The warm process is gone, and its children with it."""

@@ -1,0 +1,105 @@
+"""The real `eda` in a home of its own, and what is really there: processes, locks, events."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.eventually import eventually
+
+READY_S = 90.0  # a broker on a busy machine
+
+
+class Eda:
+    """One `EDA_HOME`, and the commands given in it."""
+
+    def __init__(self, home: Path, broker: str, environ: Mapping[str, str]) -> None:
+        self.home = home
+        self.broker = broker
+        self.environ = {**os.environ, **environ, "EDA_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+        self.children: list[subprocess.Popen[str]] = []
+
+    def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
+        """A command that goes on; it is ended with the test."""
+        child = subprocess.Popen([sys.executable, "-m", "eda_cli", *args], env=self.environ, text=True,
+                                 **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL,
+                                    **options})
+        self.children.append(child)
+        return child
+
+    def __call__(self, *args: str, code: int | None = 0, stdin: str | bytes | None = None,
+                 cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """A command that ends; its exit code is checked."""
+        done = subprocess.run([sys.executable, "-m", "eda_cli", *args], env=self.environ, capture_output=True, text=True,
+                              input=stdin, timeout=100, cwd=cwd, stdin=subprocess.DEVNULL if stdin is None else None)
+        assert code is None or done.returncode == code, f"eda {' '.join(args)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def lines(self, *args: str, **options: Any) -> list[dict[str, Any]]:
+        """The JSON lines of a command."""
+        return [json.loads(line) for line in self(*args, **options).stdout.splitlines()]
+
+    def up(self, sketch: Path, *args: str) -> None:
+        self("up", str(sketch), "-d", "--broker", self.broker, "--wait-timeout", str(READY_S), *args)
+
+    def ps(self, run: str) -> dict[str, Any]:
+        return next(row for row in self.lines("ps", "--json") if row["run"] == run)
+
+    def pid(self, run: str, process: str) -> int:
+        """Of a process that holds its lock."""
+        from eda_cli import lock
+
+        return eventually(lambda: lock.holder(self.home / run / f"{process}.lock"), 10)
+
+    def kill(self, run: str, process: str) -> int:
+        pid = self.pid(run, process)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def events(self, topic: str, run: str) -> list[dict[str, Any]]:
+        """All that is stored in a topic."""
+        return self.lines("tail", topic, "-o", "beginning", "-e", "--json", "--run", run)
+
+    def lag(self, run: str) -> dict[str, int | None]:
+        return {row["group"]: row["lag"] for row in self.lines("groups", "--json", "--run", run)}
+
+    def processes(self) -> list[str]:
+        """The command lines of all processes that work in this home, by whoever they were started."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if str(self.home) in command and entry.name != str(os.getpid()):
+                found.append(command)
+        return found
+
+    def labelled(self) -> dict[str, list[Any]]:
+        """What this home's runs have on the engine."""
+        if self.broker == "embedded":
+            return {"containers": [], "volumes": [], "networks": []}
+        listed = subprocess.run([sys.executable, "-m", "eda_cli.channels", "list"], env=self.environ, check=True,
+                                capture_output=True, text=True).stdout
+        ids = self.run_ids()
+        return {kind: [one for one in rows if not isinstance(one, dict) or one.get("run_id") in ids]
+                for kind, rows in json.loads(listed).items() if isinstance(rows, list)}
+
+    def run_ids(self) -> set[str]:
+        ids = {json.loads(path.read_text())["id"] for path in self.home.glob("*/run.json")}
+        self._ids = getattr(self, "_ids", set()) | ids
+        return self._ids
+
+    def end(self) -> None:
+        """Whatever the test left is ended, by its id."""
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+            child.communicate()
+        subprocess.run([sys.executable, "-m", "eda_cli", "down", "--all"], env=self.environ, capture_output=True, timeout=100)

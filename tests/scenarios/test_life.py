@@ -1,0 +1,254 @@
+"""From up to down: what a run shows, how it ends, what it leaves, and who may touch it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.eventually import eventually
+from tests.scenarios.harness import READY_S, Eda
+
+SKETCHES = Path(__file__).parent.parent.parent / "sketches"
+SMALL = """
+name: small
+seed: 7
+generators: {shop: {publishes: purchases, rate: 50/s}}
+consumers: {billing: {subscribes: purchases}}
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return write(tmp_path / "small.yaml", SMALL)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.timeout(240)
+def test_the_shop_comes_alive_and_its_summary_is_the_truth(eda: Eda) -> None:
+    done = eda("up", str(SKETCHES / "shop.yaml"), "--broker", eda.broker, "--for", "4s", "--json",
+               "--wait-timeout", str(READY_S))
+    seen = [json.loads(line) for line in done.stdout.splitlines()]
+    kinds = {one["kind"] for one in seen}
+    assert {"started", "ready", "published", "received", "handled", "stopped", "counted"} <= kinds
+    summary = json.loads(done.stderr.splitlines()[-1])
+    lines = {part: [one for one in seen if one["kind"] == "published" and one["part"] == part] for part in summary["parts"]}
+    assert summary["parts"]["webshop"]["published"] == len(lines["webshop"]) >= 15
+    assert summary["parts"]["invoicing"]["published"] == len(lines["invoicing"]) >= 10
+    assert summary["parts"]["invoicing"]["failed"] == 0
+    assert set(summary["groups"]) >= {"invoicing", "shipping"}
+    assert eda.ps("shop")["state"] == "stopped"
+    assert eda.processes() == []
+    eda("down")
+    assert not any(eda.labelled().values())
+
+
+@pytest.mark.timeout(240)
+def test_ctrl_c_stops_and_keeps_then_up_goes_on_and_fresh_begins_anew(eda: Eda, small: Path) -> None:
+    def once(*args: str) -> dict[str, int]:
+        terminal = eda.start("up", str(small), "--broker", eda.broker, "--json", *args)
+        eventually(lambda: eda.home.joinpath("small").exists() and eda.ps("small")["state"] == "running", READY_S)
+        eventually(lambda: sum(part.get("published", 0) for part in eda.ps("small")["parts"]) > 0, 20)
+        terminal.send_signal(signal.SIGINT)
+        _, err = terminal.communicate(timeout=60)
+        assert terminal.returncode == 0, err
+        assert eda.processes() == []
+        counts: dict[str, int] = json.loads(err.splitlines()[-1])["parts"]["shop"]
+        return counts
+
+    first, second = once(), once()
+    assert second["published"] > first["published"]
+    eda.up(small)
+    events = eda.events("purchases", "small")
+    assert len({event["id"] for event in events}) >= second["published"]
+    assert events[0]["data"]["number"] == 1
+    eda("down", "--keep")
+    third = once("--fresh")
+    assert third["published"] < second["published"] + 50
+    eda("down")
+    assert not any(eda.labelled().values())
+
+
+def test_the_same_seed_tells_the_same_story(embedded: Eda, small: Path) -> None:
+    stories = []
+    for _ in range(2):
+        embedded.up(small, "--fresh", "--seed", "5")
+        eventually(lambda: len(embedded.events("purchases", "small")) >= 20, 20)
+        stories.append([(event["id"], event["data"]) for event in sorted(
+            embedded.events("purchases", "small"), key=lambda event: event["data"]["number"])[:20]])
+    assert stories[0] == stories[1]
+
+
+@pytest.mark.timeout(240)
+def test_two_runs_do_not_touch_each_other(eda: Eda, small: Path) -> None:
+    eda.up(small)
+    eda.up(small.parent / "small.yaml", "--name", "other")
+    eventually(lambda: eda.events("purchases", "small") and eda.events("purchases", "other"), 20)
+    assert eda("topics", code=2).stderr.startswith("eda: several runs are up: other, small")
+    eda("publish", "purchases", '{"only": "other"}', "--run", "other")
+    eda("down", "--run", "other")
+    assert eda.ps("small")["state"] == "running"
+    before = len(eda.events("purchases", "small"))
+    eventually(lambda: len(eda.events("purchases", "small")) > before, 20)
+    assert not any("only" in event["data"] for event in eda.events("purchases", "small"))
+
+
+@pytest.mark.timeout(240)
+def test_two_ups_at_the_same_instant_make_one_run(eda: Eda, small: Path) -> None:
+    both = [eda.start("up", str(small), "--broker", eda.broker, "-d", "--wait-timeout", str(READY_S)) for _ in range(2)]
+    told = [child.communicate(timeout=READY_S + 10)[1] for child in both]
+    assert [child.returncode for child in both] == [0, 0], told
+    supervisors = [line for line in eda.processes() if "eda_cli.runs" in line]
+    assert len(supervisors) == 1
+    assert len([one for one in told if "attached" in one or "is up already" in one]) == 1, told
+
+
+def test_the_same_name_from_another_folder_is_refused_with_the_way_out(embedded: Eda, small: Path, tmp_path: Path) -> None:
+    embedded.up(small)
+    other = write(tmp_path / "elsewhere" / "small.yaml", SMALL)
+    told = embedded("up", str(other), "-d", "--broker", "embedded", code=1).stderr
+    assert str(small) in told
+    assert "--name" in told
+    assert "eda down --run small" in told
+    assert embedded.ps("small")["state"] == "running"
+
+
+def test_an_attached_terminal_only_detaches(embedded: Eda, small: Path) -> None:
+    embedded.up(small)
+    terminal = embedded.start("up", str(small), "--broker", "embedded")
+    assert terminal.stdout is not None
+    assert "purchases" in terminal.stdout.readline()
+    terminal.send_signal(signal.SIGINT)
+    _, err = terminal.communicate(timeout=20)
+    assert terminal.returncode == 0
+    assert "detached" in err
+    assert embedded.ps("small")["state"] == "running"
+
+
+@pytest.mark.timeout(240)
+def test_a_changed_sketch_is_applied_part_by_part(eda: Eda, small: Path) -> None:
+    eda.up(small)
+    shop, billing = eda.pid("small", "shop.1"), eda.pid("small", "billing.1")
+    write(small, SMALL.replace("50/s", "60/s").replace("}}\n", "}}\n", 1) + "x-note: hello\n")
+    told = eda("up", str(small), "-d", "--broker", eda.broker).stderr
+    assert "applied: changed shop: rate" in told
+    eventually(lambda: eda.pid("small", "shop.1") != shop, 10)
+    assert eda.pid("small", "billing.1") == billing
+    write(small, SMALL.replace("consumers: {", "consumers: {audit: {subscribes: [purchases, audited]}, "))
+    told = eda("up", str(small), "-d", "--broker", eda.broker).stderr
+    assert "added audit" in told
+    assert "added topic audited" in told
+    eventually(lambda: eda.ps("small")["parts"][1]["state"] == "running", 20)
+    assert eda.pid("small", "billing.1") == billing
+    eda("up", str(small), "-d", "--broker", eda.broker, "--scale", "billing=2")
+    assert eda.pid("small", "billing.1") == billing
+    assert eda.pid("small", "billing.2")
+    told = eda("up", str(small), "-d", "--broker", eda.broker).stderr
+    assert "changed billing: replicas" in told
+    eventually(lambda: "billing.2" not in str(eda.processes()) and len(eda.ps("small")["parts"]) == 3, 10)
+
+
+@pytest.mark.parametrize(("change", "says"), [
+    ("seed: 8", "seed: 7 runs, 8 is wished"),
+    ("topics: {purchases: {partitions: 2}}", "3 partitions cannot become 2"),
+    ("topics: {purchases: {compacted: true, key: $.id}}", "compacted was false, true is wished"),
+])
+def test_what_stored_events_forbid_is_refused_naming_fresh(embedded: Eda, small: Path, change: str, says: str) -> None:
+    embedded.up(small)
+    write(small, SMALL.replace("seed: 7", change) if change.startswith("seed") else SMALL + change + "\n")
+    told = embedded("up", str(small), "-d", "--broker", "embedded", code=1).stderr
+    assert says in told
+    assert "--fresh" in told
+    assert embedded.ps("small")["state"] == "running"
+    embedded("down", "--keep")
+    assert "--fresh" in embedded("up", str(small), "-d", "--broker", "embedded", code=1).stderr
+    embedded.up(small, "--fresh")
+
+
+def test_a_saved_change_is_live_at_once_and_a_broken_one_changes_nothing(embedded: Eda, small: Path) -> None:
+    terminal = embedded.start("up", str(small), "--broker", "embedded", "--watch", stdout=subprocess.DEVNULL)
+    eventually(lambda: embedded.home.joinpath("small").exists() and embedded.ps("small")["state"] == "running", READY_S)
+    shop, billing = embedded.pid("small", "shop.1"), embedded.pid("small", "billing.1")
+    write(small, SMALL.replace("50/s", "51/s"))
+    eventually(lambda: embedded.pid("small", "shop.1") != shop, 2)
+    shop = embedded.pid("small", "shop.1")
+    write(small, SMALL.replace("50/s", "fast"))
+    assert terminal.stderr is not None
+    lines = []
+    while "goes on unchanged" not in (line := terminal.stderr.readline()):
+        lines.append(line)
+    assert "small.yaml:4:" in "".join(lines)
+    assert (embedded.pid("small", "shop.1"), embedded.pid("small", "billing.1")) == (shop, billing)
+
+
+def test_a_generator_with_a_count_ends_and_stays_ended(embedded: Eda, small: Path) -> None:
+    write(small, SMALL.replace("50/s", "200/s, count: 30, replicas: 3"))
+    embedded.up(small)
+    eventually(lambda: {part["state"] for part in embedded.ps("small")["parts"] if part["kind"] == "generator"}
+               == {"finished"}, 20)
+    assert sorted(event["data"]["number"] for event in embedded.events("purchases", "small")) == list(range(1, 31))
+    embedded("down", "--keep")
+    embedded.up(small)
+    eventually(lambda: {part["state"] for part in embedded.ps("small")["parts"] if part["kind"] == "generator"}
+               == {"finished"}, 20)
+    assert len(embedded.events("purchases", "small")) == 30
+
+
+def test_external_parts_are_shown_and_not_started(embedded: Eda, small: Path) -> None:
+    write(small, SMALL.replace("{subscribes: purchases}", "{subscribes: purchases, external: true}"))
+    embedded.up(small)
+    parts = {part["part"]: part for part in embedded.ps("small")["parts"]}
+    assert parts["billing"]["state"] == "external"
+    eventually(lambda: (embedded.lag("small").get("billing") or 0) > 5, 20)
+
+
+def test_for_stops_by_itself_and_logs_show_it_again(embedded: Eda, small: Path) -> None:
+    done = embedded("up", str(small), "--broker", "embedded", "--for", "1s")
+    shown = [line for line in done.stdout.splitlines() if "→" in line]
+    logged = [line for line in embedded("logs", "shop").stdout.splitlines() if "→" in line]
+    assert [line.split("purchases")[1] for line in shown] == [line.split("purchases")[1] for line in logged]
+    assert len(embedded("logs", "-n", "3").stdout.splitlines()) == 3
+    assert "there is no part" in embedded("logs", "nobody", code=2).stderr
+
+
+def test_what_is_not_ready_in_time_is_exit_5_and_leaves_nothing_running(embedded: Eda, small: Path) -> None:
+    told = embedded("up", str(small), "--broker", "embedded", "-d", "--wait-timeout", "0.1", code=None)
+    if told.returncode != 0:  # a machine that is this fast is ready
+        assert told.returncode == 5
+        assert "--wait-timeout" in told.stderr
+        assert embedded.processes() == []
+
+
+def test_up_ends_when_its_output_is_closed(embedded: Eda, small: Path) -> None:
+    terminal = embedded.start("up", str(small), "--broker", "embedded")
+    assert terminal.stdout is not None
+    terminal.stdout.readline()
+    terminal.stdout.close()
+    assert terminal.wait(20) == 0
+    assert terminal.stderr is not None
+    assert "Traceback" not in terminal.stderr.read()
+    eventually(lambda: embedded.processes() == [], 10)
+
+
+def test_a_second_ctrl_c_kills(embedded: Eda, small: Path) -> None:
+    write(small, SMALL.replace("{subscribes: purchases}", "{subscribes: purchases, takes: 30s}"))
+    terminal = embedded.start("up", str(small), "--broker", "embedded", stdout=subprocess.DEVNULL)
+    eventually(lambda: embedded.home.joinpath("small").exists() and embedded.ps("small")["state"] == "running", READY_S)
+    os.kill(embedded.pid("small", "billing.1"), signal.SIGSTOP)  # it cannot stop in order
+    terminal.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    begun = time.monotonic()
+    terminal.send_signal(signal.SIGINT)
+    terminal.wait(20)
+    assert time.monotonic() - begun < 4
+    eventually(lambda: embedded.processes() == [], 5)
