@@ -76,15 +76,18 @@ class EmbeddedChannel:
             store.close()
             raise
         self._reading.add(store)
-        logs = [each for each in logs if each.number in positions]
-        return self._read(store, logs, positions, topic, end == "never")
+        logs = [each for each in logs if each.id in positions]
+        return self._read(store, logs, positions, topic if end == "never" else None, start.partition)
 
-    def _read(self, store: Store, logs: list[log.Log], positions: dict[int, int], topic: str,
-              follow: bool) -> Iterator[Sequence[Delivery]]:
+    def _read(self, store: Store, logs: list[log.Log], positions: dict[int, int], follow: str | None,
+              only: int | None) -> Iterator[Sequence[Delivery]]:
         try:
             yield from log.merged(store, logs, positions)
-            while follow:
-                yield from log.merged(store, _followed(store, topic, positions), positions)
+            while follow is not None:
+                logs = [each for each in log.logs_of(store, follow) if only in (None, each.number)]
+                for each in logs:
+                    positions.setdefault(each.id, each.first)  # a partition that came meanwhile
+                yield from log.merged(store, logs, positions)
                 yield from _wait(store)
         finally:
             self._reading.discard(store)
@@ -141,11 +144,6 @@ def _declare_topic(connection: sqlite3.Connection, topic: Topic) -> None:
                            [(id_, number) for number in range(has, topic.partitions)])
     if has < topic.partitions:
         group_table.grown(connection, topic.name)
-
-
-def _followed(store: Store, topic: str, positions: dict[int, int]) -> list[log.Log]:
-    """The partitions that are read, as they are now."""
-    return [each for each in log.logs_of(store, topic) if each.number in positions]
 
 
 def _wait(store: Store) -> Iterator[Sequence[Delivery]]:

@@ -117,11 +117,10 @@ def share(connection: Connection, group: int) -> None:
     for partition, member in wanted.items():
         owner = before.get(partition, (None, 0))[0]
         after[partition] = (owner if owner in members else member, member)
-    if after != before:
-        connection.execute("DELETE FROM places WHERE grp = ?", (group,))
-        connection.executemany("INSERT INTO places VALUES (?, ?, ?, ?)",
-                               [(group, partition, *pair) for partition, pair in after.items()])
-        _turned(connection, group)
+    connection.execute("DELETE FROM places WHERE grp = ?", (group,))
+    connection.executemany("INSERT INTO places VALUES (?, ?, ?, ?)",
+                           [(group, partition, *pair) for partition, pair in after.items()])
+    _turned(connection, group)
 
 
 def _turned(connection: Connection, group: int) -> None:
@@ -213,10 +212,9 @@ def reset(store: Store, group: str, topics: Sequence[str], start: Start) -> None
         empty(connection, id_, group)
         for topic in topics or _topics(connection, id_):
             logs = logs_of(store, topic)
-            ids = {log.number: log.id for log in logs}
-            connection.executemany("INSERT OR REPLACE INTO committed VALUES (?, ?, ?)",
-                                   [(id_, ids[number], offset)
-                                    for number, offset in starts(store, topic, logs, start).items()])
+            connection.executemany(
+                "INSERT OR REPLACE INTO committed VALUES (?, ?, ?)",
+                [(id_, log, offset) for log, offset in starts(store, topic, logs, start).items()])
 
 
 def _topics(connection: Connection, group: int) -> list[str]:

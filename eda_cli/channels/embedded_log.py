@@ -73,7 +73,10 @@ def page(store: Store, log: Log, position: int, limit: int) -> list[Delivery]:
     """The next events of a partition from a position up to its end: at most `limit`, of about PAGE_BYTES."""
     rows = _rows(store, (log.base + position, log.base + log.end, limit))
     # Parsed at once: a call for each row would be a fifth of what reading costs.
-    attributes = orjson.loads(b"[%b]" % b",".join([row[3] or b"null" for row in rows]))
+    try:
+        attributes = orjson.loads(b"[%b]" % b",".join([row[3] or b"null" for row in rows]))
+    except (orjson.JSONDecodeError, TypeError) as error:
+        raise ChannelError("the event file is damaged", f"{store.path}: {error}") from error
     topic, number = log.topic, log.number
     deliveries = []
     for (place, published, key, _, value), packed in zip(rows, attributes, strict=True):
@@ -124,7 +127,7 @@ def _header_in(given: str | list[int] | None) -> bytes | None:
 
 
 def starts(store: Store, topic: str, logs: Sequence[Log], start: Start) -> dict[int, int]:
-    """Where a read or a reset begins: the offset for each partition's number, within what is kept."""
+    """Where a read or a reset begins: the offset for each partition's id, within what is kept."""
     if start.partition is not None:
         logs = [log for log in logs if log.number == start.partition]
         if not logs:
@@ -133,13 +136,13 @@ def starts(store: Store, topic: str, logs: Sequence[Log], start: Start) -> dict[
         case "last":
             return _last(store, logs, int(start.value))
         case "beginning":
-            return {log.number: log.first for log in logs}
+            return {log.id: log.first for log in logs}
         case "end":
-            return {log.number: log.end for log in logs}
+            return {log.id: log.end for log in logs}
         case "offset":
-            return {log.number: min(max(int(start.value), log.first), log.end) for log in logs}
+            return {log.id: min(max(int(start.value), log.first), log.end) for log in logs}
         case "time":
-            return {log.number: seek(store, log, round(start.value * 1e6)) for log in logs}
+            return {log.id: seek(store, log, round(start.value * 1e6)) for log in logs}
 
 
 def seek(store: Store, log: Log, published: int) -> int:
@@ -160,19 +163,19 @@ def seek(store: Store, log: Log, published: int) -> int:
 
 
 def _last(store: Store, logs: Sequence[Log], count: int) -> dict[int, int]:
-    begins = {log.number: log.end for log in logs}
+    begins = {log.id: log.end for log in logs}
     newest = merge(*(_backwards(store, log) for log in logs), reverse=True)
-    for _, number, offset in islice(newest, max(count, 0)):
-        begins[number] = offset
+    for _, id_, offset in islice(newest, max(count, 0)):
+        begins[id_] = offset
     return begins
 
 
 def _backwards(store: Store, log: Log) -> Iterator[tuple[int, int, int]]:
-    """(published, number, offset) of a partition's events, the newest first."""
+    """(published, id, offset) of a partition's events, the newest first."""
     end = log.base + log.end
     while rows := store.rows("SELECT published, place FROM events WHERE place >= ? AND place < ?"
                              " ORDER BY place DESC LIMIT 100", (log.base + log.first, end)):
-        yield from ((published, log.number, place & OFFSET_MASK) for published, place in rows)
+        yield from ((published, log.id, place & OFFSET_MASK) for published, place in rows)
         end = rows[-1][1]
 
 
@@ -187,26 +190,26 @@ def merged(store: Store, logs: Sequence[Log], positions: dict[int, int]) -> Iter
     held: dict[int, list[Delivery]] = {}
     while True:
         for log in logs:
-            if not held.get(log.number):
-                held[log.number] = _next_page(store, log, positions)
-        pages = [held[log.number] for log in logs if held[log.number]]
+            if not held.get(log.id):
+                held[log.id] = _next_page(store, log, positions)
+        pages = [held[log.id] for log in logs if held[log.id]]
         if not pages:
             return
         bound = min(page[-1].published for page in pages)
         batch: list[Delivery] = []
         for log in logs:
-            batch += _cut(held[log.number], bound)
+            batch += _cut(held[log.id], bound)
         batch.sort(key=_published)
         yield batch
 
 
 def _next_page(store: Store, log: Log, positions: dict[int, int]) -> list[Delivery]:
-    position = positions[log.number]
+    position = positions[log.id]
     if position >= log.end:
         return []
     found = page(store, log, position, PAGE_EVENTS)
     last = found[-1].offset if found else None
-    positions[log.number] = log.end if last is None else last + 1
+    positions[log.id] = log.end if last is None else last + 1
     return found
 
 

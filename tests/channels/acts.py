@@ -15,6 +15,7 @@ from typing import Any
 
 from eda_cli.channels.base import EventChannel, Place, Polled, Receipt, Start, Subscription
 from eda_cli.event import Delivery, Event, now
+from tests.eventually import eventually
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0  # for what a broker does in its own time; the embedded channel needs milliseconds
@@ -141,7 +142,9 @@ class Worker:
         """Let it close its channel and end; all it told."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        assert self._process.wait(PATIENCE_S) == 0
+        # It may be waiting for somebody to read what it tells.
+        eventually(lambda: self.lines() is not None and self._process.poll() is not None, PATIENCE_S)
+        assert self._process.returncode == 0
         return self.lines()
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
     python -m tests.channels.worker ADDRESS publisher TOPIC BATCH
     python -m tests.channels.worker ADDRESS member TOPIC GROUP AT_MOST
+
+LEASE_S in the environment shortens the lease of the embedded channel.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import os
 import sys
 import threading
 
-from eda_cli.channels import connect
+from eda_cli.channels import connect, embedded_group
 from eda_cli.channels.base import EventChannel, Group
 from tests.channels.acts import events
 
@@ -51,6 +53,8 @@ def _member(channel: EventChannel, topic: str, group: str, at_most: str) -> None
 
 def main() -> None:
     address, role, *args = sys.argv[1:]
+    if lease := os.environ.get("LEASE_S"):
+        embedded_group.LEASE_S, embedded_group.BEAT_S = float(lease), float(lease) / 5
     threading.Thread(target=_watch_stdin, daemon=True).start()
     channel = connect(json.loads(address))
     {"publisher": _publisher, "member": _member}[role](channel, *args)
