@@ -12,8 +12,7 @@ Install WSL (wsl --install), then install eda there."""
 def main() -> None:
     """The command `eda`."""
     if sys.platform == "win32":
-        print(WINDOWS, file=sys.stderr)
-        raise SystemExit(1)
+        raise SystemExit(WINDOWS)
     from eda_cli.cli.app import app
 
     app(prog_name="eda")

@@ -12,7 +12,7 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.options import Json, Run, Sketch
-from eda_cli.errors import EdaError, SketchError, UsageError
+from eda_cli.errors import SketchError, UsageError
 
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
@@ -57,7 +57,7 @@ def up(
     loaded = load(sketch, knobs)
     wanted = lifecycle.Wanted(loaded.resolved, sketch.resolve(), loaded.text, lambda: decide(loaded.resolved),
                               fresh=fresh, leashed=not detach)
-    brought = lifecycle.up(wanted, on_discard=_sweep)
+    brought = lifecycle.up(wanted, on_discard=sweep)
     watching.follow(brought, watching.Wishes(
         json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,
         reload=(lambda: load(sketch, knobs)) if watch else None, path=sketch))
@@ -166,41 +166,38 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
     from eda_cli.view.picture import Picture
 
     processes = len(run.alive())
-    kept = bool(run.info().broker.get("kept"))
+    had_container = bool(run.info().broker.get("kept")) and "keeper" in run.alive()
     events = Picture().see_all(run.last_told()).published()
     lifecycle.stop(run)
-    gone = {"run": run.name, "processes": processes, "containers": int(kept and processes > 0), "events": 0}
+    containers = int(had_container)
     if not keep:
-        swept = _sweep(run)
-        gone["containers"] = max(gone["containers"], len(swept.get("containers", ())))
-        gone["events"] = events
+        containers = max(containers, sweep(run))
         run.delete()
     if json:
-        console.write_json(gone)
+        console.write_json({"run": run.name, "processes": processes, "containers": containers,
+                            "events": 0 if keep else events})
         return
-    parts = [_many(gone[what], what.removesuffix("s")) for what in ("processes", "containers", "events")
-             if gone[what] or what == "processes"]
-    console.say(f"{run.name} is down: {', '.join(parts)}" + ("; its events are kept" if keep else ""))
+    gone = [_many(processes, "process", "processes")]
+    gone += [_many(containers, "container", "containers")] if containers else []
+    gone += [_many(events, "event", "events")] if events and not keep else []
+    console.say(f"{run.name} is down: {', '.join(gone)}" + ("; its events are kept" if keep else ""))
 
 
-def _sweep(run: RunFolder) -> Mapping[str, Any]:
-    """Remove what a run that stopped left on the engine; what that was."""
+def sweep(run: RunFolder) -> int:
+    """Remove what a run that stopped left on the engine; how many containers that were."""
     if not run.info().broker.get("kept"):
-        return {}
+        return 0
     from eda_cli.channels.containers import Engine
 
     engine = Engine.connect()
     try:
-        swept: Mapping[str, Any] = engine.sweep(run.info().id, volumes=True)
-        return swept
+        return len(engine.sweep(run.info().id, volumes=True)["containers"])
     finally:
         engine.close()
 
 
-def _many(number: int, thing: str) -> str:
-    plural = "processes" if thing.startswith("process") else f"{thing}s"
-    singular = "process" if thing.startswith("process") else thing
-    return f"{number:,} {singular if number == 1 else plural}"
+def _many(number: int, one: str, more: str) -> str:
+    return f"{number:,} {one if number == 1 else more}"
 
 
 def _broker(name: str, wished: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -216,10 +213,12 @@ def _scaled(resolved: Resolved, scale: str) -> Resolved:
     part, equals, number = scale.partition("=")
     if not equals or not number.isdigit() or not 1 <= int(number) <= 100:
         raise UsageError(f"--scale {scale} is not PART=N", "N is a number from 1 to 100", "for example: --scale shipping=3")
-    for room in ("generators", "consumers"):
-        parts = getattr(resolved, room)
-        if part in parts:
-            return replace(resolved, **{room: {**parts, part: replace(parts[part], replicas=int(number))}})
+    if part in resolved.generators:
+        scaled = replace(resolved.generators[part], replicas=int(number))
+        return replace(resolved, generators={**resolved.generators, part: scaled})
+    if part in resolved.consumers:
+        more = replace(resolved.consumers[part], replicas=int(number))
+        return replace(resolved, consumers={**resolved.consumers, part: more})
     names = ", ".join((*resolved.generators, *resolved.consumers))
     raise UsageError(f"--scale {scale}: there is no part '{part}'", f"parts of this sketch: {names}")
 

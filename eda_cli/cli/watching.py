@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -236,10 +237,8 @@ class _Following:
 
         def interrupted(*_: Any) -> None:
             self._interrupts += 1
-            try:
+            with contextlib.suppress(BlockingIOError):
                 os.write(self._waker, b"!")
-            except BlockingIOError:
-                pass
 
         for wanted in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(wanted, interrupted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -38,10 +39,8 @@ class Helper:
 
     def order(self, order: dict[str, Any]) -> None:
         """Tell it what to do; one that is gone is noticed elsewhere."""
-        try:
+        with contextlib.suppress(OSError):
             self.socket.sendall(orjson.dumps(order) + b"\n")
-        except OSError:
-            pass
 
     def reports(self) -> list[dict[str, Any]]:
         """What it said, once its socket is readable; nothing where it is gone."""

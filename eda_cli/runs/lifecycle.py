@@ -56,7 +56,7 @@ class Brought:
     since: str = ""  # RFC 3339: what is told from then on belongs to this start
 
 
-def up(wanted: Wanted, on_discard: Callable[[RunFolder], None]) -> Brought:
+def up(wanted: Wanted, on_discard: Callable[[RunFolder], object]) -> Brought:
     """Make the run, go on with one that stopped, or attach to one that is up, applying what changed.
 
     `on_discard` is called before the events of an old run are thrown away (`fresh`). Raises EdaError where the
@@ -66,7 +66,7 @@ def up(wanted: Wanted, on_discard: Callable[[RunFolder], None]) -> Brought:
     return replace(_up(wanted, on_discard, RunFolder.of(wanted.resolved.name)), since=since)
 
 
-def _up(wanted: Wanted, on_discard: Callable[[RunFolder], None], run: RunFolder) -> Brought:
+def _up(wanted: Wanted, on_discard: Callable[[RunFolder], object], run: RunFolder) -> Brought:
     while True:
         if not run.exists():
             if (fd := _create(wanted)) is not None:

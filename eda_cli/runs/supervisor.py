@@ -20,7 +20,20 @@ from eda_cli import lock
 from eda_cli.journal import Journal
 from eda_cli.runs.folder import RunFolder
 from eda_cli.runs.helper import Helper
-from eda_cli.runs.plan import SETTLED_S, Forget, Seen, Start, Step, Stop, Wish, after_exit, backoff, next_due, plan, wishes
+from eda_cli.runs.plan import (
+    SETTLED_S,
+    Forget,
+    Seen,
+    Start,
+    Step,
+    Stop,
+    Wish,
+    after_exit,
+    backoff,
+    next_due,
+    plan,
+    wishes,
+)
 from eda_cli.sketch.resolved import Resolved
 
 STOP_S = 5.0  # a stub has this long to end in order, then it is killed

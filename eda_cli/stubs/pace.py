@@ -33,7 +33,7 @@ class Steady:
         if math.isinf(self._rate):
             return 0.0
         wait = self._next - now
-        return max(wait, TICK_S) if 0 < wait and 1 / self._rate < TICK_S else max(wait, 0.0)
+        return max(wait, TICK_S) if wait > 0 and self._rate * TICK_S > 1 else max(wait, 0.0)
 
 
 class Spaced:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -28,10 +29,8 @@ class Stop:
 
     def wish(self) -> None:
         self.wished = True
-        try:
+        with contextlib.suppress(BlockingIOError):  # it is awake already
             os.write(self._waker, b"!")
-        except BlockingIOError:  # it is awake already
-            pass
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until stopping is wished; says whether it is."""

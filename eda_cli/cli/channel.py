@@ -1,0 +1,78 @@
+"""The channel of a run, as commands talk to it: opened, its topics named right, places in it understood."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from eda_cli.errors import UnknownTopic, Unreachable, UsageError
+
+if TYPE_CHECKING:
+    from eda_cli.channels.base import EventChannel, Start
+    from eda_cli.runs.folder import RunFolder
+
+
+def open_channel(run: RunFolder) -> EventChannel:
+    """The channel of a run that is up. Raises Unreachable while its broker has not answered yet."""
+    from eda_cli.channels import connect
+
+    address = run.address()
+    if address is None:
+        raise Unreachable(f"the broker of '{run.name}' is not ready yet", "", "wait for: eda ps")
+    return connect(address)
+
+
+def with_channel(run: RunFolder, work: Callable[[EventChannel], object]) -> None:
+    """Do something with the channel of a run that is up."""
+    channel = open_channel(run)
+    try:
+        work(channel)
+    finally:
+        channel.close()
+
+
+def missing_topic_hint(channel: EventChannel, wanted: list[str]) -> None:
+    """Raises UnknownTopic with a suggestion where one of these topics is not there."""
+    from difflib import get_close_matches
+
+    there = [topic.name for topic in channel.topics()]
+    for name in wanted:
+        if name not in there:
+            close = get_close_matches(name, there, 1)
+            raise UnknownTopic(name, f"topics: {', '.join(there) or 'none'}",
+                               f"did you mean '{close[0]}'?" if close else "see them with: eda topics")
+
+
+def check_topic_name(name: str) -> None:
+    """Raises UsageError where no topic can have this name."""
+    from eda_cli.sketch.kinds import TOPIC, Misfit
+
+    try:
+        TOPIC.read(name)
+    except Misfit as wrong:
+        raise UsageError(f"'{name}' cannot be a topic's name", str(wrong) or f"it must be {TOPIC.expected}",
+                         "for example: purchases") from None
+
+
+def parse_start(text: str, option: str) -> Start:
+    """`beginning|end|N|-N|@time`. Raises UsageError."""
+    from eda_cli.channels.base import Start
+    from eda_cli.event import epoch
+    from eda_cli.payloads import parse_duration
+
+    if text in ("beginning", "end"):
+        return Start(text)  # type: ignore[arg-type]
+    if text.lstrip("-").isdigit() and text.count("-") <= 1:
+        return Start("last", -int(text)) if text.startswith("-") else Start("offset", int(text))
+    if text.startswith("@"):
+        try:
+            if text.startswith("@-"):
+                return Start("time", time.time() - parse_duration(text[2:]))
+            return Start("time", float(text[1:]) if text[1:].replace(".", "", 1).isdigit() else epoch(text[1:]))
+        except ValueError:
+            pass
+    raise UsageError(f"{option} {text} is no place in a topic",
+                     "known: beginning, end, an offset such as 42, -10 for the last ten, @2026-11-24T09:30:00Z or @-10m",
+                     f"for example: {option} beginning")
+

@@ -1,0 +1,92 @@
+"""How `tail` writes an event: a flow line, JSON, its bare body, or a format as kcat's."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from eda_cli.cli import console
+from eda_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from eda_cli.event import Delivery
+
+
+def shower(json: bool, raw: bool, format_: str | None) -> Callable[[Delivery], None]:
+    """A function that writes one event. Raises UsageError."""
+    from eda_cli.event import to_line
+
+    if sum((json, raw, format_ is not None)) > 1:
+        raise UsageError("--json, --raw and -f exclude each other", "each says how events are written")
+    if json:
+        return lambda delivery: console.write_line(to_line(delivery.event, delivery))
+    if raw:
+        return lambda delivery: console.write_line(delivery.event.data or b"")
+    if format_ is not None:
+        return _formatted(format_)
+    return _pretty()
+
+
+def _pretty() -> Callable[[Delivery], None]:
+    from eda_cli.event import rfc3339
+    from eda_cli.journal import Observation, shown
+    from eda_cli.view.lines import COLOURS, event_line
+
+    colours: dict[str, str] = {}
+    out = console.out()
+
+    def show(delivery: Delivery) -> None:
+        part = (delivery.event.source or "-").rpartition("/")[2] or "-"
+        colour = colours.setdefault(delivery.topic, COLOURS[len(colours) % len(COLOURS)])
+        seen = Observation("published", rfc3339(delivery.published), part, {
+            "topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset, **shown(delivery.event)})
+        line = event_line(seen, colour)
+        if out.is_terminal:
+            line.truncate(out.width, overflow="ellipsis")
+        out.print(line, soft_wrap=True)
+
+    return show
+
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\"}
+
+
+def _formatted(format_: str) -> Callable[[Delivery], None]:
+    """As kcat's -f. Raises UsageError at an unknown field."""
+    from eda_cli.event import rfc3339
+
+    fields: dict[str, Callable[[Delivery], bytes]] = {
+        "t": lambda one: one.topic.encode(),
+        "p": lambda one: str(one.partition).encode(),
+        "o": lambda one: str(one.offset).encode(),
+        "k": lambda one: one.event.key or b"",
+        "s": lambda one: one.event.data or b"",
+        "i": lambda one: (one.event.id or "").encode(),
+        "e": lambda one: (one.event.type or "").encode(),
+        "T": lambda one: (one.event.time or rfc3339(one.published)).encode(),
+        "h": lambda one: b",".join(name.encode() + b"=" + (value or b"") for name, value in one.event.headers),
+        "S": lambda one: str(len(one.event.data) if one.event.data is not None else -1).encode(),
+        "%": lambda one: b"%",
+    }
+    pieces: list[Callable[[Delivery], bytes]] = []
+    for text, field, escape in re.findall(r"([^%\\]+)|%(.?)|\\(.?)", format_):
+        if text:
+            pieces.append(_constant(text))
+        elif field:
+            if field not in fields:
+                raise UsageError(f"-f: there is no field %{field}", f"known: {' '.join('%' + name for name in fields)}")
+            pieces.append(fields[field])
+        else:
+            pieces.append(_constant(_ESCAPES.get(escape, "\\" + escape)))
+
+    def show(delivery: Delivery) -> None:
+        sys.stdout.buffer.write(b"".join(piece(delivery) for piece in pieces))
+
+    return show
+
+
+def _constant(text: str) -> Callable[[Delivery], bytes]:
+    data = text.encode()
+    return lambda one: data

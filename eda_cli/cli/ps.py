@@ -1,0 +1,135 @@
+"""`ps`: runs and their processes, looked at and not remembered."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from eda_cli.cli import console
+from eda_cli.cli.channel import open_channel
+from eda_cli.cli.options import Json
+from eda_cli.errors import EdaError
+
+if TYPE_CHECKING:
+    from eda_cli.runs.folder import RunFolder
+    from eda_cli.sketch.resolved import Consumer, Generator
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Examples: eda ps · eda ps --json")(ps)
+
+
+def ps(json: Json = False) -> None:
+    """Runs and their processes: what is alive, what crashed, how far it came."""
+    from eda_cli.runs.folder import all_runs
+
+    rows = [_run_row(run) for run in all_runs()]
+    if json:
+        for row in rows:
+            console.write_json(row)
+        return
+    if not rows:
+        console.say("there is no run; start one with: eda up")
+    for row in rows:
+        _print_run(row)
+
+
+def _run_row(run: RunFolder) -> dict[str, Any]:
+    """The truth about a run: held locks say what is alive, journals what it did, the channel how far groups are."""
+    from eda_cli.view.picture import Picture
+
+    alive = run.alive()
+    picture = Picture().see_all(run.last_told())
+    info, sketch = run.info(), run.sketch()
+    up = "supervisor" in alive
+    if up:
+        state = "running" if picture.state == "running" else "starting"
+    else:
+        state = "stopped" if picture.state == "stopped" else "crashed"
+    lags = _lags(run) if up and state == "running" else picture.groups
+    parts = []
+    for generator in sketch.generators.values():
+        parts += _part_rows(run, picture, generator, "generator", alive)
+    for consumer in sketch.consumers.values():
+        for row in _part_rows(run, picture, consumer, "consumer", alive):
+            parts.append(row | {"lag": lags.get(consumer.group)})
+    helpers = [{"process": process, "pid": pid} for process, pid in alive.items()
+               if process in ("supervisor", "keeper", "stubs")]
+    return {"run": run.name, "state": state, "broker": info.broker["kind"], "address": run.address(),
+            "seed": info.seed, "sketch": info.path, "parts": parts, "processes": helpers,
+            "failure": dict(picture.failure) if picture.failure and not up else None}
+
+
+def _part_rows(run: RunFolder, picture: Any, part: Generator | Consumer, kind: str,
+               alive: dict[str, int]) -> list[dict[str, Any]]:
+    if part.external:
+        return [{"part": part.name, "kind": kind, "state": "external"}]
+    return [_part_row(run, picture, part.name, kind, replica, part.replicas, alive)
+            for replica in range(1, part.replicas + 1)]
+
+
+def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, replicas: int,
+              alive: dict[str, int]) -> dict[str, Any]:
+    process = f"{name}.{replica}"
+    seen = picture.parts.get((name, replica if replicas > 1 else 0)) or picture.parts.get((name, replica))
+    told = seen.state if seen else "starting"
+    row: dict[str, Any] = {"part": name if replicas == 1 else process, "kind": kind, "pid": alive.get(process)}
+    if process in alive:
+        row["state"] = "running"
+        row["up_s"] = round(time.time() - (run.path / f"{process}.lock").stat().st_mtime, 1)
+    else:
+        row["state"] = told if told in ("finished", "stopped", "crashed") else \
+            "crashed" if told == "running" or "supervisor" not in alive else "starting"
+    if seen:
+        row |= {kind: seen.total(kind) for kind in ("published", "handled", "failed") if seen.total(kind)}
+        row["restarts"] = picture.restarts.get(name, 0)
+        if row["state"] == "crashed" and seen.reason:
+            row["reason"] = seen.reason
+    return row
+
+
+def _lags(run: RunFolder) -> dict[str, int | None]:
+    try:
+        channel = open_channel(run)
+        try:
+            return {group.name: group.lag for group in channel.groups()}
+        finally:
+            channel.close()
+    except EdaError:
+        return {}
+
+
+def _print_run(row: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    from eda_cli.view.escape import escaped
+
+    address = row["address"] or {}
+    where = address.get("bootstrap") or address.get("path") or "-"
+    console.out().print(f"{row['run']}: {row['state']} on {address.get('version') or row['broker']} · {where} · "
+                        f"{escaped(row['sketch'])}", style="bold", soft_wrap=True)
+    if row["failure"]:
+        console.out().print(f"  it failed: {escaped(str(row['failure'].get('what')))}", style="red", soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("PART", "STATE", "PID", "UP"):
+        table.add_column(column, no_wrap=True)
+    for column in ("PUBLISHED", "HANDLED", "FAILED", "RESTARTS", "LAG"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for part in row["parts"]:
+        lag = part.get("lag", "")
+        table.add_row(
+            part["part"], part["state"] + (f" ({part['reason']})" if "reason" in part else ""),
+            str(part.get("pid") or ""), _up(part.get("up_s")),
+            *(f"{part[kind]:,}" if part.get(kind) else "" for kind in ("published", "handled", "failed", "restarts")),
+            "?" if lag is None else str(lag))
+    console.out().print(table)
+
+
+def _up(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 120:
+        return f"{seconds:.0f}s"
+    return f"{seconds / 60:.0f}m" if seconds < 7200 else f"{seconds / 3600:.0f}h"

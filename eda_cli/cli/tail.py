@@ -1,0 +1,217 @@
+"""`tail`: what is in topics, and what comes. Knows no technology."""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from eda_cli.cli import console
+from eda_cli.cli.channel import missing_topic_hint, open_channel, parse_start
+from eda_cli.cli.formats import shower
+from eda_cli.cli.options import Json, Run, complete_group, complete_topic
+from eda_cli.errors import EdaError, UnknownTopic, UsageError
+
+if TYPE_CHECKING:
+    from eda_cli.channels.base import EventChannel, Start
+    from eda_cli.event import Delivery
+    from eda_cli.runs.folder import RunFolder
+
+SHOWN_AT_FIRST = 10  # events of each topic that are shown before it follows
+LOOK_S = 1.0  # how often it sees whether its run is still up
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Examples: eda tail · eda tail purchases -o beginning -e --json · "
+                       "eda tail purchases -n 5 -f '%k %s\\n' · eda tail invoices --grep ann -o @-5m")(tail)
+
+
+def tail(
+    topics: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Without one: all topics.",
+                                                       autocompletion=complete_topic)] = None,
+    offset: Annotated[str | None, typer.Option("-o", "--offset", metavar="WHERE", help="beginning, end, N, -N (the last N), "
+                                               "@TIME, @-10m, stored (with -g). Default: the last 10.")] = None,
+    count: Annotated[int | None, typer.Option("-n", "--count", min=1, help="Stop after so many events.")] = None,
+    exit_: Annotated[bool, typer.Option("-e", "--exit", help="Stop at the end instead of following.")] = False,
+    group: Annotated[str | None, typer.Option("-g", "--group", help="Take part in this group.",
+                                              autocompletion=complete_group)] = None,
+    partition: Annotated[int | None, typer.Option("-p", "--partition", min=0)] = None,
+    key: Annotated[str | None, typer.Option("-k", "--key", help="Only events with this key.")] = None,
+    format_: Annotated[str | None, typer.Option("-f", "--format", metavar="FORMAT", help=r"%t topic, %p partition, %o offset, "
+                                                r"%k key, %s body, %i id, %e event type, %T time, %h headers, %S size, \n, \t.")] = None,
+    grep: Annotated[str | None, typer.Option("--grep", metavar="REGEX", help="Only events whose type, key or body match.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Only the bodies, byte by byte, a line each.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for topics that are not there yet.")] = False,
+    run: Run = None,
+    json: Json = False,
+) -> None:
+    """Show the events of topics and follow them. Moves nobody's position, unless -g takes part in a group."""
+    from eda_cli.runs.lifecycle import find
+
+    found = find(run)
+    wanted = _Wanted(key, grep, partition)
+    show = shower(json, raw, format_)
+    if offset == "stored" and group is None:
+        raise UsageError("-o stored needs a group", "only groups store a position", "for example: -g invoicing -o stored")
+    channel = open_channel(found)
+    try:
+        names = _topics(found, channel, topics or [], wait)
+        if group is not None:
+            batches = _group_batches(channel, group, names, offset, exit_)
+        else:
+            start = _start(channel, names, offset, partition)
+            batches = _batches(found, channel, names, start, exit_)
+        _show(batches, wanted, show, count, found)
+    finally:
+        channel.close()
+
+
+class _Wanted:
+    """Which events are shown."""
+
+    def __init__(self, key: str | None, grep: str | None, partition: int | None) -> None:
+        self._key = key.encode() if key is not None else None
+        self._partition = partition
+        try:
+            self._grep = re.compile(grep) if grep is not None else None
+        except re.error as wrong:
+            raise UsageError(f"--grep {grep} is no regular expression", str(wrong)) from None
+
+    def __call__(self, delivery: Delivery) -> bool:
+        event = delivery.event
+        if self._partition is not None and delivery.partition != self._partition:
+            return False
+        if self._key is not None and event.key != self._key:
+            return False
+        if self._grep is None:
+            return True
+        texts = (event.type or "", (event.key or b"").decode(errors="replace"), (event.data or b"").decode(errors="replace"))
+        return any(self._grep.search(text) for text in texts)
+
+
+def _start(channel: EventChannel, names: list[str], offset: str | None, partition: int | None) -> Start:
+    from eda_cli.channels.base import Start
+
+    if offset is not None:
+        return replace(parse_start(offset, "-o"), partition=partition)
+    known = {topic.name: topic.events for topic in channel.topics()}
+    for name in names:
+        events = known.get(name)
+        if events is not None and events > SHOWN_AT_FIRST:
+            console.say(f"{name}: last {SHOWN_AT_FIRST} of {events:,}; all: -o beginning", "dim")
+    return Start("last", SHOWN_AT_FIRST, partition)
+
+
+def _topics(run: RunFolder, channel: EventChannel, wished: list[str], wait: bool) -> list[str]:
+    """The topics to show. Raises UnknownTopic."""
+    if not wished:
+        if names := [topic.name for topic in channel.topics()]:
+            return names
+        raise EdaError("there are no topics", f"the run '{run.name}' has none yet")
+    told = False
+    while True:
+        try:
+            missing_topic_hint(channel, wished)
+            return wished
+        except UnknownTopic as missing:
+            if not wait:
+                raise UnknownTopic(missing.topic, missing.why, f"{missing.hint}; or wait for it: --wait") from None
+            if not told:
+                console.say(f"waiting for the topic '{missing.topic}' …", "dim")
+                told = True
+            time.sleep(0.2)
+
+
+def _batches(run: RunFolder, channel: EventChannel, names: list[str], start: Start, stop_at_end: bool
+             ) -> Iterator[Sequence[Delivery]]:
+    """The events of all topics; empty batches while waiting."""
+    end: Any = "stored" if stop_at_end else "never"
+    if len(names) == 1:
+        yield from channel.read(names[0], start, end)
+        return
+    if stop_at_end:
+        for name in names:
+            yield from channel.read(name, start, end)
+        return
+    yield from _together(run, names, start)
+
+
+def _together(run: RunFolder, names: list[str], start: Start) -> Iterator[Sequence[Delivery]]:
+    """Several topics followed at once: each by a channel and a thread of its own."""
+    arrived: queue.Queue[Sequence[Delivery] | EdaError] = queue.Queue(maxsize=100)
+
+    def follow(name: str) -> None:
+        try:
+            channel = open_channel(run)
+            for batch in channel.read(name, start, "never"):
+                if batch:
+                    arrived.put(batch)
+        except EdaError as wrong:
+            arrived.put(wrong)
+
+    for name in names:
+        threading.Thread(target=follow, args=(name,), daemon=True).start()
+    while True:
+        try:
+            got = arrived.get(timeout=0.1)
+        except queue.Empty:
+            yield ()
+            continue
+        if isinstance(got, EdaError):
+            raise got
+        yield got
+
+
+def _group_batches(channel: EventChannel, group: str, names: list[str], offset: str | None, stop_at_end: bool
+                   ) -> Iterator[Sequence[Delivery]]:
+    """As a member of the group: what is shown is done."""
+    from eda_cli.channels.base import Group
+
+    if offset not in (None, "stored", "beginning", "end"):
+        raise UsageError(f"-o {offset} does not go with a group", "a group goes on where it is; a new one begins at "
+                         "beginning or end", "set its position with: eda groups reset")
+    wished = Group(group, tuple(names), "earliest" if offset == "beginning" else "latest")
+    channel.declare([], [wished])
+    subscription = channel.subscribe(wished)
+    try:
+        while True:
+            polled = subscription.poll(0.1, 500)
+            yield polled.deliveries
+            subscription.done(polled.deliveries)
+            if stop_at_end and not polled.deliveries and _lag(channel, group) == 0:
+                return
+    finally:
+        subscription.close()
+
+
+def _lag(channel: EventChannel, group: str) -> int | None:
+    return next((one.lag for one in channel.groups() if one.name == group), None)
+
+
+def _show(batches: Iterator[Sequence[Delivery]], wanted: Callable[[Delivery], bool],
+          show: Callable[[Delivery], None], count: int | None, run: RunFolder) -> None:
+    left = count
+    looked = time.monotonic()
+    for batch in batches:
+        for delivery in batch:
+            if not wanted(delivery):
+                continue
+            show(delivery)
+            if left is not None:
+                left -= 1
+                if left == 0:
+                    console.flush()
+                    return
+        if batch:
+            console.flush()
+        if time.monotonic() - looked > LOOK_S:
+            looked = time.monotonic()
+            if run.supervisor() is None:
+                console.say(f"the run '{run.name}' stopped", "dim")
+                return
