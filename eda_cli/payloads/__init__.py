@@ -4,8 +4,8 @@ Knows no sketch and no channel.
 """
 
 from eda_cli.payloads.code import Scope, Value
-from eda_cli.payloads.compile import TOMBSTONE, compile_condition, compile_value
-from eda_cli.payloads.context import Context, Seen
+from eda_cli.payloads.compile import compile_condition, compile_value
+from eda_cli.payloads.context import TOMBSTONE, Context, Seen
 from eda_cli.payloads.dice import Dice, derive_seed, derived_id, event_id
 from eda_cli.payloads.functions import FUNCTIONS, Function
 from eda_cli.payloads.problems import InvalidValue, PayloadError, ValueProblem

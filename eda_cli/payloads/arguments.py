@@ -8,6 +8,8 @@ from typing import Any
 
 from eda_cli.payloads.problems import Refused, shown
 
+MOST_ARGUMENTS = 1_000
+
 _CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\((.*)\)\Z", re.DOTALL)
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})\Z")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][+-]?[0-9]{1,2})?\Z")
@@ -25,8 +27,9 @@ class Argument:
 
     @property
     def number(self) -> float | int | None:
-        """The value if it is a number."""
-        return self.value if isinstance(self.value, int | float) and not isinstance(self.value, bool) else None
+        """The value, if it is a number."""
+        is_number = isinstance(self.value, int | float) and not isinstance(self.value, bool)
+        return self.value if is_number else None
 
 
 def split_call(text: str) -> tuple[str, str] | None:
@@ -43,6 +46,8 @@ def read_arguments(name: str, text: str) -> list[Argument]:
     while True:
         argument, at = _next(name, text, at)
         arguments.append(argument)
+        if len(arguments) > MOST_ARGUMENTS:
+            raise Refused(f"{name}(…) has too many arguments", f"at most {MOST_ARGUMENTS:,} are read")
         if at >= len(text):
             return arguments
         at += 1  # the comma
@@ -63,7 +68,7 @@ def _next(name: str, text: str, at: int) -> tuple[Argument, int]:
     if not word:
         raise Refused(f"{name}(…) has an empty argument", "commas separate arguments",
                       'take a comma out, or write "" for an empty text')
-    if word[0] in "\"'" and word.count(word[0]) == 1:
+    if word[0] in "\"'":
         raise Refused(f"{name}(…) has a quote that does not end", f"at {shown(word)}",
                       f"close it, or protect it: {name}(\"it's\")")
     return Argument(word, _typed(word), False), end

@@ -1,4 +1,7 @@
-"""How much one value may cost while it is made: no sketch can hang a stub or fill its memory. Knows no template."""
+"""How much one value may cost while it is made, so that no sketch hangs a stub or fills its memory.
+
+Knows no template.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,13 @@ from typing import Any
 
 from eda_cli.payloads.problems import PayloadError
 
-BUDGET = 1_000_000  # items touched while one value is made; eight characters count as one
+BUDGET = 500_000  # items touched while one value is made; eight characters count as one
+LONGEST_TEXT = 1_000_000  # characters
 LARGEST_INT_BITS = 1024  # of a number on its way; JSON carries 64
 
 
 class Budget:
-    """What is left for one value. Every operation of a template pays for what it reads and for what it makes."""
+    """What is left for one value: every operation of a template pays for what it reads and what it makes."""
 
     __slots__ = ("left",)
 
@@ -23,31 +27,34 @@ class Budget:
         """Pay; raises PayloadError when that is more than what is left."""
         self.left -= units
         if self.left < 0:
-            raise too_much()
+            raise PayloadError(
+                "the value is too large or takes too long to make",
+                f"one value may touch {BUDGET:,} items and make {BUDGET * 8 // 1_000_000} MB of text")
 
     def spend(self, *values: Any) -> int:
-        """Pay for values by their size as trees (a shared part counts each time it appears); gives that size."""
-        left = before = self.left
+        """Pay for values by their size as trees, where a shared part counts each time; gives that size."""
+        before = self.left
         waiting = list(values)
         while waiting:
             value = waiting.pop()
-            left -= 1
+            self.left -= 1
             if isinstance(value, str):
-                left -= len(value) >> 3
+                if len(value) > LONGEST_TEXT:
+                    raise PayloadError("a text is too long", f"it has more than {LONGEST_TEXT:,} characters")
+                self.left -= len(value) >> 3
             elif isinstance(value, dict):
                 waiting.extend(value)
                 waiting.extend(value.values())
             elif isinstance(value, list | tuple):
                 waiting.extend(value)
             elif isinstance(value, range):
-                left -= len(value)
-            elif isinstance(value, int) and value.bit_length() > LARGEST_INT_BITS:
-                raise PayloadError("a number is too large", f"numbers have at most {LARGEST_INT_BITS} bits here")
-            if left < 0:
-                self.left = left
-                raise too_much()
-        self.left = left
-        return before - left
+                self.left -= len(value)
+            elif isinstance(value, int):
+                check_bits(value.bit_length())
+            if self.left < 0:
+                break
+        self.take(0)
+        return before - self.left
 
     def collect(self, made: Any) -> Any:
         """What an operation made, paid for; what it would make bit by bit becomes a list."""
@@ -61,6 +68,7 @@ class Budget:
         return items
 
 
-def too_much() -> PayloadError:
-    return PayloadError("the value is too large or takes too long to make",
-                        f"one value may touch {BUDGET:,} items and make {BUDGET * 8 // 1_000_000} MB of text")
+def check_bits(bits: int) -> None:
+    """Raises PayloadError for a whole number with so many bits."""
+    if bits > LARGEST_INT_BITS:
+        raise PayloadError("a number is too large", f"numbers have at most {LARGEST_INT_BITS} bits here")

@@ -6,17 +6,23 @@ nothing of a sketch is ever read as code. Expressions may use the names of `_LOC
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from eda_cli.payloads.budget import Budget
 from eda_cli.payloads.context import Context, Seen
-from eda_cli.payloads.problems import PayloadError
+from eda_cli.payloads.problems import PayloadError, Refused
 
 Scope = Literal["generator", "rule", "key"]
 Value = Callable[[Context], Any]
 
-_LOCALS = {  # what an expression may use, and where it comes from; in the order of the preamble
+MOST_ITEMS = 100_000  # of all $lists inside each other together
+DEEPEST_LISTS = 8  # $lists inside each other
+MOST_PARTS = 20_000  # texts, numbers, lists and maps that one value is built of
+LARGEST_BYTES = 10_000_000  # of one value as JSON, by estimate
+
+_LOCALS = {  # what an expression may use, and where it comes from
     "random": "context.random",
     "draw": "context.random.draw",
     "uuid": "context.random.uuid",
@@ -25,6 +31,7 @@ _LOCALS = {  # what an expression may use, and where it comes from; in the order
     "seen": "seen_in(context)",
     "budget": "Budget()",
 }
+_USED = "@"  # stands for the locals in use, until all of them are known
 _FREE_PATHS = 20  # so many `$` paths in one value may copy the event unmeasured
 
 
@@ -36,6 +43,10 @@ class Code:
         self._constants: dict[str, Any] = {"Budget": Budget, "seen_in": seen_in, "int": int, "range": range}
         self._used: set[str] = set()
         self._options: list[str] = []
+        self._parts = 0
+        self._bytes = 0
+        self._times = 1  # how often the part at hand is made for one event
+        self._lists = 0  # how many $lists it stands in
         self._paths = 0
 
     def constant(self, value: Any) -> str:
@@ -48,28 +59,62 @@ class Code:
         """These locals appear in the expression."""
         self._used.update(names)
 
-    def path_is_measured(self, times: int) -> bool:
-        """Whether one more `$` path, evaluated `times` times for each event, has to be paid from the budget."""
-        self._paths += times
+    @property
+    def full(self) -> bool:
+        """Whether the value had too many parts already; the first one too many was refused."""
+        return self._parts > MOST_PARTS
+
+    def count_part(self) -> None:
+        """One more part. Raises Refused for one too many."""
+        self._parts += 1
+        if self.full:
+            raise Refused("the value has too many parts", f"at most {MOST_PARTS:,} are made")
+
+    def weigh(self, size: int) -> None:
+        """The part at hand can be so many bytes of JSON."""
+        self._bytes += size * self._times
+
+    def path_is_measured(self) -> bool:
+        """Whether one more `$` path at this place has to be paid from the budget."""
+        self._paths += self._times
         return self._paths > _FREE_PATHS
 
+    @contextmanager
+    def repeated(self, times: int) -> Iterator[None]:
+        """What is built inside is made up to `times` times. Raises Refused when that is too much."""
+        if self._times * times > MOST_ITEMS:
+            raise Refused(f"$lists inside each other make {self._times * times:,} items",
+                          f"at most {MOST_ITEMS:,} are made", "take smaller sizes")
+        if self._lists == DEEPEST_LISTS:
+            raise Refused("too many $lists stand inside each other", f"at most {DEEPEST_LISTS} do")
+        before = self._times
+        self._times, self._lists = before * max(times, 1), self._lists + 1
+        try:
+            yield
+        finally:
+            self._times, self._lists = before, self._lists - 1
+
     def option(self, expression: str) -> str:
-        """An expression as a function of its own, so that it runs only when it is chosen; gives its name."""
+        """An expression as a function of its own, so that it runs only when it is called; gives its name."""
         name = f"option{len(self._options)}"
-        self._options.append(f"def {name}(context, {', '.join(_LOCALS)}):\n    return {expression}\n")
+        self._options.append(f"def {name}({_USED}):\n    return {expression}\n")
         return name
 
-    def call_option(self, chosen: str) -> str:
-        """The source that calls the option which the expression `chosen` gives."""
-        self.use(*_LOCALS)
-        return f"{chosen}(context, {', '.join(_LOCALS)})"
+    def call(self, option: str) -> str:
+        """The source that calls the option which the expression `option` gives."""
+        return f"{option}({_USED})"
 
     def finish(self, expression: str) -> Value:
-        """The function that evaluates the expression for a context."""
-        preamble = "".join(f"    {name} = {source}\n" for name, source in _LOCALS.items() if name in self._used)
+        """The function that evaluates the expression for a context. Raises Refused when it is too large."""
+        if self._bytes > LARGEST_BYTES:
+            raise Refused("the value is too large", f"it can grow to {self._bytes / 1e6:,.0f} MB",
+                          f"at most {LARGEST_BYTES // 1_000_000} MB make sense in an event")
+        used = [name for name in _LOCALS if name in self._used]
+        preamble = "".join([f"    {name} = {_LOCALS[name]}\n" for name in used])
         source = "".join(self._options) + f"def value(context):\n{preamble}    return {expression}\n"
         names = dict(self._constants)
-        exec(compile(source, "<value>", "exec"), names)  # only our own words and names of constants
+        # Only our own words and the names of constants: see the top of this file.
+        exec(compile(source.replace(_USED, ", ".join(used)), "<value>", "exec"), names)
         value: Value = names["value"]
         return value
 

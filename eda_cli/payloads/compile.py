@@ -1,56 +1,41 @@
-"""A raw value of a sketch becomes a function that makes it: `compile_value`. Knows no template from inside."""
+"""A raw value of a sketch becomes a function that makes it. Knows no function and no template from inside."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from enum import Enum
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
-from math import isfinite
-from typing import Any, Final
+from typing import Any
 
 from eda_cli.payloads.code import Code, Scope, Value
-from eda_cli.payloads.context import Context
-from eda_cli.payloads.functions import MOST_OPTIONS, compile_call
+from eda_cli.payloads.context import TOMBSTONE, Context
+from eda_cli.payloads.functions import compile_call
+from eda_cli.payloads.literals import DEEPEST, literal, named, plain_text, scalar
 from eda_cli.payloads.paths import NO_EVENT, compile_path
 from eda_cli.payloads.problems import InvalidValue, Refused, ValueProblem, did_you_mean, shown
 from eda_cli.payloads.ranges import compile_range, size_range, uniform
 
-DEEPEST = 100  # levels of maps and lists
-MOST_NODES = 20_000  # values inside one value
-MOST_TEMPLATES = 1_000  # in one value: each is compiled, which takes about a millisecond
+MOST_TEMPLATES = 1_000  # different ones in one value: each takes about a millisecond to compile
+MOST_OPTIONS = 1_000  # of one $pick
 LONGEST_LIST = 10_000  # items of one $list
-MOST_ITEMS = 100_000  # of all $lists inside each other together
-DEEPEST_LISTS = 8  # $lists inside each other
-LARGEST_BYTES = 10_000_000  # of one value as JSON, by estimate
 
 _Path = tuple[str | int, ...]
-
-
-class _Tombstone(Enum):
-    TOMBSTONE = "$tombstone"
-
-
-TOMBSTONE: Final = _Tombstone.TOMBSTONE
-"""The whole body of an event that deletes its key: its bytes are null, not the JSON `null`."""
 
 
 def compile_value(raw: Any, scope: Scope) -> Value:
     """The function that makes the value for a context: JSON data, or TOMBSTONE where the whole value says so.
 
-    In scope "generator" it may count and sees no event; in "rule" it sees the event being handled; in "key" the
-    event being published. Raises InvalidValue with every problem; the function raises PayloadError.
+    In scope "generator" it may count and sees no event; in "rule" it sees the event being handled; in "key"
+    the event being published. Raises InvalidValue with every problem; the function raises PayloadError.
     """
     compiler = _Compiler(scope)
     expression = compiler.value(raw, (), whole=True)
-    if not compiler.problems and compiler.bytes > LARGEST_BYTES:
-        compiler.problems.append(ValueProblem(
-            (), "the value is too large", f"it can grow to {compiler.bytes / 1e6:,.0f} MB, "
-            f"at most {LARGEST_BYTES // 1_000_000} MB make sense in an event"))
     if compiler.problems:
         raise InvalidValue(compiler.problems)
-    return compiler.code.finish(expression)
+    try:
+        return compiler.code.finish(expression)
+    except Refused as refused:
+        raise InvalidValue([refused.at(())]) from refused
 
 
 def compile_condition(text: str, scope: Scope) -> Callable[[Context], bool]:
@@ -60,12 +45,12 @@ def compile_condition(text: str, scope: Scope) -> Callable[[Context], bool]:
     """
     if scope == "generator":
         raise InvalidValue([ValueProblem((), f"'{shown(text)}' looks into an event", *NO_EVENT)])
-    from eda_cli.payloads.templates import compile_truth  # Jinja2 is paid for only where a template is written
+    from eda_cli.payloads.templates import compile_truth  # Jinja2 is paid for only where it is needed
 
     try:
         return compile_truth(text)
     except Refused as refused:
-        raise InvalidValue([ValueProblem((), refused.what, refused.why, refused.hint)]) from refused
+        raise InvalidValue([refused.at(())]) from refused
 
 
 class _Compiler:
@@ -74,57 +59,29 @@ class _Compiler:
     def __init__(self, scope: Scope) -> None:
         self.code = Code(scope)
         self.problems: list[ValueProblem] = []
-        self.bytes = 0
-        self._times = 1  # how often the part at hand is made for one event
-        self._lists = 0  # how many $lists it stands in
-        self._nodes = 0
         self._templates: dict[str, str] = {}
 
     def value(self, raw: Any, path: _Path, whole: bool = False) -> str:
-        """The source of a raw value; what is wrong with it is in `problems`."""
+        """The source of a raw value; what is wrong with it goes into `problems`."""
+        if self.code.full:
+            return "None"
         try:
-            self._enter(path)
+            if len(path) > DEEPEST:
+                raise Refused("the value is nested too deeply", f"at most {DEEPEST} levels are made")
+            self.code.count_part()
             if isinstance(raw, str):
                 return self._text(raw, path, whole)
             if isinstance(raw, Mapping):
                 return self._map(raw, path, whole)
             if isinstance(raw, list | tuple):
                 return f"[{', '.join([self.value(item, (*path, at)) for at, item in enumerate(raw)])}]"
-            return self._scalar(raw)
+            return scalar(raw, self.code)
         except Refused as refused:
-            self.problems.append(ValueProblem(path, refused.what, refused.why, refused.hint))
+            self.problems.append(refused.at(path))
             return "None"
-
-    def _enter(self, path: _Path) -> None:
-        self._nodes += 1
-        if len(path) > DEEPEST:
-            raise Refused("the value is nested too deeply", f"at most {DEEPEST} levels are made")
-        if self._nodes == MOST_NODES + 1:
-            raise Refused("the value has too many parts", f"at most {MOST_NODES:,} are made")
-        self.bytes += 4 * self._times
-
-    def _scalar(self, raw: Any) -> str:
-        if isinstance(raw, int) and not isinstance(raw, bool) and not -(1 << 63) <= raw < 1 << 64:
-            raise Refused(f"{shown(raw, 30)} is too large", "JSON numbers have 64 bits here", "quote it")
-        if isinstance(raw, float) and not isfinite(raw):
-            raise Refused(f"{raw} is no JSON number", "", "quote it")
-        if raw is not None and not isinstance(raw, bool | int | float):
-            raise Refused(f"{shown(raw)} is no JSON value", f"it is a {type(raw).__name__}", "quote it")
-        self.bytes += 16 * self._times
-        return self.code.constant(raw)
-
-    def _plain_text(self, text: str) -> str:
-        if not text.isascii():
-            try:
-                text.encode()
-            except UnicodeEncodeError as wrong:
-                raise Refused("a text is not valid Unicode", "it holds half of a surrogate pair") from wrong
-        self.bytes += len(text) * self._times
-        return self.code.constant(text)
 
     def _text(self, text: str, path: _Path, whole: bool) -> str:
         """A call, a template, a path, a range; else the text itself."""
-        self.bytes += 40 * self._times
         source = compile_call(text, self.code)
         if source is None and "{{" in text:
             source = self._template(text, path)
@@ -134,8 +91,12 @@ class _Compiler:
                               "write `body: $tombstone`, or null for a field without a value")
             source = self.code.constant(TOMBSTONE)
         if source is None and text.startswith("$"):
-            source = compile_path(text, self.code, self._times)
-        return source or compile_range(text, self.code) or self._plain_text(text)
+            source = compile_path(text, self.code)
+        source = source or compile_range(text, self.code)
+        if source is None:
+            return plain_text(text, self.code)
+        self.code.weigh(40 + len(text))
+        return source
 
     def _template(self, text: str, path: _Path) -> str:
         if self.code.scope == "generator":
@@ -143,99 +104,69 @@ class _Compiler:
         from eda_cli.payloads.templates import compile_template  # see compile_condition
 
         if text not in self._templates:
-            if len(self._templates) >= MOST_TEMPLATES:
-                raise Refused("the value has too many templates", f"at most {MOST_TEMPLATES:,} different ones")
+            if len(self._templates) == MOST_TEMPLATES:
+                raise Refused("the value has too many templates", f"at most {MOST_TEMPLATES:,} are compiled")
             self._templates[text] = self.code.constant(compile_template(text, ".".join(map(str, path))))
         self.code.use("seen", "budget")
         return f"{self._templates[text]}(seen, budget)"
 
     def _map(self, raw: Mapping[Any, Any], path: _Path, whole: bool) -> str:
-        forms = [name for name in raw if isinstance(name, str) and name in _FORMS]
-        if forms:
-            return self._form(forms[0], raw, path, whole)
-        entries = []
-        for name, item in raw.items():
-            if not isinstance(name, str):
-                raise Refused(f"the name {shown(name)} is no text", "", f"quote it: '{shown(name)}'")
-            if name.startswith("$"):
-                raise Refused(f"there is no long form '{shown(name)}'", f"known are {', '.join(_FORMS)}",
-                              did_you_mean(name, _FORMS) or "a map with such a name is written {$literal: {…}}")
-            entries.append(f"{self._plain_text(name)}: {self.value(item, (*path, name))}")
+        for name in raw:
+            if isinstance(name, str) and name.startswith("$"):
+                return self._form(name, raw, path, whole)
+        entries = [f"{plain_text(named(name), self.code)}: {self.value(item, (*path, name))}"
+                   for name, item in raw.items()]
         return f"{{{', '.join(entries)}}}"
 
     def _form(self, name: str, raw: Mapping[Any, Any], path: _Path, whole: bool) -> str:
-        others, compile_form = _FORMS[name]
+        if name not in FORMS:
+            raise Refused(f"there is no long form '{shown(name)}'", f"known are {', '.join(FORMS)}",
+                          did_you_mean(name, FORMS) or "a map with such a name is written {$literal: {…}}")
+        others, compile_form = FORMS[name]
         for other in raw:
             if other != name and other not in others:
-                allowed = f"beside it may stand {', '.join(others)}" if others else "nothing may stand beside it"
-                raise Refused(f"'{shown(other)}' does not belong to {name}", allowed,
-                              did_you_mean(str(other), others) if others else "")
+                beside = ", ".join(others) or "nothing"
+                raise Refused(f"'{shown(other)}' does not belong to {name}", f"beside it may stand {beside}",
+                              did_you_mean(str(other), others))
         return compile_form(self, raw, path, whole)
 
-    def list_form(self, raw: Mapping[str, Any], path: _Path, whole: bool) -> str:
-        """`{$list: VALUE, size: 1..4}`"""
-        if "size" not in raw:
-            raise Refused("$list has no size", "", "write {$list: VALUE, size: 1..4}")
-        low, high = size_range(raw["size"])
-        if high > LONGEST_LIST:
-            raise Refused(f"$list with {high:,} items is too long", f"at most {LONGEST_LIST:,} are made")
-        with self._inside_list(high):
-            item = self.value(raw["$list"], (*path, "$list"))
-        size = self.code.constant(low) if low == high else uniform(low, high, self.code)
-        return f"[{item} for _ in range({size})]"
 
-    @contextmanager
-    def _inside_list(self, longest: int) -> Iterator[None]:
-        times = self._times
-        if times * longest > MOST_ITEMS:
-            raise Refused(f"$lists inside each other make {times * longest:,} items",
-                          f"at most {MOST_ITEMS:,} are made", "take smaller sizes")
-        if self._lists == DEEPEST_LISTS:
-            raise Refused("too many $lists stand inside each other", f"at most {DEEPEST_LISTS} do")
-        self._times, self._lists = times * max(longest, 1), self._lists + 1
-        try:
-            yield
-        finally:
-            self._times, self._lists = times, self._lists - 1
+def _list(compiler: _Compiler, raw: Mapping[str, Any], path: _Path, whole: bool) -> str:
+    """`{$list: VALUE, size: 1..4}`"""
+    if "size" not in raw:
+        raise Refused("$list has no size", "", "write {$list: VALUE, size: 1..4}")
+    low, high = size_range(raw["size"])
+    if high > LONGEST_LIST:
+        raise Refused(f"$list with {high:,} items is too long", f"at most {LONGEST_LIST:,} are made")
+    code = compiler.code
+    with code.repeated(high):
+        item = compiler.value(raw["$list"], (*path, "$list"))
+    size = code.constant(low) if low == high else uniform(low, high, code)
+    return f"[{item} for _ in range({size})]"
 
-    def pick_form(self, raw: Mapping[str, Any], path: _Path, whole: bool) -> str:
-        """`{$pick: [A, B], weights: [9, 1]}`; only the value that is chosen is made."""
-        options = raw["$pick"]
-        if not isinstance(options, list | tuple) or not 1 <= len(options) <= MOST_OPTIONS:
-            raise Refused("$pick has no options", f"it takes a list of 1 to {MOST_OPTIONS:,} values",
-                          "write {$pick: [A, B]}")
-        code = self.code
-        names = [code.option(self.value(option, (*path, "$pick", at), whole)) for at, option in enumerate(options)]
-        code.use("draw")
-        if "weights" in raw:
-            sums = _cumulated(raw["weights"], len(options))
-            chosen = f"{code.constant(_weighted)}({code.constant(sums)}, draw() - 1.0)"
-        else:
-            chosen = f"int((draw() - 1.0) * {code.constant(len(options))})"
-        return code.call_option(f"({', '.join(names)},)[{chosen}]")
 
-    def literal_form(self, raw: Mapping[str, Any], path: _Path, whole: bool) -> str:
-        """`{$literal: …}`: JSON as it stands there."""
-        return self._literal(raw["$literal"], (*path, "$literal"))
-
-    def _literal(self, raw: Any, path: _Path) -> str:
-        self._enter(path)
-        if isinstance(raw, str):
-            return self._plain_text(raw)
-        if isinstance(raw, Mapping):
-            if wrong := [name for name in raw if not isinstance(name, str)]:
-                raise Refused(f"the name {shown(wrong[0])} is no text", "", f"quote it: '{shown(wrong[0])}'")
-            entries = [f"{self._plain_text(name)}: {self._literal(item, (*path, name))}" for name, item in raw.items()]
-            return f"{{{', '.join(entries)}}}"
-        if isinstance(raw, list | tuple):
-            return f"[{', '.join([self._literal(item, (*path, at)) for at, item in enumerate(raw)])}]"
-        return self._scalar(raw)
+def _pick(compiler: _Compiler, raw: Mapping[str, Any], path: _Path, whole: bool) -> str:
+    """`{$pick: [A, B], weights: [9, 1]}`; only the value that is chosen is made."""
+    options = raw["$pick"]
+    if not isinstance(options, list | tuple) or not 1 <= len(options) <= MOST_OPTIONS:
+        raise Refused("$pick has no options", f"it takes a list of 1 to {MOST_OPTIONS:,} values",
+                      "write {$pick: [A, B]}")
+    code = compiler.code
+    names = [code.option(compiler.value(option, (*path, "$pick", at), whole))
+             for at, option in enumerate(options)]
+    code.use("draw")
+    chosen = f"int((draw() - 1.0) * {code.constant(len(options))})"
+    if "weights" in raw:
+        sums = code.constant(_cumulated(raw["weights"], len(options)))
+        chosen = f"{code.constant(_weighted)}({sums}, draw() - 1.0)"
+    return code.call(f"({', '.join(names)},)[{chosen}]")
 
 
 def _cumulated(weights: object, options: int) -> list[float]:
     """The weights as sums up to each option."""
     if not isinstance(weights, list | tuple) or len(weights) != options:
-        raise Refused("$pick has other weights than options", f"there are {options} options", "write one weight for each")
+        raise Refused("$pick has other weights than options", f"there are {options} options",
+                      "write one weight for each")
     for weight in weights:
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < 1e300:
             raise Refused(f"'{shown(weight)}' is no weight", "", "write numbers such as weights: [9, 1]")
@@ -246,12 +177,18 @@ def _cumulated(weights: object, options: int) -> list[float]:
 
 
 def _weighted(sums: list[float], drawn: float) -> int:
+    """The option whose share of the weights holds the number `drawn` of [0, 1)."""
     return bisect_right(sums, drawn * sums[-1], 0, len(sums) - 1)
 
 
-_Form = tuple[Sequence[str], Callable[[_Compiler, Mapping[str, Any], _Path, bool], str]]
-_FORMS: dict[str, _Form] = {  # the long forms, with what may stand beside each
-    "$list": (("size",), _Compiler.list_form),
-    "$pick": (("weights",), _Compiler.pick_form),
-    "$literal": ((), _Compiler.literal_form),
+def _literal(compiler: _Compiler, raw: Mapping[str, Any], path: _Path, whole: bool) -> str:
+    """`{$literal: …}`"""
+    return literal(raw["$literal"], compiler.code, len(path))
+
+
+_Form = Callable[[_Compiler, Mapping[str, Any], _Path, bool], str]
+FORMS: dict[str, tuple[Sequence[str], _Form]] = {  # the long forms, with what may stand beside each
+    "$list": (("size",), _list),
+    "$pick": (("weights",), _pick),
+    "$literal": ((), _literal),
 }

@@ -1,7 +1,7 @@
 """Seeded chance: the same numbers for the same (seed, part, event), on every machine. Knows no values.
 
-Seeding Python's own generator costs as much per event as a whole body does. Here the numbers of one event are
-blake2b digests of (seed, part, event, block), which makes any event's numbers reachable without those before it.
+Seeding Python's own generator costs as much for each event as a whole body does. Here the numbers of an event
+are blake2b digests of (seed, part, event, block): each event's are reached without those before it.
 """
 
 from __future__ import annotations
@@ -37,8 +37,7 @@ class Dice:
 
     def roll(self, event: int | str) -> Dice:
         """Begin the numbers of one event, named by its number or by an identity; returns itself."""
-        named = b"n%d" % event if isinstance(event, int) else b"s" + event.encode("utf-8", "surrogatepass")
-        self._event = self._part + named
+        self._event = self._part + _named(event)
         self._used = 0
         self.draw = chain.from_iterable(_blocks(self._event)).__next__
         return self
@@ -77,7 +76,7 @@ def event_id(dice: Dice) -> str:
 
 
 def derived_id(cause_identity: str, part: str, rule: int, item: int) -> str:
-    """The id of an event that follows from another: a uuid5 of what makes it the same event when made again."""
+    """The id of an event that follows from another: a uuid5 of what makes it the same event."""
     name = f"{cause_identity}/{part}/{rule}/{item}".encode("utf-8", "surrogatepass")
     digits = sha1(_NAMESPACE + name, usedforsecurity=False).hexdigest()
     return (f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-"
@@ -91,8 +90,12 @@ def derive_seed(seed: int, *parts: str | int) -> int:
 
 def _packed(*parts: str | int) -> bytes:
     """The parts as bytes that no other parts give."""
-    texts = [b"n%d" % part if isinstance(part, int) else b"s" + part.encode("utf-8", "surrogatepass") for part in parts]
-    return b"".join(b"%d:%b" % (len(text), text) for text in texts)
+    return b"".join(b"%d:%b" % (len(text), text) for text in map(_named, parts))
+
+
+def _named(part: int | str) -> bytes:
+    """A number and the text of its digits are two names."""
+    return b"n%d" % part if isinstance(part, int) else b"s" + part.encode("utf-8", "surrogatepass")
 
 
 def _blocks(event: bytes) -> Iterator[tuple[float, ...]]:

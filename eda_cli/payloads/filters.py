@@ -25,10 +25,11 @@ _OF_ITEMS = ("count", "dictsort", "first", "groupby", "items", "last", "length",
              "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "unique")
 _OF_ONE = ("abs", "capitalize", "d", "default", "float", "int", "lower", "title", "trim", "truncate", "upper",
            "urlencode", "wordcount")
-_FREE_TESTS = ("boolean", "defined", "divisibleby", "even", "false", "float", "integer", "iterable", "lower",
-               "mapping", "none", "number", "odd", "sequence", "string", "true", "undefined", "upper")
-_COMPARING_TESTS = ("!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le",
-                    "lessthan", "lt", "ne")
+_FREE_TESTS = ("boolean", "defined", "divisibleby", "even", "false", "float", "integer", "iterable",
+               "mapping", "none", "number", "odd", "sequence", "string", "true", "undefined")
+_PAYING_TESTS = ("!=", "<", "<=", "==", ">", ">=", "eq", "equalto", "ge", "greaterthan", "gt", "in", "le",
+                 "lessthan", "lower", "lt", "ne", "upper")
+_PER_CALL = 10  # units: what calling a filter costs, however little it gets
 _CONVERSION = re.compile(
     r"%(?:%|(?:\([A-Za-z0-9_.-]*\))?[#0 +-]{0,5}([0-9]{0,4})(?:\.([0-9]{0,4}))?[diouxXeEfFgGcrs])")
 _MOST_DECIMALS = 15
@@ -49,7 +50,7 @@ def filters(original: Environment) -> dict[str, Callable[..., Any]]:
         size = budget.spend(value, *arguments, *named.values())
         steps = sum(given.count(".") + given.count(",") for given in (*arguments, *named.values())
                     if isinstance(given, str))  # of an attribute such as 'a.b,c', gone for every item
-        budget.take(4 + size * steps)
+        budget.take(_PER_CALL + size * steps)
         if isinstance(value, str) and name in _OF_ITEMS:
             budget.take(len(value))
         return budget.collect(original.call_filter(name, value, arguments, named, context=scene))
@@ -92,24 +93,26 @@ def filters(original: Environment) -> dict[str, Callable[..., Any]]:
 
 
 def tests(original: Environment) -> dict[str, Callable[..., Any]]:
-    """The tests by name: `is defined`, `is in`; those that compare pay for it."""
+    """The tests by name, `is defined`, `is in`; those that may look at much pay for it."""
 
     def paying(name: str) -> Callable[..., Any]:
         @pass_context
         def call(scene: Scene, value: Any, *arguments: Any) -> Any:
-            budget_of(scene).spend(value, *arguments)
+            budget = budget_of(scene)
+            budget.spend(value, *arguments)
+            budget.take(_PER_CALL)
             return original.call_test(name, value, arguments)
         return call
 
     free: Mapping[str, Any] = original.tests
-    return {**{name: free[name] for name in _FREE_TESTS}, **{name: paying(name) for name in _COMPARING_TESTS}}
+    return {**{name: free[name] for name in _FREE_TESTS}, **{name: paying(name) for name in _PAYING_TESTS}}
 
 
 def formatted(budget: Budget, pattern: str, values: Any) -> str:
     """`pattern % values`. Raises PayloadError for widths that fill memory, and for what is no conversion."""
     if "%" in _CONVERSION.sub("", pattern):
-        raise PayloadError(f"'{shown(pattern)}' is no format", "", "write one such as '%.2f', '%05d' or '%s', %% for %")
-    widths = [int(width or 0) for match in _CONVERSION.finditer(pattern) for width in match.groups()]
+        raise PayloadError(f"'{shown(pattern)}' is no format", "", "write one such as '%.2f', or %% for %")
+    widths = [int(width or 0) for found in _CONVERSION.finditer(pattern) for width in found.groups()]
     widest = max(widths, default=0)
     if widest > WIDEST:
         raise PayloadError(f"a width of {widest} is too large", f"at most {WIDEST} characters")
@@ -121,7 +124,7 @@ def formatted(budget: Budget, pattern: str, values: Any) -> str:
 @pass_context
 def _format(scene: Scene, value: Any, *arguments: Any, **named: Any) -> str:
     if not isinstance(value, str):
-        raise PayloadError("format is for a text such as '%.2f'", "", "write {{ '%.2f' | format(body.total) }}")
+        raise PayloadError("format is for a text", "", "write {{ '%.2f' | format(body.total) }}")
     return formatted(budget_of(scene), value, named or arguments)
 
 
@@ -141,5 +144,5 @@ def _string(scene: Scene, value: Any) -> str:
 def _tojson(scene: Scene, value: Any) -> str:
     budget = budget_of(scene)
     written = orjson.dumps(plain(value, budget)).decode()
-    budget.take(len(written) >> 3)
+    budget.spend(written)
     return written

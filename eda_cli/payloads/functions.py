@@ -1,4 +1,4 @@
-"""The functions of the value language, `uuid()` to `normal(50, 10)`. Knows no maps, lists, paths or templates.
+"""The functions of the value language, `uuid()` to `normal(50, 10)`. Knows no maps, paths and templates.
 
 A new one is a function from its arguments to source (see `code`), and one line in FUNCTIONS.
 """
@@ -13,11 +13,11 @@ from typing import NamedTuple, NoReturn
 from eda_cli.event import rfc3339
 from eda_cli.payloads.arguments import Argument, read_arguments, split_call
 from eda_cli.payloads.code import Code
+from eda_cli.payloads.paths import is_path
 from eda_cli.payloads.problems import Refused, did_you_mean, shown
 from eda_cli.payloads.quantities import parse_duration, parse_share
 from eda_cli.payloads.ranges import is_range
 
-MOST_OPTIONS = 1_000  # of one pick(…)
 MOST_RANKS = 1_000_000  # of one zipf(…)
 
 _harmonic: list[float] = []  # sums of 1/1 … 1/n: the same table serves every zipf(…)
@@ -50,7 +50,7 @@ def compile_call(text: str, code: Code) -> str | None:
         raise _unknown(name, text)
     if "{{" in inner:
         raise Refused(f"'{shown(text)}' has a template among its arguments", "functions take plain arguments",
-                      "write the choice inside the template, or {$pick: [\"{{ … }}\", …]}")
+                      "write one template, or {$pick: [\"{{ … }}\", …]} for a choice of them")
     return FUNCTIONS[name].compile(read_arguments(name, inner), code)
 
 
@@ -68,7 +68,8 @@ def _unknown(name: str, text: str) -> Refused:
 
 
 def _wrong(name: str, why: str) -> NoReturn:
-    raise Refused(f"{name}(…) has wrong arguments", why, f"write {FUNCTIONS[name].signature}: {FUNCTIONS[name].help}")
+    signature, _, help = FUNCTIONS[name]
+    raise Refused(f"{name}(…) has wrong arguments", why, f"write {signature}: {help}")
 
 
 def _uuid(arguments: Sequence[Argument], code: Code) -> str:
@@ -80,8 +81,8 @@ def _uuid(arguments: Sequence[Argument], code: Code) -> str:
 
 def _seq(arguments: Sequence[Argument], code: Code) -> str:
     if code.scope != "generator":
-        raise Refused("seq(…) counts the events of a generator", "here, an event handled twice would count twice",
-                      "take a field of the event, such as $.id, or uuid()")
+        raise Refused("seq(…) counts the events of a generator", "its body and headers alone can have it",
+                      "take a field of the event, such as $.id")
     start = arguments[0].value if arguments else 1
     if len(arguments) > 1 or type(start) is not int or abs(start) >= 1 << 62:
         _wrong("seq", "it takes the whole number to begin with")
@@ -107,12 +108,13 @@ def _now(arguments: Sequence[Argument], code: Code) -> str:
 
 
 def _pick(arguments: Sequence[Argument], code: Code) -> str:
-    if not 1 <= len(arguments) <= MOST_OPTIONS:
-        _wrong("pick", f"it takes from 1 to {MOST_OPTIONS:,} options")
+    if not arguments:
+        _wrong("pick", "it takes one option at least")
     for argument in arguments:
         if not argument.quoted and _is_value(argument.text):
-            raise Refused(f"pick(…) cannot hold '{shown(argument.text)}'", "its options are plain texts and numbers",
-                          f"write {{$pick: [\"{shown(argument.text)}\", …]}}, or quote it to mean the text")
+            said = shown(argument.text)
+            raise Refused(f"pick(…) cannot hold '{said}'", "its options are plain texts and numbers",
+                          f"write {{$pick: [\"{said}\", …]}}, or quote it to mean the text")
     code.use("draw")
     options = code.constant(tuple(argument.value for argument in arguments))
     return f"{options}[int((draw() - 1.0) * {code.constant(len(arguments))})]"
@@ -120,7 +122,7 @@ def _pick(arguments: Sequence[Argument], code: Code) -> str:
 
 def _is_value(text: str) -> bool:
     call = split_call(text)
-    return (call is not None and call[0] in FUNCTIONS) or is_range(text) or text.startswith("$.") or text == "$"
+    return (call is not None and call[0] in FUNCTIONS) or is_range(text) or is_path(text)
 
 
 def _chance(arguments: Sequence[Argument], code: Code) -> str:
@@ -137,7 +139,7 @@ def _chance(arguments: Sequence[Argument], code: Code) -> str:
 def _zipf(arguments: Sequence[Argument], code: Code) -> str:
     ranks = arguments[0].value if arguments else None
     if not 1 <= len(arguments) <= 2 or type(ranks) is not int or not 1 <= ranks <= MOST_RANKS:
-        _wrong("zipf", f"it takes how many there are, from 1 to {MOST_RANKS:,}, and what to write before the rank")
+        _wrong("zipf", f"it takes how many there are, 1 to {MOST_RANKS:,}, and what to write before each")
     for rank in range(len(_harmonic) + 1, ranks + 1):
         _harmonic.append((_harmonic[-1] if _harmonic else 0.0) + 1.0 / rank)
     code.use("draw")
@@ -174,7 +176,7 @@ FUNCTIONS: dict[str, Function] = {
     "zipf": Function("zipf(200, user-)", _zipf,
                      "user-1 to user-200, the first ones most often; a number without the text: zipf(200)"),
     "normal": Function("normal(50, 10)", _normal,
-                       "a number around 50 with a standard deviation of 10; two more decimals than written"),
+                       "a number around 50 with a standard deviation of 10, two decimals more than written"),
 }
 
 _RANDOM_NUMBER = "a range such as 1..5 or 5.00..250.00"
@@ -185,6 +187,6 @@ _MEANT = {
     **dict.fromkeys(("choice", "choose", "oneof", "one_of", "select", "sample", "enum"), "pick(A, B)"),
     **dict.fromkeys(("bool", "boolean", "probability", "maybe"), "chance(10%)"),
     **dict.fromkeys(("gauss", "gaussian", "gaussianvariate", "normalvariate"), "normal(50, 10)"),
-    **dict.fromkeys(("random", "rand", "randint", "random_int", "randrange", "uniform", "between", "range", "int",
-                     "integer", "float", "number"), _RANDOM_NUMBER),
+    **dict.fromkeys(("random", "rand", "randint", "random_int", "randrange", "uniform", "between", "range",
+                     "int", "integer", "float", "number"), _RANDOM_NUMBER),
 }

@@ -1,6 +1,6 @@
 """The methods of texts, lists and maps that a template may call. Knows no template.
 
-A method is listed here or does not exist: none changes what it is called on, and none gives much more than it got.
+A method is listed here or does not exist: none changes what it is called on, none makes much out of little.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ def _get(budget: Budget, of: dict[Any, Any], name: Any, default: Any = None) -> 
 
 _TEXT: dict[str, _Run] = {
     **{name: _free(getattr(str, name)) for name in (
-        "capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha", "isascii", "isdecimal",
-        "isdigit", "islower", "isnumeric", "isspace", "istitle", "isupper", "lower", "lstrip", "partition",
-        "removeprefix", "removesuffix", "rfind", "rindex", "rpartition", "rstrip", "startswith", "strip", "swapcase",
-        "title", "upper")},
+        "capitalize", "casefold", "count", "endswith", "find", "index", "isalnum", "isalpha", "isascii",
+        "isdecimal", "isdigit", "islower", "isnumeric", "isspace", "istitle", "isupper", "lower", "lstrip",
+        "partition", "removeprefix", "removesuffix", "rfind", "rindex", "rpartition", "rstrip", "startswith",
+        "strip", "swapcase", "title", "upper")},
     **{name: _split(getattr(str, name)) for name in ("rsplit", "split", "splitlines")},
     **{name: _filled(getattr(str, name)) for name in ("center", "ljust", "rjust", "zfill")},
     "join": _join,

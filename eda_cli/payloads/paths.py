@@ -8,18 +8,29 @@ from typing import Any
 
 from eda_cli.payloads.budget import Budget
 from eda_cli.payloads.code import Code
+from eda_cli.payloads.context import TOMBSTONE
 from eda_cli.payloads.problems import PayloadError, Refused, did_you_mean, shown
 
 NAMES = ("key", "type", "id", "time", "source", "headers")
-NO_EVENT = ("a generator makes its events out of nothing: there is no event to look into yet",
+NO_EVENT = ("a generator makes its events out of nothing: there is none yet to look into",
             "paths and templates belong into the rules of a consumer, or into a `key:`")
 
 _NAMED = re.compile(r"\$([a-z][a-z0-9_]*)((?:[.\[].*)?)\Z", re.DOTALL)
-_PART = re.compile(r"[^\s\[\]{}()*,$]+\Z")
+_STEP = re.compile(r"[^\s\[\]{}()*,$]+\Z")
+_INDEX = re.compile(r"[0-9]{1,9}\Z")
+_MOST_STEPS = 100
+
+_Step = tuple[str, int | None]  # the name, and the index that it can be in a list
 
 
-def compile_path(text: str, code: Code, times: int) -> str | None:
-    """The source that follows the path, or None when the text is none. `times`: how often for each event.
+def is_path(text: str) -> bool:
+    """Whether the text is written like a path that is known."""
+    match = _NAMED.match(text)
+    return text == "$" or text.startswith("$.") or (match is not None and match[1] in NAMES)
+
+
+def compile_path(text: str, code: Code) -> str | None:
+    """The source that follows the path, or None when the text is none.
 
     Raises Refused for what was meant as a path and is not written as one.
     """
@@ -29,7 +40,7 @@ def compile_path(text: str, code: Code, times: int) -> str | None:
     if code.scope == "generator":
         raise Refused(f"'{shown(text)}' looks into an event", *NO_EVENT)
     code.use("seen")
-    if code.path_is_measured(times):
+    if code.path_is_measured():
         code.use("budget")
         return f"{code.constant(_paid)}({expression}, budget)"
     return expression
@@ -37,62 +48,50 @@ def compile_path(text: str, code: Code, times: int) -> str | None:
 
 def _source(text: str, code: Code) -> str | None:
     if text == "$":
-        return f"{code.constant(_plain)}(seen.body)"
+        return f"{code.constant(_json)}(seen.body)"
     if text.startswith(("$.", "$[")):
-        return f"{code.constant(_follow(_parts(text)))}(seen.body)"
+        return f"{code.constant(_follow(_steps(text)))}(seen.body)"
     if not (match := _NAMED.match(text)):
         return None
     name, rest = match.groups()
+    if name not in NAMES:
+        field = f'write $.{shown(name + rest)} for a field of the body, {{$literal: …}} for the text'
+        raise Refused(f"'{shown(text)}' is no path", f"after $ stands a dot, or one of {', '.join(NAMES)}",
+                      did_you_mean(name, NAMES, "${}") or field)
     if name == "headers":
         if not rest.startswith(".") or len(rest) < 2:
             raise Refused(f"'{shown(text)}' names no header", "", "write $headers.NAME")
-        return f"{code.constant(_plain)}(seen.headers.get({code.constant(rest[1:])}))"
-    if name not in NAMES:
-        raise Refused(
-            f"'{shown(text)}' is no path", f"after $ come a dot or one of {', '.join(NAMES)}",
-            did_you_mean(name, NAMES, "${}") or f"write $.{name}{rest} for a field of the body, "
-            f"{{$literal: \"{shown(text)}\"}} for the text itself",
-        )
+        return f"{code.constant(_json)}(seen.headers.get({code.constant(rest[1:])}))"
     if rest:
-        raise Refused(f"'{shown(text)}' goes into ${name}, which has no fields", "",
-                      f"write ${name}, or $.{name}{rest} for a field of the body")
-    return f"{code.constant(_plain)}(seen.{name})" if name == "key" else f"seen.{name}"
+        raise Refused(f"'{shown(text)}' looks into ${name}, which has no fields", "",
+                      f"write ${name}, or $.{shown(name + rest)} for a field of the body")
+    return f"{code.constant(_json)}(seen.key)" if name == "key" else f"seen.{name}"
 
 
-def _parts(text: str) -> list[tuple[str, int | None]]:
-    """Each step as a name and, where it can be one, as an index."""
+def _steps(text: str) -> list[_Step]:
+    """What stands between the dots."""
+    if "*" in text:
+        raise Refused(f"'{shown(text)}' asks for many values", "a path leads to one",
+                      "write \"{{ body.items | map(attribute='sku') | list }}\"")
     if "[" in text:
         dotted = re.sub(r"\[['\"]?([^\[\]'\"]*)['\"]?\]", r".\1", text)
-        if "*" in text:
-            raise Refused(f"'{shown(text)}' asks for many values", "a path leads to one",
-                          "write \"{{ body.items | map(attribute='sku') | list }}\"")
-        raise Refused(f"'{shown(text)}' has brackets", "steps are separated by dots", f"write {shown(dotted)}")
+        raise Refused(f"'{shown(text)}' has brackets", "dots separate the steps", f"write {shown(dotted)}")
     steps = text[2:].split(".")
-    for step in steps:
-        if not step:
-            raise Refused(f"'{shown(text)}' has an empty step", "", "write $.name.name, or $ for the whole body")
-        if step == "*":
-            raise Refused(f"'{shown(text)}' asks for many values", "a path leads to one",
-                          "write \"{{ body.items | map(attribute='sku') | list }}\"")
-        if not _PART.match(step):
-            raise Refused(f"'{shown(text)}' has text around a path", "a path stands alone",
-                          "write \"{{ body.user }}\" inside a text, \"{{ body['a b'] }}\" for an odd name")
-    return [(step, int(step) if step.isascii() and step.isdigit() and len(step) < 10 else None) for step in steps]
+    if "" in steps:
+        raise Refused(f"'{shown(text)}' has an empty step", "", "write $.name, or $ for the whole body")
+    if len(steps) > _MOST_STEPS:
+        raise Refused(f"'{shown(text)}' has too many steps", f"at most {_MOST_STEPS} are followed")
+    if not all(map(_STEP.match, steps)):
+        raise Refused(f"'{shown(text)}' has text around a path", "a path stands alone",
+                      "write \"{{ body.user }}\" inside a text, \"{{ body['a b'] }}\" for an odd name")
+    return [(step, int(step) if _INDEX.match(step) else None) for step in steps]
 
 
-def _follow(parts: list[tuple[str, int | None]]) -> Callable[[Any], Any]:
+def _follow(steps: list[_Step]) -> Callable[[Any], Any]:
     """From a body to what the steps lead to; None where there is nothing."""
-    if len(parts) == 1:
-        only = parts[0][0]
 
-        def field(body: Any) -> Any:
-            return body.get(only) if type(body) is dict else walk(body)
-    else:
-        def field(body: Any) -> Any:
-            return walk(body)
-
-    def walk(body: Any) -> Any:
-        for name, index in parts:
+    def follow(body: Any) -> Any:
+        for name, index in steps:
             if isinstance(body, dict):
                 body = body.get(name)
             elif isinstance(body, list) and index is not None and index < len(body):
@@ -101,18 +100,18 @@ def _follow(parts: list[tuple[str, int | None]]) -> Callable[[Any], Any]:
                 return None
         return body
 
-    return field
+    return follow
 
 
-def _plain(value: Any) -> Any:
-    """The value, which must not be bytes: JSON has no word for them."""
+def _json(value: Any) -> Any:
+    """The value as JSON data: bytes that are text become text, a tombstone null."""
     if isinstance(value, bytes):
         try:
             return value.decode()
         except UnicodeDecodeError:
             raise PayloadError("the event holds bytes that are neither JSON nor text", "",
                                "a rule without `body` republishes them as they are") from None
-    return value
+    return None if value is TOMBSTONE else value
 
 
 def _paid(value: Any, budget: Budget) -> Any:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from eda_cli.errors import EdaError
 
+_LONGEST_NAME = 40  # characters that a suggestion is searched for
+_MOST_KNOWN = 200  # names that it is searched among
+
 
 @dataclass(frozen=True, slots=True)
 class ValueProblem:
@@ -47,14 +50,21 @@ class Refused(ValueError):
         self.why = why
         self.hint = hint
 
+    def at(self, path: tuple[str | int, ...]) -> ValueProblem:
+        """The problem, at its place."""
+        return ValueProblem(path, self.what, self.why, self.hint)
+
 
 def did_you_mean(name: str, known: Iterable[str], form: str = "{}") -> str:
-    """`did you mean 'user'?` with the nearest known name put into `form`, or an empty string."""
-    near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)
-    return f"did you mean {form.format(near[0])}?" if near else ""
+    """`did you mean user?` with the nearest known name put into `form`, or an empty string."""
+    if len(name) > _LONGEST_NAME:
+        return ""
+    near = difflib.get_close_matches(name.lower(), list(known)[:_MOST_KNOWN], n=1, cutoff=0.6)
+    return f"did you mean {form.format(shown(near[0]))}?" if near else ""
 
 
 def shown(text: object, limit: int = 60) -> str:
-    """A text of the sketch as an error quotes it: on one line, and not longer than `limit` characters."""
-    line = " ".join(str(text).split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    """A text of the sketch as an error quotes it: one printable line of about `limit` characters."""
+    line = " ".join(str(text)[: 4 * limit].split())
+    line = line if len(line) <= limit else line[: limit - 1] + "…"
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)

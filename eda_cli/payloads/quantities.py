@@ -9,8 +9,10 @@ import re
 from collections.abc import Callable
 from math import inf
 
+from eda_cli.payloads.problems import shown
+
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-PER_SECOND = {"s": 1.0, "min": 1 / 60, "h": 1 / 3600}
+PER = {"s": 1.0, "min": 60.0, "h": 3600.0}  # seconds
 LONGEST_S = 10 * 365.25 * 86400.0  # ten years
 FASTEST_PER_S = 10_000_000.0
 
@@ -42,28 +44,28 @@ def parse_duration(text: object, *, zero: bool = True) -> float:
         raise ValueError(_no_duration(written))
     seconds = float(match[1]) * SECONDS[match[2]]
     if seconds < 0:
-        raise ValueError(f"'{written}' is negative: a duration is not")
+        raise ValueError(f"'{shown(written)}' is negative: a duration is not")
     if seconds > LONGEST_S:
-        raise ValueError(f"'{written}' is longer than ten years")
+        raise ValueError(f"'{shown(written)}' is longer than ten years")
     if not seconds and not zero:
-        raise ValueError(f"'{written}' is no time at all: write one such as 200ms")
+        raise ValueError(f"'{shown(written)}' is no time at all: write one such as 200ms")
     return seconds
 
 
 def parse_rate(text: object, *, zero: bool = False) -> float:
-    """Events per second of `5/s`, `120/min`, `10/h`, `max` (inf); `zero=True` allows `0/s`. Raises ValueError."""
+    """Events per second of `5/s`, `120/min`, `10/h`, `max` (inf). `zero` allows `0/s`. Raises ValueError."""
     written = _written(text)
     if written == "max":
         return inf
     if not (match := _RATE.match(written)):
         raise ValueError(_no_rate(written))
-    rate = float(match[1]) * PER_SECOND[match[2]]
+    rate = float(match[1]) / PER[match[2]]
     if rate < 0:
-        raise ValueError(f"'{written}' is negative: a rate is not")
+        raise ValueError(f"'{shown(written)}' is negative: a rate is not")
     if not rate and not zero:
-        raise ValueError(f"'{written}' is never: write a rate such as 1/h")
+        raise ValueError(f"'{shown(written)}' is never: write a rate such as 1/h")
     if rate > FASTEST_PER_S:
-        raise ValueError(f"'{written}' is faster than any channel: write max for as fast as it goes")
+        raise ValueError(f"'{shown(written)}' is faster than any channel: write max for as fast as it goes")
     return rate
 
 
@@ -74,7 +76,7 @@ def parse_share(text: object) -> float:
         raise ValueError(_no_share(written))
     share = float(match[1]) / 100
     if not 0 <= share <= 1:
-        raise ValueError(f"'{written}' is not between 0% and 100%")
+        raise ValueError(f"'{shown(written)}' is not between 0% and 100%")
     return share
 
 
@@ -85,9 +87,9 @@ def parse_range(text: object, parse_one: Callable[[str], float]) -> tuple[float,
     low = parse_one(low_text)
     high = parse_one(high_text) if dots else low
     if low > high:
-        raise ValueError(f"'{written}' runs backwards: write {high_text}..{low_text}")
+        raise ValueError(f"'{shown(written)}' runs backwards: write {shown(high_text)}..{shown(low_text)}")
     if dots and high == inf:
-        raise ValueError(f"'{written}' has no end: a range ends at a number")
+        raise ValueError(f"'{shown(written)}' has no end: a range ends at a number")
     return low, high
 
 
@@ -98,25 +100,27 @@ def _written(text: object) -> str:
 
 def _no_duration(written: str) -> str:
     if _BARE.match(written):
-        return f"'{written}' has no unit: write {written}ms, {written}s or {written}m"
+        number = shown(written.lstrip("-"))
+        return f"'{shown(written)}' has no unit: write {number}ms, {number}s or {number}m"
     worded = _WORDED.match(written)
     if worded and (unit := _DURATION_WORDS.get(worded[2].lower())):
-        return f"'{written}' is no duration: write {worded[1]}{unit}"
-    return f"'{written}' is no duration: write one such as 200ms, 5s, 2m, 1h or 7d"
+        return f"'{shown(written)}' is no duration: write {shown(worded[1])}{unit}"
+    return f"'{shown(written)}' is no duration: write one such as 200ms, 5s, 2m, 1h or 7d"
 
 
 def _no_rate(written: str) -> str:
     if _BARE.match(written):
-        return f"'{written}' has no unit: write {written}/s, {written}/min or {written}/h"
+        number = shown(written.lstrip("-"))
+        return f"'{shown(written)}' has no unit: write {number}/s, {number}/min or {number}/h"
     worded = _WORDED_RATE.match(written)
     if worded and (unit := _RATE_WORDS.get(worded[2].lower())):
-        return f"'{written}' is no rate: write {worded[1]}/{unit}"
-    return f"'{written}' is no rate: write one such as 5/s, 120/min, 10/h, or max"
+        return f"'{shown(written)}' is no rate: write {shown(worded[1])}/{unit}"
+    return f"'{shown(written)}' is no rate: write one such as 5/s, 120/min, 10/h, or max"
 
 
 def _no_share(written: str) -> str:
     if _BARE.match(written):
         number = float(written)
         percent = number * 100 if 0 < number < 1 else number
-        return f"'{written}' has no unit: write {percent:g}%"
-    return f"'{written}' is no share: write one such as 2%"
+        return f"'{shown(written)}' has no unit: write {percent:g}%"
+    return f"'{shown(written)}' is no share: write one such as 2%"

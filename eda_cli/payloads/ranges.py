@@ -28,13 +28,13 @@ def is_range(text: str) -> bool:
 
 
 def compile_range(text: str, code: Code) -> str | None:
-    """The source that draws from the range (both bounds included), or None when the text is none. Raises Refused."""
+    """The source that draws from the range, both bounds included, or None when it is none. Raises Refused."""
     if not (match := _RANGE.match(text)):
         return None
     low, high = match.groups()
     kinds = {_kind(low), _kind(high)}
     if len(kinds) > 1:
-        raise Refused(f"'{shown(text)}' has bounds of two kinds", "", "write two numbers, two dates or two times")
+        raise Refused(f"'{shown(text)}' has bounds of two kinds", "", "write numbers, or dates, or times")
     return {"number": _numbers, "date": _dates, "time": _times}[kinds.pop()](text, low, high, code)
 
 
@@ -47,7 +47,7 @@ def size_range(raw: object) -> tuple[int, int]:
         low = int(low_text)
         high = int(high_text) if dots else low
     else:
-        raise Refused(f"'{shown(raw)}' is no size", "", "write a number or a range of whole numbers: size: 1..4")
+        raise Refused(f"'{shown(raw)}' is no size", "it is a whole number or a range", "write size: 1..4")
     if low < 0:
         raise Refused(f"a size of {low} is negative", "", "write size: 1..4")
     if low > high:
@@ -93,7 +93,7 @@ def _numbers(text: str, low_text: str, high_text: str, code: Code) -> str:
             raise Refused(f"'{shown(text)}' leaves the numbers of 64 bits")
         return f"({uniform(low, high, code)})"
     if max(-low, high) > _EXACT:
-        raise Refused(f"'{shown(text)}' has too many digits", "a JSON number keeps about 15", "write fewer decimals")
+        raise Refused(f"'{shown(text)}' has too many digits", "a JSON number keeps 15", "write fewer")
     return f"({uniform(low, high, code)}) / {code.constant(10**decimals)}"
 
 
@@ -119,14 +119,15 @@ def _day(ordinal: int) -> str:
 def _times(text: str, low_text: str, high_text: str, code: Code) -> str:
     for bound in (low_text, high_text):
         if re.fullmatch(r"[^Zz+]*T[^Zz+-]*", bound.replace("t", "T")):
-            raise Refused(f"'{shown(text)}' has a time without a zone", "RFC 3339 asks for one", f"write {bound}Z")
+            raise Refused(f"'{shown(text)}' has a time without a zone", "", f"write {bound}Z")
     try:
         low, high = (_micros(bound) for bound in (low_text, high_text))
     except (ValueError, OverflowError) as wrong:
         raise Refused(f"'{shown(text)}' has a bound that is no time", str(wrong)) from wrong
     if low > high:
         raise _backwards(text, low_text, high_text)
-    digits = max(len(re.sub(r"[Zz]|[+-][0-9:]*$", "", bound).partition(".")[2]) for bound in (low_text, high_text))
+    digits = max(len(re.sub(r"[Zz]$|[+-][0-9:]*$", "", bound).partition(".")[2])
+                 for bound in (low_text, high_text))
     step = 10 ** (6 - digits)
     return f"{code.constant(_moment(digits))}({uniform(low // step, high // step, code)})"
 

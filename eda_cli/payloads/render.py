@@ -18,6 +18,7 @@ DEEPEST = 100  # levels of what a template gives
 def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
     """The value as plain JSON data. Raises PayloadError where there is no such thing, Undefined included."""
     if isinstance(value, str):
+        budget.take(len(value) >> 3)
         return _text(value)
     if value is None or isinstance(value, bool):
         return value
@@ -33,10 +34,11 @@ def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
         return value._fail_with_undefined_error()
     if depth == DEEPEST:
         raise PayloadError("the value is nested too deeply", f"at most {DEEPEST} levels are made")
-    budget.take(1)
     if isinstance(value, list | tuple | range):
+        budget.take(1 + len(value))
         return [plain(item, budget, depth + 1) for item in value]
     if isinstance(value, dict):
+        budget.take(1 + 2 * len(value))
         return {_name(name): plain(item, budget, depth + 1) for name, item in value.items()}
     if isinstance(value, Method):
         raise PayloadError(f"there is no field '{value.name}'", f"{value.name}() can be called")
@@ -51,7 +53,7 @@ def text(value: Any, budget: Budget) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     written = orjson.dumps(plain(value, budget)).decode()
-    budget.take(1 + (len(written) >> 3))
+    budget.spend(written)
     return written
 
 
@@ -61,7 +63,7 @@ def _text(value: str) -> str:
             value.encode()
         except UnicodeEncodeError:
             raise PayloadError("a text is not valid Unicode", "it holds half of a surrogate pair") from None
-    return str(value)
+    return value
 
 
 def _name(name: Any) -> str:

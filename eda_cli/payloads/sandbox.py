@@ -5,6 +5,8 @@ Nothing is computed while a template is compiled (`optimized=False`), so that no
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from functools import cache
 from typing import Any, NoReturn
 
@@ -14,7 +16,7 @@ from jinja2.runtime import Context as Scene
 from jinja2.runtime import Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from eda_cli.payloads.budget import LARGEST_INT_BITS, Budget
+from eda_cli.payloads.budget import Budget, check_bits
 from eda_cli.payloads.filters import budget_of, filters, formatted, tests
 from eda_cli.payloads.methods import Method, method
 from eda_cli.payloads.problems import PayloadError, did_you_mean, shown
@@ -24,7 +26,7 @@ LONGEST_RANGE = 10_000
 
 
 class Missing(StrictUndefined):
-    """A field that is not there: every use of it but `is defined` and `default(…)` fails, and says what is there."""
+    """A field that is not there: all but `is defined` and `default(…)` fail on it, and say what is there."""
 
     __slots__ = ()
 
@@ -32,19 +34,21 @@ class Missing(StrictUndefined):
     def _undefined_message(self) -> str:
         if self._undefined_hint:
             return str(self._undefined_hint)
-        name, of = self._undefined_name, self._undefined_obj
+        name: Any = self._undefined_name
+        of = self._undefined_obj
         if isinstance(of, dict):
             fields = [field for field in of if isinstance(field, str)]
-            near = did_you_mean(str(name), fields, "'{}'")
-            there = f"there are {', '.join(map(shown, fields[:8]))}" if fields else "there are no fields at all"
-            return f"there is no field '{shown(name)}', {near or there}"
-        if isinstance(of, list | tuple):
-            return f"there is no item {shown(name)} in a list of {len(of)}"
-        return f"there is no '{shown(name)}' in {_kind(of)}"
+            there = ", ".join(map(shown, fields[:8])) or "none"
+            near = did_you_mean(str(name), fields, "'{}'") or f"the fields are {there}"
+            return f"there is no field '{shown(name)}', {near}"
+        if isinstance(of, list | tuple) and isinstance(name, int):
+            return f"there is no item {name} in a list of {len(of)}"
+        instead = ", write '%.2f' | format(body.total)" if name == "format" else ""
+        return f"there is no '{shown(name)}' in {_kind(of)}{instead}"
 
 
 class Sandbox(SandboxedEnvironment):
-    """The environment of all templates. Everything in it is data: maps, lists, texts, numbers, true, false, none."""
+    """The environment of all templates. All that is in it is JSON data, and the methods of it."""
 
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
@@ -102,16 +106,64 @@ class Sandbox(SandboxedEnvironment):
         budget = budget_of(scene)
         return "".join([text(value, budget) for value in values])
 
+    def compared(self, scene: Scene, first: Any, *others: tuple[str, Any]) -> bool:
+        """`a < b`, `a in b`, and chains of them."""
+        budget = budget_of(scene)
+        left = first
+        for sign, right in others:
+            budget.spend(left, right)
+            if not _COMPARE[sign](left, right):
+                return False
+            left = right
+        return True
+
+    def sliced(self, scene: Scene, obj: Any, *bounds: Any) -> Any:
+        """`body.items[0:2]`"""
+        if isinstance(obj, Undefined):
+            _fail(obj)
+        if not isinstance(obj, str | list | tuple | range):
+            raise PayloadError(f"{_kind(obj)} cannot be sliced")
+        part = obj[slice(*bounds)]
+        budget_of(scene).spend(part)
+        return part
+
+
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": operator.eq, "ne": operator.ne,
+    "lt": operator.lt, "lteq": operator.le, "gt": operator.gt, "gteq": operator.ge,
+    "in": lambda item, items: item in items, "notin": lambda item, items: item not in items,
+}
+
 
 class _Generator(CodeGenerator):
-    """Sends `~` through the sandbox too, which Jinja2 does not offer."""
+    """Sends through the sandbox what Jinja2 leaves to Python: `~`, comparisons and slices."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
-        self.write("environment.joined(context, (")
-        for part in node.nodes:
-            self.visit(part, frame)
-            self.write(", ")
+        self._call("joined", "(", frame, *node.nodes)
         self.write("))")
+
+    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:
+        self._call("compared", "", frame, node.expr)
+        for other in node.ops:
+            self.write(f"({other.op!r}, ")
+            self.visit(other.expr, frame)
+            self.write("), ")
+        self.write(")")
+
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:
+        if not isinstance(node.arg, nodes.Slice):
+            super().visit_Getitem(node, frame)
+            return
+        bounds = (node.arg.start, node.arg.stop, node.arg.step)
+        self._call("sliced", "", frame, node.node, *(bound or nodes.Const(None) for bound in bounds))
+        self.write(")")
+
+    def _call(self, method: str, opening: str, frame: Frame, *arguments: nodes.Expr) -> None:
+        """The beginning of a call of one of the sandbox's methods."""
+        self.write(f"environment.{method}(context, {opening}")
+        for argument in arguments:
+            self.visit(argument, frame)
+            self.write(", ")
 
 
 Sandbox.code_generator_class = _Generator
@@ -148,17 +200,12 @@ def _pay_product(budget: Budget, left: Any, right: Any) -> None:
     if isinstance(left, str | list | tuple) and isinstance(right, int):
         budget.take(budget.spend(left) * max(right, 0))
     elif isinstance(left, int) and isinstance(right, int):
-        _check_bits(left.bit_length() + right.bit_length())
+        check_bits(left.bit_length() + right.bit_length())
 
 
 def _check_power(base: Any, exponent: Any) -> None:
-    if isinstance(base, int) and isinstance(exponent, int):
-        _check_bits(base.bit_length() * max(exponent, 0) if abs(base) > 1 else 0)
-
-
-def _check_bits(bits: int) -> None:
-    if bits > LARGEST_INT_BITS:
-        raise PayloadError("a number is too large", f"numbers have at most {LARGEST_INT_BITS} bits here")
+    if isinstance(base, int) and isinstance(exponent, int) and abs(base) > 1:
+        check_bits(base.bit_length() * max(exponent, 0))
 
 
 def _kind(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Templates, `{{ body.total * 2 }}`, and the conditions of `when:`. The only file that meets Jinja2's parser.
+"""Templates, `{{ body.total * 2 }}`, and the conditions of `when:`. Knows no other kind of value.
 
 Expressions only. One that fills the whole text gives its own value; text around it gives a text.
 """
@@ -15,7 +15,7 @@ from jinja2.parser import Parser
 
 from eda_cli.payloads.budget import Budget
 from eda_cli.payloads.code import seen_in
-from eda_cli.payloads.context import Context, Seen
+from eda_cli.payloads.context import TOMBSTONE, Context, Seen
 from eda_cli.payloads.filters import BUDGET
 from eda_cli.payloads.functions import FUNCTIONS
 from eda_cli.payloads.problems import PayloadError, Refused, did_you_mean, shown
@@ -23,36 +23,38 @@ from eda_cli.payloads.render import plain, text
 from eda_cli.payloads.sandbox import sandbox
 
 LONGEST_TEMPLATE = 20_000  # characters
+MAY_BE_MISSING = "where a field may be missing, write | default(…)"
+_PER_TEMPLATE = 20  # units of the budget: what evaluating one costs, however small it is
 
 _NAMES: dict[str, Callable[[Seen], Any]] = {
-    "body": lambda seen: seen.body,
-    "event": lambda seen: {"id": seen.id, "type": seen.type, "time": seen.time, "source": seen.source, "key": seen.key},
+    "body": lambda seen: None if seen.body is TOMBSTONE else seen.body,
+    "event": lambda seen: {"id": seen.id, "type": seen.type, "time": seen.time, "source": seen.source,
+                           "key": seen.key},
     "headers": lambda seen: dict(seen.headers),
 }
 _MEANT = {
     **dict.fromkeys(("data", "payload", "message", "msg", "value", "record", "this"), "body"),
-    **dict.fromkeys(("null", "nil", "None"), "none"),
-    **dict.fromkeys(("header", "meta"), "headers"),
+    **dict.fromkeys(("null", "nil"), "none"),
     **dict.fromkeys(("id", "type", "time", "source", "key"), "event.{}"),
 }
-_Evaluate = Callable[[Seen, Budget], Any]
+_SIGNS = (("$.", "write body.user for $.user"), ("$", "write event.key for $key"), ("&&", "write and"),
+          ("||", "write or"), ("!", "write not, or != for unlike"), ("=", "write == to compare"))
+
+_Finish = Callable[[list[Any], Budget], Any]
 
 
-def compile_template(source: str, place: str) -> _Evaluate:
-    """The function that makes the template's value; `place` is where it stands, for errors. Raises Refused."""
-    parts = _parsed(source, lambda: _parts(source))
-    expressions = [part for part in parts if not isinstance(part, str)]
+def compile_template(source: str, place: str) -> Callable[[Seen, Budget], Any]:
+    """The function that makes the template's value; `place` names it in errors. Raises Refused."""
+    parts: list[str | nodes.Expr] = _parsed(source, lambda: _parts(source))
+    expressions = [part for part in parts if isinstance(part, nodes.Expr)]
     evaluate = _compiled(source, expressions, place)
-    if not expressions:
-        written = "".join(part for part in parts if isinstance(part, str))
-        return lambda seen, budget: written
     if len(expressions) == 1 and all(part == "\n" for part in parts if isinstance(part, str)):
         return lambda seen, budget: evaluate(seen, budget, _only)
 
-    def joined(values: list[Any], budget: Budget) -> str:
+    def joined(values: list[Any], budget: Budget) -> Any:
         made = iter(values)
-        written = "".join([part if isinstance(part, str) else text(next(made), budget) for part in parts])
-        return str(plain(written, budget))
+        pieces = [part if isinstance(part, str) else text(next(made), budget) for part in parts]
+        return plain("".join(pieces), budget)
 
     return lambda seen, budget: evaluate(seen, budget, joined)
 
@@ -61,13 +63,12 @@ def compile_truth(source: str) -> Callable[[Context], bool]:
     """The function that tells whether the expression holds; it may stand in `{{ }}`. Raises Refused."""
     if "{{" in source:
         parts = _parsed(source, lambda: _parts(source.strip()))
-        expressions = [part for part in parts if not isinstance(part, str)]
-        if len(parts) != 1 or not expressions:
-            raise Refused(f"'{shown(source)}' is no condition", "it is one expression, without text around it",
+        if len(parts) != 1 or isinstance(parts[0], str):
+            raise Refused(f"'{shown(source)}' is no condition", "it is one expression without text around it",
                           "write body.total > 100")
     else:
-        expressions = [_parsed(source, lambda: _expression(source))]
-    evaluate = _compiled(source, expressions, "")
+        parts = [_parsed(source, lambda: _expression(source))]
+    evaluate = _compiled(source, parts, "")
     return lambda context: bool(evaluate(seen_in(context), Budget(), _only))
 
 
@@ -80,14 +81,13 @@ def _parts(source: str) -> list[str | nodes.Expr]:
     parts: list[str | nodes.Expr] = []
     for node in sandbox().parse(source).body:
         if not isinstance(node, nodes.Output):
-            raise Refused(f"'{shown(source)}' holds a statement", "only expressions are allowed, no {% %}",
-                          "write {{ A if CONDITION else B }}, or {{ body.items | map(…) }} in place of a loop")
+            raise _statement(source)
         parts.extend(part.data if isinstance(part, nodes.TemplateData) else part for part in node.nodes)
     return parts
 
 
 def _expression(source: str) -> nodes.Expr:
-    """As `Environment.compile_expression` reads one."""
+    """A bare expression, read as `Environment.compile_expression` reads one."""
     parser = Parser(sandbox(), source, state="variable")
     expression = parser.parse_expression()
     if not parser.stream.eos:
@@ -99,64 +99,65 @@ def _expression(source: str) -> nodes.Expr:
 def _parsed(source: str, parse: Callable[[], Any]) -> Any:
     """What `parse` gives, its errors in our words."""
     if len(source) > LONGEST_TEMPLATE:
-        raise Refused("a template is too long", f"at most {LONGEST_TEMPLATE:,} characters")
+        raise Refused("a template is too long", f"it has more than {LONGEST_TEMPLATE:,} characters")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's, about backslashes in what is not Python
+            warnings.simplefilter("ignore")  # Python's own, about backslashes and the like
             return parse()
+    except Refused:
+        raise
     except TemplateSyntaxError as wrong:
-        raise Refused(f"'{shown(source)}' is no template", str(wrong.message), _syntax_hint(source)) from wrong
-    except (RecursionError, MemoryError, ValueError, OverflowError) as wrong:
-        if isinstance(wrong, Refused):
-            raise
-        raise Refused(f"'{shown(source)}' is no template", "it is nested too deeply, or holds too large a number",
-                      "make it simpler") from wrong
+        if "{%" in source:
+            raise _statement(source) from wrong
+        said = str(wrong.message).partition("\n")[0]
+        hint = "as a text, write {$literal: …}" if "{{" in source else "write body.total > 100"
+        raise Refused(f"'{shown(source)}' is no expression", said, _sign_hint(source) or hint) from wrong
+    except (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError) as wrong:
+        raise Refused(f"'{shown(source)}' is no expression",
+                      "it is nested too deeply, or holds too large a number", "make it simpler") from wrong
 
 
 def _compiled(source: str, expressions: list[nodes.Expr], place: str
-              ) -> Callable[[Seen, Budget, Callable[[list[Any], Budget], Any]], Any]:
+              ) -> Callable[[Seen, Budget, _Finish], Any]:
     """The function that evaluates the expressions for an event and hands their values on."""
-    listed = nodes.Assign(nodes.Name("result", "store"), nodes.List(expressions, lineno=1), lineno=1)
-    tree = nodes.Template([listed], lineno=1)
-    named = _parsed(source, lambda: _checked(source, tree))
-    variables = [(name, _NAMES[name]) for name in _NAMES if name in named]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            evaluate = TemplateExpression(sandbox().from_string(tree), undefined_to_none=False)
-    except (TemplateSyntaxError, SyntaxError, RecursionError, MemoryError, ValueError, OverflowError) as wrong:
-        raise Refused(f"'{shown(source)}' is no template", "it is nested too deeply", "make it simpler") from wrong
-    where = f" for '{place}'" if place else ""
+    result = nodes.Assign(nodes.Name("result", "store"), nodes.List(expressions, lineno=1), lineno=1)
+    tree = nodes.Template([result], lineno=1)
 
-    def make(seen: Seen, budget: Budget, finish: Callable[[list[Any], Budget], Any]) -> Any:
+    def compiled() -> tuple[set[str], TemplateExpression]:
+        names = _checked(source, tree)
+        return names, TemplateExpression(sandbox().from_string(tree), undefined_to_none=False)
+
+    named, evaluate = _parsed(source, compiled)
+    variables = [(name, look) for name, look in _NAMES.items() if name in named]
+    failure = f"'{shown(source)}' cannot be made" + (f" for '{shown(place)}'" if place else "")
+
+    def make(seen: Seen, budget: Budget, finish: _Finish) -> Any:
         scene: dict[str, Any] = {name: look(seen) for name, look in variables}
         scene[BUDGET] = budget
         try:
-            return finish(evaluate(scene) or [], budget)
+            budget.take(_PER_TEMPLATE)
+            return finish(evaluate(scene), budget)
         except PayloadError as failed:
             why = ": ".join(said for said in (failed.what, failed.why) if said)
-            raise PayloadError(f"'{shown(source)}' cannot be made{where}", why, failed.hint) from failed
+            raise PayloadError(failure, why, failed.hint) from failed
         except UndefinedError as missing:
-            raise PayloadError(f"'{shown(source)}' cannot be made{where}", str(missing.message),
-                               "where a field may be missing, write | default(…)") from missing
+            said = str(missing.message)
+            raise PayloadError(failure, said, MAY_BE_MISSING if "field" in said else "") from missing
         except Exception as failed:  # an expression of the user can fail in every way there is
-            raise PayloadError(f"'{shown(source)}' cannot be made{where}",
-                               shown(failed, 200) or type(failed).__name__) from failed
+            raise PayloadError(failure, shown(failed, 200) or type(failed).__name__) from failed
 
     return make
 
 
 def _checked(source: str, tree: nodes.Template) -> set[str]:
-    """The names of variables in it; raises Refused for names, filters and tests that do not exist."""
+    """The variables in it. Raises Refused for variables, filters and tests that do not exist."""
     environment = sandbox()
     named = set()
     for node in tree.find_all((nodes.Name, nodes.Filter, nodes.Test)):
         if isinstance(node, nodes.Filter) and node.name not in environment.filters:
-            raise Refused(f"there is no filter '{shown(node.name)}'", f"in '{shown(source)}'",
-                          did_you_mean(node.name, environment.filters) or f"known are {', '.join(environment.filters)}")
+            raise _unknown("filter", source, node.name, list(environment.filters))
         if isinstance(node, nodes.Test) and node.name not in environment.tests:
-            raise Refused(f"there is no test '{shown(node.name)}'", f"in '{shown(source)}'",
-                          did_you_mean(node.name, environment.tests))
+            raise _unknown("test", source, node.name, list(environment.tests))
         if isinstance(node, nodes.Name) and node.ctx == "load":
             if node.name not in _NAMES and node.name not in environment.globals:
                 raise _unknown_name(source, node.name)
@@ -164,19 +165,32 @@ def _checked(source: str, tree: nodes.Template) -> set[str]:
     return named
 
 
+def _unknown(kind: str, source: str, name: str, known: list[str]) -> Refused:
+    words = [word for word in known if word.isalpha()]
+    return Refused(f"there is no {kind} '{shown(name)}'", f"in '{shown(source)}'",
+                   did_you_mean(name, words) or f"known are {', '.join(words)}")
+
+
 def _unknown_name(source: str, name: str) -> Refused:
     if name in FUNCTIONS:
         return Refused(f"{name}(…) does not work inside {{{{ }}}}", f"in '{shown(source)}'",
                        f"give it a field of its own: {FUNCTIONS[name].signature}")
-    hint = f"did you mean {_MEANT[name].format(name)}?" if name in _MEANT else did_you_mean(name, _NAMES, "{}")
-    return Refused(f"there is no '{shown(name)}'", f"in '{shown(source)}': a template sees {', '.join(_NAMES)}",
+    hint = did_you_mean(name, _NAMES)
+    if name in _MEANT:
+        hint = f"did you mean {_MEANT[name].format(name)}?"
+    return Refused(f"there is no '{shown(name)}'",
+                   f"in '{shown(source)}': an expression sees {', '.join(_NAMES)}",
                    hint or f"did you mean body.{shown(name)}, or '{shown(name)}' in quotes?")
 
 
-def _syntax_hint(source: str) -> str:
-    for sign, hint in (("$.", "inside an expression write body.user for $.user"), ("$", "write event.key for $key"),
-                       ("&&", "write and"), ("||", "write or"), ("===", "write =="), ("!", "write not, or !="),
-                       ("=", "write == to compare")):
-        if sign in source.replace("!=", "").replace("==", "==" if sign == "===" else ""):
-            return hint
-    return "as a text, write {$literal: …}" if "{{" in source else ""
+def _statement(source: str) -> Refused:
+    return Refused(f"'{shown(source)}' holds a statement", "there are only expressions, no {% %}",
+                   "write {{ A if CONDITION else B }}, or {{ body.items | map(…) }} in place of a loop")
+
+
+def _sign_hint(source: str) -> str:
+    """What stands in for a sign that other languages have."""
+    bare = source
+    for operator in ("==", "!=", "<=", ">="):
+        bare = bare.replace(operator, " ")
+    return next((hint for sign, hint in _SIGNS if sign in bare), "")
