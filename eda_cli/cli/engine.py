@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.options import Json, Run
+from eda_cli.cli.options import Json, Run, with_examples
 from eda_cli.errors import EdaError, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -23,9 +23,15 @@ KAFKA_PORT = 9092
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Examples: eda pull · eda pull kafka")(pull)
-    app.command(epilog="Examples: eval \"$(eda env)\" · eda env --json")(env)
-    app.command(epilog="Examples: eda doctor · eda doctor --json")(doctor)
+    app.command(epilog=with_examples(
+                "eda pull",
+                "eda pull kafka"))(pull)
+    app.command(epilog=with_examples(
+                "eval "$(eda env)"",
+                "eda env --json"))(env)
+    app.command(epilog=with_examples(
+                "eda doctor",
+                "eda doctor --json"))(doctor)
 
 
 def pull(broker: Annotated[str, typer.Argument(metavar="[BROKER]")] = "kafka",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.options import Json, Run, complete_part
+from eda_cli.cli.options import Json, Run, complete_part, with_examples
 from eda_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ FOLLOW_S = 0.05
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Examples: eda logs · eda logs invoicing -f · eda logs -n 20")(logs)
+    app.command(epilog=with_examples(
+                "eda logs",
+                "eda logs invoicing -f",
+                "eda logs -n 20"))(logs)
 
 
 def logs(

@@ -11,6 +11,11 @@ import typer
 from eda_cli.sketch.resolved import Resolved
 
 
+def with_examples(*lines: str) -> str:
+    """What stands below a command's help, a line each."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
 def complete_run(incomplete: str) -> Iterable[str]:
     """The runs of this home."""
     from eda_cli.runs.folder import all_runs

@@ -9,7 +9,7 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.channel import open_channel
-from eda_cli.cli.options import Json
+from eda_cli.cli.options import Json, with_examples
 from eda_cli.errors import EdaError
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Examples: eda ps · eda ps --json")(ps)
+    app.command(epilog=with_examples(
+                "eda ps",
+                "eda ps --json"))(ps)
 
 
 def ps(json: Json = False) -> None:

@@ -14,7 +14,7 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.channel import check_topic_name, missing_topic_hint, open_channel
-from eda_cli.cli.options import Json, Run, complete_topic
+from eda_cli.cli.options import Json, Run, complete_topic, with_examples
 from eda_cli.errors import UnknownTopic, UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +26,11 @@ FLUSH_S = 30.0  # how long the channel has to store what is published
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="""Examples: eda publish purchases '{"id": 1}' -k ann · eda publish purchases @event.json · """
-                       """eda publish purchases · eda tail purchases -e --json | eda publish copy --create -""")(publish)
+    app.command(epilog=with_examples(
+                "eda publish purchases '{\"id\": 1}' -k ann",
+                "eda publish purchases @event.json",
+                "eda publish purchases",
+                "eda tail purchases -e --json | eda publish copy --create -"))(publish)
 
 
 def publish(

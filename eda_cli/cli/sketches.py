@@ -8,17 +8,28 @@ from typing import Annotated
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.options import Json, Sketch
+from eda_cli.cli.options import Json, Sketch, with_examples
 from eda_cli.cli.up import DEFAULT_SKETCH, Knobs
 from eda_cli.errors import EdaError, SketchError, UsageError
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Examples: eda check · eda check shop.yaml --broker kafka · eda check shop.yaml --json")(check)
-    app.command(epilog="Examples: eda config · eda config shop.yaml")(config)
-    app.command(epilog="Examples: eda schema > sketch.schema.json")(schema)
-    app.command(epilog="Examples: eda graph · eda graph shop.yaml > shop.mmd")(graph)
-    app.command(epilog="Examples: eda init · eda init --example shop · eda init orders.yaml")(init)
+    app.command(epilog=with_examples(
+                "eda check",
+                "eda check shop.yaml --broker kafka",
+                "eda check shop.yaml --json"))(check)
+    app.command(epilog=with_examples(
+                "eda config",
+                "eda config shop.yaml"))(config)
+    app.command(epilog=with_examples(
+                "eda schema > sketch.schema.json"))(schema)
+    app.command(epilog=with_examples(
+                "eda graph",
+                "eda graph shop.yaml > shop.mmd"))(graph)
+    app.command(epilog=with_examples(
+                "eda init",
+                "eda init --example shop",
+                "eda init orders.yaml"))(init)
 
 
 def check(

@@ -15,7 +15,7 @@ import typer
 from eda_cli.cli import console
 from eda_cli.cli.channel import missing_topic_hint, open_channel, parse_start
 from eda_cli.cli.formats import shower
-from eda_cli.cli.options import Json, Run, complete_group, complete_topic
+from eda_cli.cli.options import Json, Run, complete_group, complete_topic, with_examples
 from eda_cli.errors import EdaError, UnknownTopic, UsageError
 
 if TYPE_CHECKING:
@@ -28,8 +28,11 @@ LOOK_S = 1.0  # how often it sees whether its run is still up
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Examples: eda tail · eda tail purchases -o beginning -e --json · "
-                       "eda tail purchases -n 5 -f '%k %s\\n' · eda tail invoices --grep ann -o @-5m")(tail)
+    app.command(epilog=with_examples(
+                "eda tail",
+                "eda tail purchases -o beginning -e --json",
+                "eda tail purchases -n 5 -f '%k %s\\n'",
+                "eda tail invoices --grep ann -o @-5m"))(tail)
 
 
 def tail(
@@ -44,8 +47,8 @@ def tail(
     partition: Annotated[int | None, typer.Option("-p", "--partition", min=0)] = None,
     key: Annotated[str | None, typer.Option("-k", "--key", help="Only events with this key.")] = None,
     format_: Annotated[str | None, typer.Option("-f", "--format", metavar="FORMAT", help=r"%t topic, %p partition, %o offset, "
-                                                r"%k key, %s body, %i id, %e event type, %T time, %h headers, %S size, \n, \t.")] = None,
-    grep: Annotated[str | None, typer.Option("--grep", metavar="REGEX", help="Only events whose type, key or body match.")] = None,
+                                                r"%k key, %s body, %i id, %e type, %T time, %h headers, %S size, \n, \t.")] = None,
+    grep: Annotated[str | None, typer.Option("--grep", metavar="REGEX", help="Events whose type, key or body matches.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Only the bodies, byte by byte, a line each.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for topics that are not there yet.")] = False,
     run: Run = None,

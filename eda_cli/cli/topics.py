@@ -8,7 +8,7 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.channel import check_topic_name, missing_topic_hint, parse_start, with_channel
-from eda_cli.cli.options import Json, Run, complete_group, complete_topic
+from eda_cli.cli.options import Json, Run, complete_group, complete_topic, with_examples
 from eda_cli.errors import EdaError, UsageError
 
 if TYPE_CHECKING:
@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Examples: eda topics · eda topics create refunds --partitions 6 · eda topics delete refunds")(topics)
-    app.command(epilog="Examples: eda groups · eda groups reset invoicing --to beginning · "
-                       "eda groups reset invoicing --to @-10m")(groups)
+    app.command(epilog=with_examples(
+                "eda topics",
+                "eda topics create refunds --partitions 6",
+                "eda topics delete refunds"))(topics)
+    app.command(epilog=with_examples(
+                "eda groups",
+                "eda groups reset invoicing --to beginning",
+                "eda groups reset invoicing --to @-10m"))(groups)
 
 
 def topics(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.options import Json, Run, Sketch
+from eda_cli.cli.options import Json, Run, Sketch, with_examples
 from eda_cli.errors import SketchError, UsageError
 
 if TYPE_CHECKING:
@@ -24,9 +24,17 @@ DEFAULT_SKETCH = Path("sketch.yaml")
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Examples: eda up · eda up shop.yaml --broker embedded · eda up -d --wait-timeout 60 · "
-                       "eda up --for 10s --json · eda up --watch")(up)
-    app.command(epilog="Examples: eda down · eda down --run shop · eda down --keep · eda down --all")(down)
+    app.command(epilog=with_examples(
+                "eda up",
+                "eda up shop.yaml --broker embedded",
+                "eda up -d --wait-timeout 60",
+                "eda up --for 10s --json",
+                "eda up --watch"))(up)
+    app.command(epilog=with_examples(
+                "eda down",
+                "eda down --run shop",
+                "eda down --keep",
+                "eda down --all"))(down)
 
 
 def up(
@@ -52,6 +60,9 @@ def up(
     from eda_cli.cli import watching
     from eda_cli.runs import lifecycle
 
+    if detach and (watch or for_ is not None):
+        raise UsageError("-d does not go with --watch or --for", "it leaves the run to itself, and nobody would look",
+                         "leave out -d")
     knobs = Knobs(broker, name, tuple(scale or ()), seed)
     seconds = _duration(for_) if for_ is not None else None
     loaded = load(sketch, knobs)
