@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
                 "eda pull",
                 "eda pull kafka"))(pull)
     app.command(epilog=with_examples(
-                "eval "$(eda env)"",
+                'eval "$(eda env)"',
                 "eda env --json"))(env)
     app.command(epilog=with_examples(
                 "eda doctor",

@@ -48,7 +48,7 @@ def tail(
     key: Annotated[str | None, typer.Option("-k", "--key", help="Only events with this key.")] = None,
     format_: Annotated[str | None, typer.Option("-f", "--format", metavar="FORMAT", help=r"%t topic, %p partition, %o offset, "
                                                 r"%k key, %s body, %i id, %e type, %T time, %h headers, %S size, \n, \t.")] = None,
-    grep: Annotated[str | None, typer.Option("--grep", metavar="REGEX", help="Events whose type, key or body matches.")] = None,
+    grep: Annotated[str | None, typer.Option("--grep", metavar="REGEX", help="Only what matches: type, key or body.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Only the bodies, byte by byte, a line each.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for topics that are not there yet.")] = False,
     run: Run = None,
