@@ -47,7 +47,7 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
     info, sketch = run.info(), run.sketch()
     up = "supervisor" in alive
     if up:
-        state = "running" if picture.state == "running" else "starting"
+        state = picture.state or "running"
     else:
         state = "stopped" if picture.state == "stopped" else "crashed"
     lags = _lags(run) if up and state == "running" else picture.groups

@@ -179,11 +179,13 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
     processes = len(run.alive())
     had_container = bool(run.info().broker.get("kept")) and "keeper" in run.alive()
     events = Picture().see_all(run.last_told()).published()
-    lifecycle.stop(run)
     containers = int(had_container)
-    if not keep:
-        containers = max(containers, sweep(run))
-        run.delete()
+    if keep:
+        lifecycle.stop(run)
+    else:
+        swept: list[int] = []
+        lifecycle.remove(run, lambda gone: swept.append(sweep(gone)))
+        containers = max(containers, *swept)
     if json:
         console.write_json({"run": run.name, "processes": processes, "containers": containers,
                             "events": 0 if keep else events})

@@ -93,7 +93,7 @@ class _Following:
                         status.update(str(observation.fields.get("text", "starting …")))
                     if observation.kind == "ready" and observation.part == "run":
                         self._ready_at = time.monotonic()
-                if self._brought.supervisor is None and self._flow.picture.state != "starting":
+                if self._brought.supervisor is None and self._ready_before():
                     self._ready_at = time.monotonic()
                 if self._ready_at is None and time.monotonic() - self._begun > self._wishes.wait_s:
                     self._late()
@@ -101,6 +101,11 @@ class _Following:
             self._header()
             self._show(self._held)
             self._held = []
+
+    def _ready_before(self) -> bool:
+        """Whether a run that was up already is ready: its journal says so, or says nothing of a start any more."""
+        state = self._flow.picture.state
+        return state == "running" or (not state and bool(self._listener.past))
 
     def _late(self) -> None:
         waiting = [name for name, part in self._flow.picture.helpers.items() if part.state != "running"]

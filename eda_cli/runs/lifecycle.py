@@ -28,6 +28,7 @@ from eda_cli.sketch.resolved import Resolved
 LOOK_S = 0.02
 STOP_S = 60.0  # a broker may take half a minute to write its log out
 APPLY_S = 30.0
+ORPHANS_S = 6.0
 
 Decision = tuple[Mapping[str, Any], Mapping[str, Any] | None]  # the broker, and its address where it is known
 
@@ -75,14 +76,13 @@ def _up(wanted: Wanted, on_discard: Callable[[RunFolder], object], run: RunFolde
         info = run.info()
         _own(info, wanted.path)
         if wanted.fresh:
-            stop(run)
-            on_discard(run)
-            run.delete()
+            remove(run, on_discard)
             continue
         if run.supervisor() is not None:
             return _attach(run, info, wanted)
         _refuse(run, info, wanted)
         if (fd := lock.take(run.path / f"{folders.SUPERVISOR}.lock")) is not None:
+            _wait_for_orphans(run)
             run.write_sketch(wanted.text, _seeded(wanted.resolved, info.seed))
             return _launch("resumed", run, fd, wanted.leashed)
 
@@ -117,20 +117,47 @@ def find_any(name: str | None) -> RunFolder:
     return _only(alive or runs, "up" if alive else "there")
 
 
-def stop(run: RunFolder, quick: bool = False) -> bool:
-    """Stop the run in order (or at once), keep its events; False where it was not up. Raises NotReady."""
+def stop(run: RunFolder) -> bool:
+    """Stop the run in order, keep its events; False where it was not up. Raises NotReady."""
+    fd, was_up = _stopped(run)
+    os.close(fd)
+    return was_up
+
+
+def remove(run: RunFolder, on_discard: Callable[[RunFolder], object]) -> None:
+    """Stop the run and delete its events; `on_discard` is called between, while nobody can start it. Raises NotReady."""
+    fd, _ = _stopped(run)
+    try:
+        on_discard(run)
+        run.delete()
+    finally:
+        os.close(fd)
+
+
+def _stopped(run: RunFolder) -> tuple[int, bool]:
+    """The run with nothing alive in it: the descriptor of its supervisor's lock, and whether it was up."""
     deadline = time.monotonic() + STOP_S
-    while (pid := run.supervisor()) == 0:  # it has just been started
-        time.sleep(LOOK_S)
-    if pid is None:
-        return False
-    os.kill(pid, signal.SIGQUIT if quick else signal.SIGTERM)
-    while run.supervisor() is not None:
+    asked = False
+    while (fd := lock.take(run.path / f"{folders.SUPERVISOR}.lock", patience_s=0)) is None:
+        if (pid := run.supervisor()) and not asked:
+            os.kill(pid, signal.SIGTERM)
+            asked = True
         if time.monotonic() > deadline:
             raise NotReady(f"the run '{run.name}' did not stop in {STOP_S:.0f} s",
                            f"its log: {run.path}/supervisor.log", "ask again, or end its processes (eda ps)")
         time.sleep(LOOK_S)
-    return True
+    _wait_for_orphans(run)
+    return fd, asked
+
+
+def _wait_for_orphans(run: RunFolder) -> None:
+    """Processes whose supervisor is gone end by their leash; what does not is killed. Holds the supervisor's lock."""
+    deadline = time.monotonic() + ORPHANS_S
+    while alive := {name: pid for name, pid in run.alive().items() if name != folders.SUPERVISOR}:
+        for pid in alive.values() if time.monotonic() > deadline else ():
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(LOOK_S)
 
 
 def apply(run: RunFolder, text: str, resolved: Resolved) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from eda_cli.stubs.part import Part
 from eda_cli.stubs.stop import Stop
 
 STILL_ALIVE = 75  # exit status: another process of this name has not ended yet
+TOLD_TO_STOP = 143  # exit status: of no interest where the supervisor told it; else it is a crash, and 0 is only a job done
 
 
 class Report(Protocol):
@@ -40,11 +41,14 @@ def play(folder: Path, process: str, name: str, replica: int, report: Report) ->
     try:
         ready = _ready_once(journal, report)
         work: Callable[[Part], bool] = generator.run if name in sketch.generators else consumer.run
-        if work(Part(folder, process, name, replica, sketch, seed, channel, journal, stop, ready)):
+        finished = work(Part(folder, process, name, replica, sketch, seed, channel, journal, stop, ready))
+        if finished:
             journal.tell("finished")
         channel.close()
     finally:
         journal.close()
+    if not finished:
+        raise SystemExit(TOLD_TO_STOP)
 
 
 def declare(folder: Path, wish: str, report: Report) -> None:

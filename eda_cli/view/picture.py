@@ -28,9 +28,12 @@ class PartPicture:
 
 @dataclass(slots=True)
 class Picture:
-    """A run as its journals tell it. `parts` is by (part, replica); replica 0 is one without siblings."""
+    """A run as its journals tell it. `parts` is by (part, replica); replica 0 is one without siblings.
 
-    state: str = "starting"
+    `state` is starting, running or stopped; empty where what was folded does not say.
+    """
+
+    state: str = ""
     failure: Mapping[str, Any] | None = None
     parts: dict[tuple[str, int], PartPicture] = field(default_factory=dict)
     helpers: dict[str, PartPicture] = field(default_factory=dict)

@@ -1,0 +1,121 @@
+"""Commands that start nothing: init, check, config, schema, graph, doctor, completion, and the shape of errors."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*args: str, cwd: Path, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "EDA_HOME": str(cwd / "home"), "DOCKER_HOST": "unix:///nowhere/docker.sock", **environ}
+    done = subprocess.run([sys.executable, "-m", "eda_cli", *args], cwd=cwd, env=env, capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_init_writes_a_sketch_that_is_fine_and_overwrites_nothing(tmp_path: Path) -> None:
+    run("init", cwd=tmp_path)
+    assert "sketch.yaml: fine\n" in run("check", cwd=tmp_path).stderr
+    told = run("init", cwd=tmp_path, code=1).stderr
+    assert "--force" in told
+    run("init", "--force", "--example", "shop", cwd=tmp_path)
+    assert (tmp_path / "sketch.yaml").read_text() == (ROOT / "sketches" / "shop.yaml").read_text()
+    assert "shop" in run("init", "--example", "nothing", cwd=tmp_path, code=2).stderr
+
+
+@pytest.mark.parametrize("sketch", sorted((ROOT / "sketches").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_example_is_clean_and_loads_back_from_its_full_form(tmp_path: Path, sketch: Path) -> None:
+    done = run("check", str(sketch), "--strict", cwd=tmp_path)
+    assert "warning" not in done.stdout
+    (tmp_path / "full.yaml").write_text(run("config", str(sketch), cwd=tmp_path).stdout)
+    assert run("config", "full.yaml", cwd=tmp_path).stdout == (tmp_path / "full.yaml").read_text()
+    assert run("graph", str(sketch), cwd=tmp_path).stdout.startswith("flowchart LR")
+
+
+def test_check_tells_every_problem_and_exits_2(tmp_path: Path) -> None:
+    (tmp_path / "sketch.yaml").write_text("generators: {shop: {publsh: a}}\nconsumers: {b: {subscribes: a, takes: fast}}\n")
+    done = run("check", cwd=tmp_path, code=2)
+    assert "sketch.yaml:1:" in done.stdout
+    assert "did you mean" in done.stdout
+    assert "sketch.yaml:2:" in done.stdout
+    problems = [json.loads(line) for line in run("check", "--json", cwd=tmp_path, code=2).stdout.splitlines()]
+    assert {problem["line"] for problem in problems} == {1, 2}
+    told = run("up", cwd=tmp_path, code=2).stderr
+    assert "nothing was started" in told
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_schema_is_json(tmp_path: Path) -> None:
+    assert json.loads(run("schema", cwd=tmp_path).stdout)["$schema"].endswith("2020-12/schema")
+
+
+def test_doctor_tells_what_is_there(tmp_path: Path) -> None:
+    rows = {row["check"]: row for row in map(json.loads, run("doctor", "--json", cwd=tmp_path).stdout.splitlines())}
+    assert rows["python"]["level"] == rows["home"]["level"] == "ok"
+    assert rows["engine"]["level"] == "note"
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    told = run("doctor", cwd=tmp_path, code=1, EDA_HOME=str(blocked / "home")).stdout
+    assert "broken" in told
+    assert "EDA_HOME" in told
+
+
+def test_without_an_engine_kafka_is_exit_4_and_auto_is_embedded(tmp_path: Path) -> None:
+    run("init", "--example", "shop", cwd=tmp_path)
+    told = run("up", "--broker", "kafka", cwd=tmp_path, code=4).stderr
+    assert "engine" in told.lower()
+    assert not list((tmp_path / "home").glob("*"))
+    done = run("up", "--for", "1s", cwd=tmp_path)
+    assert "on embedded" in done.stderr
+    assert run("pull", cwd=tmp_path, code=4).stderr
+
+
+@pytest.mark.parametrize(("args", "says"), [
+    (("up", "--scale", "webshop"), "PART=N"),
+    (("up", "--scale", "nobody=2"), "webshop"),
+    (("up", "--broker", "pigeon"), "embedded"),
+    (("up", "--name", "Not A Name"), "lower case"),
+    (("up", "--for", "soon"), "10s"),
+    (("up", "-d", "--watch"), "leave out -d"),
+    (("up", "--wat"), "--wat"),
+    (("pull", "pigeon"), "kafka"),
+])
+def test_wrong_usage_is_exit_2_and_starts_nothing(tmp_path: Path, args: tuple[str, ...], says: str) -> None:
+    run("init", "--example", "shop", cwd=tmp_path)
+    assert says in run(*args, cwd=tmp_path, code=2).stderr
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_fault_of_our_own_is_told_without_a_traceback(tmp_path: Path) -> None:
+    home = tmp_path / "home" / "broken"
+    home.mkdir(parents=True)
+    (home / "run.json").write_text("no json")
+    told = run("ps", cwd=tmp_path, code=1).stderr
+    assert "--debug" in told
+    env = {**os.environ, "EDA_HOME": str(tmp_path / "home")}
+    debugged = subprocess.run([sys.executable, "-m", "eda_cli", "--debug", "ps"], env=env, capture_output=True, text=True)
+    assert "Traceback" in debugged.stderr
+
+
+@pytest.mark.parametrize(("words", "wanted"), [
+    ("eda up --br", "--broker"), ("eda ", "publish"), ("eda init --example ", "shop"), ("eda --ver", "--version"),
+])
+def test_the_shell_completes(tmp_path: Path, words: str, wanted: str) -> None:
+    done = run(cwd=tmp_path, _EDA_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(len(words.split(" ")) - 1))
+    assert wanted in done.stdout.split()
+
+
+def test_colour_is_for_terminals_and_those_who_ask(tmp_path: Path) -> None:
+    (tmp_path / "sketch.yaml").write_text("generators: {shop: {publsh: a}}\n")
+    assert "\x1b[" not in run("check", cwd=tmp_path, code=2).stdout
+    assert "\x1b[" in run("check", cwd=tmp_path, code=2, FORCE_COLOR="1").stdout
+    assert "\x1b[" not in run("check", cwd=tmp_path, code=2, FORCE_COLOR="1", NO_COLOR="1").stdout
