@@ -14,10 +14,11 @@ from pathlib import Path
 PATIENCE_S = 1.0  # merely looking at a lock holds it for a moment, which must not refuse an honest start
 
 
-def take(path: Path, patience_s: float = PATIENCE_S) -> int | None:
+def take(path: Path, patience_s: float = PATIENCE_S, for_child: bool = False) -> int | None:
     """The descriptor that holds the lock, or None where somebody else keeps it for longer than `patience_s`.
 
-    Whoever inherits the descriptor holds the lock as well; it is not inherited unless it is passed on.
+    Whoever inherits the descriptor holds the lock as well; it is not inherited unless it is passed on. With
+    `for_child` it bears no name until the child signs it.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + patience_s
@@ -30,7 +31,10 @@ def take(path: Path, patience_s: float = PATIENCE_S) -> int | None:
                 return None
             time.sleep(0.01)
         else:
-            sign(fd)
+            if for_child:
+                os.ftruncate(fd, 0)
+            else:
+                sign(fd)
             return fd
 
 

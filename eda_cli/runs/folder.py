@@ -126,7 +126,7 @@ def create(info: RunInfo, text: str, resolved: Resolved, address: Mapping[str, A
     folder.write_sketch(text, resolved)
     if address is not None:
         write(new / "channel.json", orjson.dumps(address))
-    fd = lock.take(new / f"{SUPERVISOR}.lock")
+    fd = lock.take(new / f"{SUPERVISOR}.lock", for_child=True)
     assert fd is not None
     try:
         new.rename(root / info.name)

@@ -25,7 +25,7 @@ class Helper:
         self.process = process
         self._rest = b""
         self._since = time.monotonic()
-        fd = lock.take(folder / f"{process}.lock", patience_s=5.0)
+        fd = lock.take(folder / f"{process}.lock", patience_s=5.0, for_child=True)
         if fd is None:
             raise TimeoutError(f"another {process} process of this run is still alive")
         self.socket, theirs = socket.socketpair()

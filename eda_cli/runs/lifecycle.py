@@ -81,7 +81,7 @@ def _up(wanted: Wanted, on_discard: Callable[[RunFolder], object], run: RunFolde
         if run.supervisor() is not None:
             return _attach(run, info, wanted)
         _refuse(run, info, wanted)
-        if (fd := lock.take(run.path / f"{folders.SUPERVISOR}.lock")) is not None:
+        if (fd := lock.take(run.path / f"{folders.SUPERVISOR}.lock", for_child=True)) is not None:
             _wait_for_orphans(run)
             run.write_sketch(wanted.text, _seeded(wanted.resolved, info.seed))
             return _launch("resumed", run, fd, wanted.leashed)
@@ -138,7 +138,7 @@ def _stopped(run: RunFolder) -> tuple[int, bool]:
     """The run with nothing alive in it: the descriptor of its supervisor's lock, and whether it was up."""
     deadline = time.monotonic() + STOP_S
     asked = False
-    while (fd := lock.take(run.path / f"{folders.SUPERVISOR}.lock", patience_s=0)) is None:
+    while (fd := lock.take(run.path / f"{folders.SUPERVISOR}.lock", patience_s=0, for_child=True)) is None:
         if (pid := run.supervisor()) and not asked:
             os.kill(pid, signal.SIGTERM)
             asked = True
