@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,21 +14,10 @@ import pytest
 from eda_cli.channels import connect
 from eda_cli.channels.base import EventChannel
 from tests.channels.acts import Worker
+from tests.channels.broker_kafka import engine, kafka_address  # noqa: F401  # fixtures
 
 Address = dict[str, Any]
 Headers = list[tuple[str, bytes | None]]
-
-try:
-    from tests.channels.broker_kafka import kafka_address
-except ImportError:
-
-    @pytest.fixture(scope="session")
-    def kafka_address() -> Address:
-        reason = "no Kafka to test against"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.broker)])
 def channel_address(request: pytest.FixtureRequest, tmp_path: Path) -> Address:

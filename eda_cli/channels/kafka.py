@@ -1,0 +1,108 @@
+"""Apache Kafka, through kafka-python: the channel that the rest of eda sees. Knows how its neighbours do it, not what.
+
+`address` is `{"channel": "kafka", "bootstrap": "host:port[,…]"}`; whatever else it holds is for others. Names
+of topics and groups are final: whoever calls puts a run's name before them where the cluster is somebody else's.
+Nothing is connected, and no thread started, before it is needed: the warm process of a run imports this and forks.
+
+Its neighbours: `kafka_publish`, `kafka_group` (a member), `kafka_read`, `kafka_admin` (topics and groups),
+`kafka_records` (events on the wire), `kafka_errors` (the seam), `kafka_broker` (its container).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from eda_cli.channels.base import (
+    Ability,
+    End,
+    Group,
+    GroupInfo,
+    Receipt,
+    Start,
+    Subscription,
+    Topic,
+    TopicInfo,
+)
+from eda_cli.channels.kafka_admin import Admin
+from eda_cli.channels.kafka_client import Settings
+from eda_cli.channels.kafka_group import Member
+from eda_cli.channels.kafka_publish import Publisher
+from eda_cli.channels.kafka_read import Reader
+from eda_cli.event import Delivery, Event
+
+
+class KafkaChannel:
+    """One connection to a Kafka cluster."""
+
+    can = frozenset(Ability)
+
+    def __init__(self, address: Mapping[str, Any]) -> None:
+        self._settings = Settings.of(address)
+        self._admin = Admin(self._settings)
+        self._publisher = Publisher(self._settings, self._admin.check_topic)
+        self._reading: set[Reader] = set()
+
+    def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> None:
+        if topics and self._admin.make_topics(topics):
+            self._publisher.forget()
+        if groups:
+            self._admin.start_groups(groups)
+
+    def publish(self, topic: str, events: Sequence[Event]) -> None:
+        self._publisher.publish(topic, events)
+
+    def flush(self, timeout: float) -> list[Receipt]:
+        return self._publisher.flush(timeout)
+
+    def subscribe(self, group: Group) -> Subscription:
+        self._admin.partitions(group.topics)
+        return Member(self._settings, group)
+
+    def read(self, topic: str, start: Start, end: End) -> Iterator[Sequence[Delivery]]:
+        reader = Reader(self._settings, topic, self._admin.partitions([topic])[topic])
+        try:
+            starts = reader.starts(start)
+        except BaseException:
+            reader.close()
+            raise
+        self._reading.add(reader)
+        return self._read(reader, starts, end == "never")
+
+    def _read(self, reader: Reader, starts: Mapping[int, int], follow: bool) -> Iterator[Sequence[Delivery]]:
+        try:
+            yield from reader.read(starts, follow)
+        finally:
+            self._reading.discard(reader)
+            reader.close()
+
+    def topics(self) -> list[TopicInfo]:
+        return self._admin.topics()
+
+    def groups(self) -> list[GroupInfo]:
+        return self._admin.groups()
+
+    def reset(self, group: str, topics: Sequence[str], start: Start) -> None:
+        self._admin.reset(group, topics, lambda topic: self._starts(topic, start))
+
+    def _starts(self, topic: str, start: Start) -> dict[int, int]:
+        reader = Reader(self._settings, topic, self._admin.partitions([topic])[topic])
+        try:
+            return reader.starts(start)
+        finally:
+            reader.close()
+
+    def remove(self, topics: Sequence[str], groups: Sequence[str]) -> None:
+        self._admin.remove_topics(topics)
+        self._publisher.forget()
+        self._admin.remove_groups(groups)
+
+    def version(self) -> str:
+        return self._admin.version()
+
+    def close(self) -> None:
+        for reader in list(self._reading):
+            reader.close()
+        self._reading.clear()
+        self._publisher.close()
+        self._admin.close()

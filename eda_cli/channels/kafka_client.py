@@ -1,0 +1,58 @@
+"""What all clients of one Kafka cluster share: its address and their settings. Knows no topic."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from eda_cli.channels import kafka_wire
+from eda_cli.channels.kafka_errors import unreachable
+
+REACH_S = 4.0  # for a broker to answer at all
+BOOTSTRAP_MS = 5_000  # for the client's own first words with it
+REQUEST_MS = 10_000
+CLOSE_S = 5.0
+
+# The library warns of every broken connection; whoever wants to hear it adds a handler.
+logging.getLogger("kafka").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A cluster: `bootstrap` is `host:port[,host:port…]`."""
+
+    bootstrap: str
+
+    @classmethod
+    def of(cls, address: Mapping[str, Any]) -> Settings:
+        return cls(address["bootstrap"])
+
+    def reach(self) -> None:
+        """One of the brokers answers. Raises BrokerUnreachable, at once where nobody listens.
+
+        Without this the library tries for its whole bootstrap time, and a client that never came to be leaves
+        its sockets behind.
+        """
+        deadline = time.monotonic() + REACH_S
+        why = "no host is named"
+        for server in self.bootstrap.split(","):
+            host, _, port = server.strip().rpartition("://")[2].rpartition(":")
+            try:
+                return kafka_wire.greet(host.strip("[]"), int(port), max(0.1, deadline - time.monotonic()))
+            except ValueError:
+                why = f"'{server}' is not host:port"
+            except OSError as wrong:
+                why = f"{server.strip()}: {wrong.strerror or wrong}"
+        raise unreachable(self.bootstrap, why)
+
+    def client(self) -> dict[str, Any]:
+        """What every client is made with; the broker was reached just before. Raises BrokerUnreachable."""
+        self.reach()
+        return {
+            "bootstrap_servers": [server.strip() for server in self.bootstrap.split(",")],
+            "bootstrap_timeout_ms": BOOTSTRAP_MS, "request_timeout_ms": REQUEST_MS, "client_id": "eda",
+            "reconnect_backoff_max_ms": 500,  # a broker that comes back is found at once
+        }

@@ -1,0 +1,178 @@
+"""A member's subscription on Kafka: polling, committing, handing over. Knows no event's content.
+
+The library beats in a thread of its own and rebalances within `poll`; its listener is called there, while the
+member's thread waits, so both may touch what is held.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kafka import KafkaConsumer
+from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata, TopicPartition
+
+from eda_cli.channels.base import Group, Place, Polled
+from eda_cli.channels.kafka_client import CLOSE_S, Settings
+from eda_cli.channels.kafka_errors import mapped
+from eda_cli.channels.kafka_read import delivery_of
+from eda_cli.channels.ledger import Ledger
+from eda_cli.errors import ChannelError
+from eda_cli.event import Delivery
+
+SESSION_MS = 6_000  # the least that brokers allow by default: a dead member's places are taken over then
+HEARTBEAT_MS = 1_000  # how soon a member hears that its group deals anew
+FETCH_WAIT_MS = 200  # how long the broker holds a fetch that finds nothing
+METADATA_MS = 3_000  # partitions that others added are known after this
+COMMIT_S = 0.1  # what is done is stored this often
+SLICE_S = 0.1  # a poll looks this often for what was lost and what is to be stored
+
+
+class Member:
+    """Membership in a group. Made in the thread that uses it."""
+
+    def __init__(self, settings: Settings, group: Group) -> None:
+        self._settings = settings
+        self._group = group
+        self._ledger = Ledger()
+        self._uncommitted: dict[TopicPartition, int] = {}
+        self._committing: Any = None
+        self._committed_at = time.monotonic()
+        self._early: list[Delivery] = []  # fetched while only membership was to be kept
+        self._lost: set[Place] = set()
+        self._closed = False
+        with self._mapped("join the group"):
+            self._client = KafkaConsumer(
+                **settings.client(), group_id=group.name, enable_auto_commit=False, auto_offset_reset="earliest",
+                session_timeout_ms=SESSION_MS, heartbeat_interval_ms=HEARTBEAT_MS, metadata_max_age_ms=METADATA_MS,
+                fetch_max_wait_ms=FETCH_WAIT_MS, partition_assignment_strategy=[CooperativeStickyAssignor],
+                metrics_enabled=False, check_crcs=False)
+            self._client.subscribe(topics=list(group.topics), listener=_Listener(self))
+
+    def poll(self, timeout: float, at_most: int) -> Polled:
+        if self._closed:
+            raise ChannelError("the subscription is closed")
+        deadline = time.monotonic() + timeout
+        with self._mapped("poll"):
+            while True:
+                left = max(0.0, deadline - time.monotonic())
+                deliveries = self._poll_once(min(left, SLICE_S), at_most)
+                now = time.monotonic()
+                if now - self._committed_at >= COMMIT_S:
+                    self._commit(now)
+                if deliveries or self._lost or now >= deadline:
+                    lost, self._lost = frozenset(self._lost), set()
+                    return Polled(deliveries, lost)
+
+    def done(self, deliveries: Sequence[Delivery]) -> None:
+        self._ledger.done(deliveries)
+        now = time.monotonic()
+        if not self._closed and now - self._committed_at >= COMMIT_S:
+            with self._mapped("commit"):
+                self._commit(now)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._gather()
+            if self._uncommitted and self._client.assignment():
+                with self._mapped("commit"):
+                    self._client.commit(_offsets(self._uncommitted), timeout_ms=int(CLOSE_S * 1000))
+        finally:
+            with self._mapped("leave the group"):
+                self._client.close(autocommit=False, timeout_ms=int(CLOSE_S * 1000))
+
+    # --- within
+
+    def _poll_once(self, seconds: float, at_most: int) -> list[Delivery]:
+        if at_most <= 0 or self._early:
+            return self._keep_membership(0.0 if at_most else seconds, at_most)
+        return self._take(self._client.poll(timeout_ms=int(seconds * 1000), max_records=at_most))
+
+    def _keep_membership(self, seconds: float, at_most: int) -> list[Delivery]:
+        """Take part in rebalances without fetching; hand out what came early where that is wanted."""
+        paused = self._client.assignment()
+        self._client.pause(*paused)
+        try:
+            # Places that are assigned meanwhile are not paused, and may give something.
+            self._early += self._take(self._client.poll(timeout_ms=int(seconds * 1000), max_records=1))
+        finally:
+            self._client.resume(*(paused & self._client.assignment()))
+        handed, self._early = self._early[:at_most], self._early[at_most:]
+        return handed
+
+    def _take(self, found: Mapping[TopicPartition, Sequence[Any]]) -> list[Delivery]:
+        deliveries: list[Delivery] = []
+        for place, records in found.items():
+            self._ledger.handed_out(Place(place.topic, place.partition), [record.offset for record in records])
+            deliveries += [delivery_of(record) for record in records]
+        return deliveries
+
+    def _gather(self) -> None:
+        """What is done, until it is stored: a failed commit forgets nothing."""
+        self._uncommitted.update((TopicPartition(*place), offset) for place, offset in self._ledger.moved().items())
+
+    def _commit(self, now: float) -> None:
+        """Send what is done; one commit at a time, so that none overtakes another."""
+        self._committed_at = now
+        self._gather()
+        if self._committing is not None and not self._committing.is_done:
+            return
+        self._committing = None
+        if self._uncommitted:
+            sent = dict(self._uncommitted)
+            self._committing = self._client.commit_async(_offsets(sent), callback=_ignore)
+            self._committing.add_callback(lambda _: self._is_committed(sent))
+
+    def _is_committed(self, sent: Mapping[TopicPartition, int]) -> None:
+        for place, offset in sent.items():
+            if self._uncommitted.get(place) == offset:
+                del self._uncommitted[place]
+
+    async def let_go(self, places: Iterable[TopicPartition], ours: bool) -> None:
+        """These go to others: store what is done there, unless they are theirs already."""
+        places = set(places)
+        self._gather()
+        mine = {place: offset for place, offset in self._uncommitted.items() if place in places}
+        for place in places:
+            self._uncommitted.pop(place, None)
+            self._ledger.drop(Place(place.topic, place.partition))
+            self._lost.add(Place(place.topic, place.partition))
+        self._early = [each for each in self._early if TopicPartition(each.topic, each.partition) not in places]
+        if mine and ours and not self._closed:
+            with suppress(KafkaError):  # then they come again, to whoever has the place now
+                await self._client.commit_async(_offsets(mine), callback=_ignore)
+
+    def _mapped(self, doing: str) -> Any:
+        return mapped(doing, self._settings.bootstrap)
+
+
+class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # the client is not typed
+    """Called by the library, in its thread, within a poll."""
+
+    def __init__(self, member: Member) -> None:
+        self._member = member
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        await self._member.let_go(revoked, ours=True)
+
+    async def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
+        await self._member.let_go(lost, ours=False)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        pass
+
+
+def _offsets(positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+    return {place: OffsetAndMetadata(offset, "", -1) for place, offset in positions.items()}
+
+
+def _ignore(offsets: Any, result: Any) -> None:
+    """A commit that failed is sent again with the next one."""

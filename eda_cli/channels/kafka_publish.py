@@ -1,0 +1,160 @@
+"""Publishing to Kafka: events as records, batched by the client, with a receipt for each. Knows no group."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.serializer import Serializer
+
+from eda_cli.channels.base import Receipt
+from eda_cli.channels.kafka_client import Settings
+from eda_cli.channels.kafka_errors import RETRIED, mapped, meaning, said
+from eda_cli.channels.kafka_records import headers_of
+from eda_cli.channels.murmur2 import partition_of
+from eda_cli.errors import ChannelError, PublishError
+from eda_cli.event import Event
+
+LINGER_MS = 5  # batches grow while a publish goes on; a flush sends them at once
+BATCH_BYTES = 256 * 1024  # the broker takes 1 MiB
+LARGEST_BYTES = 64 * 1024 * 1024  # of one event: how much it takes is the broker's to say
+CARE_BYTES = 64 * 1024 * 1024  # in flight; more waits until some is stored
+CARE_S = 60.0  # that wait
+METADATA_MS = 5_000  # partitions that others added are known after this
+LOOK_S = 1.0  # a flush looks at its deadline this often
+TOGETHER = 100  # events without a key that stay in one partition, so that they make one batch
+
+
+class Publisher:
+    """One producer, made when first needed, and what it has in care."""
+
+    def __init__(self, settings: Settings, check_topic: Callable[[str], None]) -> None:
+        self._settings = settings
+        self._check_topic = check_topic
+        self._producer: Any = None
+        self._known: set[str] = set()
+        self._pending: list[tuple[str | None, str, Any]] = []  # id, topic, the client's future
+        self._bytes = 0
+        self._turn = itertools.count()
+
+    def publish(self, topic: str, events: Sequence[Event]) -> None:
+        with mapped("publish", self._settings.bootstrap, topic):
+            many = self._partitions(topic)
+            send, pending = self._producer.send, self._pending
+            for index, event in enumerate(events):
+                if index % TOGETHER == 0:
+                    free = next(self._turn) % many
+                partition = event.partition
+                key, data = event.key, event.data
+                if partition is None:
+                    partition = free if key is None else partition_of(key, many)
+                elif not 0 <= partition < many:
+                    raise ChannelError(f"there is no partition {partition} in '{topic}'",
+                                       f"it has {many}, counted from 0")
+                headers = headers_of(event)
+                if (key is None and data is None) or (event.headers and any(raw is None for _, raw in event.headers)):
+                    future = send(topic, data, _Null(key, headers), [], partition)
+                else:
+                    future = send(topic, data, key, headers, partition)
+                pending.append((event.id, topic, future))
+                self._bytes += 500 if data is None else 500 + len(data)
+                if self._bytes > CARE_BYTES:
+                    self._wait(time.monotonic() + CARE_S)
+                    self._bytes = 0
+
+    def flush(self, timeout: float) -> list[Receipt]:
+        pending, self._pending, self._bytes = self._pending, [], 0
+        if not pending:
+            return []
+        deadline = time.monotonic() + timeout
+        with mapped("publish", self._settings.bootstrap):
+            self._wait(deadline)
+        receipts: list[Receipt] = []
+        unstored: list[str | None] = []
+        reasons: list[BaseException] = []
+        for id_, topic, future in pending:
+            stored = future.value
+            if stored is not None:
+                receipts.append(Receipt(id_, topic, stored.partition, stored.offset, stored.timestamp / 1000))
+            else:
+                unstored.append(id_)
+                reasons.append(future.exception or KafkaTimeoutError(f"no answer after {timeout:g} s"))
+        if unstored:
+            raise self._failed(unstored, reasons[0], receipts)
+        return receipts
+
+    def forget(self) -> None:
+        """Topics changed: look again at all of them. Nothing may be in care."""
+        self._drop()
+
+    def close(self) -> None:
+        self._pending.clear()
+        self._drop()
+
+    def _partitions(self, topic: str) -> int:
+        """How many partitions the topic has. Raises UnknownTopic.
+
+        Asked of the admin first: the producer's own question may create the topic, on a cluster that allows it.
+        """
+        if topic not in self._known:
+            self._check_topic(topic)
+            self._known.add(topic)
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                **self._settings.client(), key_serializer=_Nulls(), batch_size=BATCH_BYTES, linger_ms=LINGER_MS,
+                max_request_size=LARGEST_BYTES, metadata_max_age_ms=METADATA_MS, max_block_ms=METADATA_MS,
+                metrics_enabled=False)
+        try:
+            return len(self._producer.partitions_for(topic))
+        except KafkaTimeoutError:
+            self._known.discard(topic)  # deleted meanwhile, or no broker answers: the next try will tell
+            raise
+
+    def _wait(self, deadline: float) -> None:
+        """Until all in care is stored or failed, or the deadline passed."""
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                self._producer.flush(min(left, LOOK_S))
+                return
+            except KafkaTimeoutError:
+                continue
+
+    def _failed(self, unstored: list[str | None], reason: BaseException, receipts: list[Receipt]) -> PublishError:
+        """What to raise; what may still be under way is given up, so that nothing comes after its retry."""
+        self._known.clear()
+        if isinstance(reason, RETRIED):
+            self._drop()
+        told = meaning(reason, "publish", self._settings.bootstrap)
+        return PublishError(f"{len(unstored)} of {len(unstored) + len(receipts)} events are not stored",
+                            f"{told.what}: {said(reason)}", told.hint, unstored=unstored, receipts=receipts)
+
+    def _drop(self) -> None:
+        """Let go of the producer without waiting for it."""
+        producer, self._producer = self._producer, None
+        self._known.clear()
+        if producer is not None:
+            with suppress(KafkaError):  # what was in flight is given up
+                producer.close(timeout=0)
+
+
+class _Null:
+    """A key that the client would refuse: none at all on a tombstone, or headers without a value."""
+
+    def __init__(self, key: bytes | None, headers: list[Any]) -> None:
+        self.key = key
+        self.headers = headers
+
+
+class _Nulls(Serializer):  # type: ignore[misc]  # the client is not typed
+    """Gives the record what Kafka allows and the client's own check of its arguments does not: nulls."""
+
+    def serialize(self, topic: str, headers: list[Any], data: Any) -> Any:
+        if type(data) is not _Null:
+            return data
+        headers[:] = data.headers
+        return data.key

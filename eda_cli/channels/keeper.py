@@ -1,0 +1,318 @@
+"""The keeper of a broker: brings its container up, watches it, starts it again. Knows no technology but by its recipe.
+
+It adopts what is there: a container with the run's labels goes on where it was, whoever started it. Killed, it leaves
+the container as it is. Its leash gone, it stops the container and keeps it for the next keeper.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+import time
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from eda_cli import leash
+from eda_cli.channels import CHANNELS, connect
+from eda_cli.channels.containers import Container, Engine, PortTaken, Spec
+from eda_cli.errors import ChannelError, EdaError, NotReady, Unreachable
+from eda_cli.journal import Journal, log, log_libraries
+
+RECIPES = {"kafka": "eda_cli.channels.kafka_broker"}  # broker -> module: spec, address, answers
+
+PROBE_S = 0.05  # between two handshakes
+START_S = 180.0  # until the broker answers, on a machine that is busy
+STOP_S = 10  # a broker writes its log out
+LEASH_STOP_S = 2  # the supervisor is gone: everything is to be gone within 5 s
+BACKOFF_S = (0.5, 10.0)  # between two tries to start it again
+SETTLED_S = 30.0  # a broker that answered this long begins its failures anew
+ENGINE_S = 1.0  # between two tries to reach an engine that went away
+
+
+class _Ended(Exception):
+    """The end is wished while something else is waited for."""
+
+
+class Keeper:
+    """One broker of one run. `run` returns the exit status."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._run = orjson.loads((folder / "run.json").read_bytes())
+        self._kind: str = self._run["broker"]["kind"]
+        self._recipe = import_module(RECIPES[self._kind])
+        self._journal = Journal(folder / "keeper.jsonl", "keeper")
+        self._wake, self._waker = os.pipe()
+        self._stop_wished = self._leash_lost = False
+        self._ended = threading.Event()
+        self._engine: Engine | None = None
+        self._container: Container | None = None
+        self._watch: _Watch | None = None
+        self._answered = 0.0  # when it last began to answer
+        self._failures = 0
+
+    def run(self) -> int:
+        self._listen()
+        try:
+            return self._keep()
+        finally:
+            self._journal.close()
+            self._ended.set()
+
+    def _keep(self) -> int:
+        try:
+            self._begin()
+        except _Ended:
+            return self._end()
+        except EdaError as wrong:
+            self._fail(wrong)
+            return wrong.exit_code
+        while not self._end_wished():
+            self._pause(None)
+            if self._watch is not None and self._watch.over:
+                self._bring_back()
+        return self._end()
+
+    # --- the start
+
+    def _begin(self) -> None:
+        """Bring the broker up and say where it is. Raises Unreachable, NotReady; then nothing new is left behind."""
+        self._tell_starting("reaching the container engine")
+        self._engine = Engine.connect()
+        spec = self._spec()
+        found = self._engine.find(spec.run_id, spec.role)
+        self._container = self._adopt(found, spec) if found else None
+        created = self._container is None
+        if self._container is None:
+            self._tell_starting(f"starting {spec.image}")
+            had_data = bool(self._engine.list_labelled(spec.run_id)["volumes"])
+            self._container = self._engine.create(spec)
+        try:
+            self._await_answer()
+        except EdaError:
+            if created:
+                self._engine.remove(self._container)
+                if not had_data:
+                    self._engine.sweep(spec.run_id, volumes=True)
+            raise
+        self._tell_ready()
+        self._report("ready")
+
+    def _spec(self) -> Spec:
+        wish = self._run["broker"]
+        image = wish.get("image") or os.environ.get(f"EDA_{self._kind.upper()}_IMAGE") or CHANNELS[self._kind].image
+        spec: Spec = self._recipe.spec(self._run["name"], self._run["id"], image, wish.get("port"))
+        return spec
+
+    def _adopt(self, found: Container, spec: Spec) -> Container | None:
+        """The container that is there, running; None where it cannot be used any more and was removed."""
+        assert self._engine is not None
+        if found.image == spec.image and found.port is not None and spec.port in (None, found.port):
+            try:
+                if found.state != "running":
+                    self._tell_starting(f"starting the container {found.name} again")
+                    self._engine.start(found)
+                return found
+            except PortTaken:
+                if spec.port is not None:
+                    raise
+        self._engine.remove(found)
+        return None
+
+    def _await_answer(self) -> None:
+        """Until the broker speaks its protocol. Raises ContainerDied, NotReady, _Ended."""
+        assert self._engine is not None and self._container is not None
+        container = self._container
+        self._tell_starting(f"waiting for {container.image} to answer on port {container.port}")
+        self._watch = _Watch(container, self._waker)
+        import_module(CHANNELS[self._kind].load.partition(":")[0])  # takes a while, and now there is time
+        deadline = time.monotonic() + START_S
+        while not self._recipe.answers(container.port):
+            if self._watch.over:
+                raise self._engine.died(self._engine.look(container.id) or container)
+            if time.monotonic() > deadline:
+                raise NotReady(f"the broker in {container.name} did not answer in {START_S:g} s",
+                               "\n".join(self._engine.last_log(container)), f"its log: docker logs {container.name}")
+            self._pause(PROBE_S)
+        self._answered = time.monotonic()
+
+    # --- afterwards
+
+    def _bring_back(self) -> None:
+        """The container ended, or the engine went away: the broker comes back at the same address."""
+        if time.monotonic() - self._answered > SETTLED_S:
+            self._failures = 0
+        told = ""
+        while not self._end_wished():
+            try:
+                self._start_again()
+                self._tell_ready()
+                return
+            except _Ended:
+                return
+            except EdaError as wrong:
+                self._failures += 1
+                if str(wrong) != told:
+                    told = str(wrong)
+                    self._journal.tell("waiting", text=f"{wrong.what}: {wrong.why}")
+                    log(told)
+            self._pause_unless_ended(self._backoff())
+
+    def _start_again(self) -> None:
+        assert self._container is not None
+        if self._engine is not None and self._watch is not None and self._watch.lost_engine:
+            self._engine.close()
+            self._engine = None
+        if self._engine is None:
+            self._engine = Engine.connect()
+        seen = self._engine.look(self._container.id)
+        if seen is not None and seen.running:
+            self._watch = _Watch(seen, self._waker)
+            return
+        self._failures += 1
+        pause = self._backoff() if self._failures > 1 else 0.0
+        reason = "its container is gone" if seen is None else \
+            "it ran out of memory" if seen.out_of_memory else f"its container ended with status {seen.exit_code}"
+        self._journal.tell("crashed", reason=f"the broker is down: {reason}", again_in_s=pause,
+                           log=self._engine.last_log(seen) if seen else [])
+        self._pause_unless_ended(pause)
+        if seen is not None:
+            self._engine.start(seen)
+        else:
+            spec = self._spec()
+            self._container = self._engine.create(_on_port(spec, self._container.port))
+        self._await_answer()
+
+    def _backoff(self) -> float:
+        first, longest = BACKOFF_S
+        return min(longest, first * 2.0 ** min(self._failures - 1, 8))
+
+    # --- the end
+
+    def _end(self) -> int:
+        """Stop the container; on a wished stop remove it, its data stay."""
+        try:
+            if self._container is not None and self._engine is not None:
+                self._engine.stop(self._container, LEASH_STOP_S if self._leash_lost else STOP_S)
+                if not self._leash_lost:
+                    self._engine.remove(self._container)
+                    self._engine.leave_network(self._container.name)
+        except Unreachable as wrong:
+            log(f"could not stop the broker's container: {wrong}")
+            self._journal.tell("failed", **_told(wrong))
+            return wrong.exit_code
+        self._journal.tell("stopped")
+        return 0
+
+    def _fail(self, wrong: EdaError) -> None:
+        log(str(wrong))
+        self._journal.tell("failed", **_told(wrong))
+        self._report("failed", **_told(wrong))
+
+    # --- telling
+
+    def _tell_starting(self, text: str) -> None:
+        self._journal.tell("starting", text=text)
+
+    def _tell_ready(self) -> None:
+        assert self._container is not None and self._container.port is not None
+        address = {**self._recipe.address(self._container.name, self._container.port),
+                   "ours": True, "run": self._run["name"]}
+        address["version"] = _version(address)
+        new = self._folder / "channel.json.new"
+        new.write_bytes(orjson.dumps(address))
+        new.chmod(0o600)
+        new.rename(self._folder / "channel.json")
+        self._journal.tell("ready", address=address["bootstrap"], version=address["version"],
+                           image=self._container.image, port=self._container.port, container=self._container.name)
+
+    def _report(self, kind: str, **fields: Any) -> None:
+        """Tell the supervisor, on the socket that is also the leash."""
+        with suppress(OSError):  # nobody listens any more: the leash says so too
+            os.write(0, orjson.dumps({"report": kind, "process": "keeper", **fields}) + b"\n")
+
+    # --- waiting
+
+    def _listen(self) -> None:
+        log_libraries()
+        os.set_blocking(self._waker, False)
+        os.set_blocking(self._wake, False)
+        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, self._on_term)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        leash.hold(self._on_leash)
+
+    def _on_term(self, *_: object) -> None:
+        self._stop_wished = True
+
+    def _on_leash(self) -> None:
+        """In the leash's own thread, which ends this process a moment after this returns."""
+        self._leash_lost = True
+        os.write(self._waker, b"\0")
+        self._ended.wait(LEASH_STOP_S + 0.5)
+
+    def _end_wished(self) -> bool:
+        return self._stop_wished or self._leash_lost
+
+    def _pause(self, seconds: float | None) -> None:
+        """Wait so long, or until something happens. Raises _Ended where a bounded wait meets the end."""
+        if self._pause_unless_ended(seconds) and seconds is not None:
+            raise _Ended
+
+    def _pause_unless_ended(self, seconds: float | None) -> bool:
+        """Wait so long, or until something happens; whether the end is wished."""
+        if not self._end_wished():
+            select.select([self._wake], [], [], seconds)
+            with suppress(BlockingIOError):
+                os.read(self._wake, 4096)
+        return self._end_wished()
+
+
+class _Watch:
+    """Waits for the end of a container, on a connection of its own, and wakes the keeper then."""
+
+    def __init__(self, container: Container, waker: int) -> None:
+        self.over = False
+        self.lost_engine = False
+        self._container = container
+        self._waker = waker
+        threading.Thread(target=self._wait, name="watch", daemon=True).start()
+
+    def _wait(self) -> None:
+        try:
+            engine = Engine.connect()
+            engine.wait(self._container)
+        except Unreachable:
+            self.lost_engine = True
+        self.over = True
+        os.write(self._waker, b"\0")
+
+
+def _on_port(spec: Spec, port: int | None) -> Spec:
+    """The same container at the address that clients know."""
+    from dataclasses import replace
+
+    return replace(spec, port=port)
+
+
+def _told(wrong: EdaError) -> dict[str, Any]:
+    return {"what": wrong.what, "why": wrong.why, "hint": wrong.hint, "exit_code": wrong.exit_code}
+
+
+def _version(address: dict[str, Any]) -> str:
+    """What answers there, for the header of `up`; not worth a failure."""
+    try:
+        channel = connect(address)
+        try:
+            return channel.version()
+        finally:
+            channel.close()
+    except ChannelError as wrong:
+        log(f"could not ask for the version: {wrong}")
+        return str(address["channel"])
