@@ -11,6 +11,8 @@ from eda_cli.sketch.flow import ANY, Flow, endless, flow, published
 from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
 
+_MOST_OTHERS = 50  # topics that a lonely one is compared with
+
 
 def lint(resolved: Resolved, places: Places) -> list[Problem]:
     """What looks unintended, as warnings."""
@@ -25,7 +27,8 @@ def demands(resolved: Resolved, can: frozenset[str], broker: str, places: Places
     """
     return [Problem(*places.value(("consumers", one.name, "from")),
                     f"consumer '{one.name}' is to begin with the earliest event",
-                    f"{broker} cannot replay what was published before", "write from: latest, or take another broker")
+                    f"{broker} cannot replay what was published before",
+                    "write from: latest, or take another broker")
             for one in resolved.consumers.values() if one.start == "earliest" and "REPLAY" not in can]
 
 
@@ -47,23 +50,24 @@ def subscribers(resolved: Resolved) -> Iterator[tuple[str, Path]]:
 
 def _topics(resolved: Resolved, places: Places) -> Iterator[Problem]:
     published_to, heard = dict(publishers(resolved)), dict(subscribers(resolved))
+    only_published = sorted(published_to.keys() - heard.keys())
+    only_heard = sorted(heard.keys() - published_to.keys())
     for topic in resolved.topics:
         at: Path = ("topics", topic)
-        if places.exact(at):
-            place = places.key(at)
-        else:
-            place = places.value(published_to.get(topic) or heard[topic])
+        used = published_to.get(topic) or heard.get(topic) or at
+        place = places.key(at) if places.exact(at) else places.value(used)
         if topic not in published_to and topic not in heard:
             yield Problem(*place, f"nobody publishes or subscribes to the topic '{topic}'")
         elif topic not in published_to:
-            yield _alone(topic, place, "publishes", list(set(published_to) - set(heard)))
+            yield _alone(topic, place, "publishes", only_published)
         elif topic not in heard:
-            yield _alone(topic, place, "subscribes", list(set(heard) - set(published_to)))
+            yield _alone(topic, place, "subscribes", only_heard)
 
 
 def _alone(topic: str, place: tuple[int, int], does: str, others: list[str]) -> Problem:
-    guess = words.slip(topic, sorted(others))
-    return Problem(*place, f"nobody {does} to the topic '{topic}'", hint=f"is '{guess}' the same?" if guess else "")
+    guess = words.slip(topic, others) if len(others) <= _MOST_OTHERS else None
+    return Problem(*place, f"nobody {does} to the topic '{topic}'",
+                   hint=f"is '{guess}' the same?" if guess else "")
 
 
 def _reach(resolved: Resolved, places: Places) -> Iterator[Problem]:
@@ -120,18 +124,17 @@ def _circles(resolved: Resolved, places: Places) -> Iterator[Problem]:
     told: set[frozenset[str]] = set()
     for circle in endless(resolved, seen):
         inside = set(circle)
-        by = {(name, index) for state in circle for follow, name, index in seen.steps[state] if follow in inside
-              and not resolved.consumers[name].rules[index].when}
+        by = {(name, index) for state in circle for follow, name, index in seen.steps[state]
+              if follow in inside and not resolved.consumers[name].rules[index].when}
         names = sorted({name for name, _ in by})
         if frozenset(names) in told:
             continue
         told.add(frozenset(names))
         who = f"consumer '{names[0]}' feeds itself" if len(names) == 1 else \
             "consumers " + " and ".join(f"'{name}'" for name in names) + " feed each other"
-        name, index = max(by, key=lambda rule: places.value(("consumers", rule[0], "publishes", rule[1], "to")))
+        at = max(places.value(("consumers", name, "publishes", index, "to")) for name, index in by)
         topics = " and ".join(sorted({f"'{topic}'" for topic, _ in circle}))
-        yield Problem(*places.value(("consumers", name, "publishes", index, "to")), f"{who} without end",
-                      f"each event in {topics} leads to another one there",
+        yield Problem(*at, f"{who} without end", f"each event in {topics} leads to another one there",
                       "let a rule say when: or accepts:, or publish to another topic")
 
 

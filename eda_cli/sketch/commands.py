@@ -1,44 +1,47 @@
-"""Event types that tell somebody what to do, where an event says what happened. Knows English verbs, no sketch."""
+"""Event types that tell somebody what to do; an event says what happened. Knows English verbs, no sketch."""
 
 from __future__ import annotations
 
 import re
 
-# Verb: what happened when it was done. Words that are as often nouns (order, book, ship, stock, request, report) are
-# not here: `orderPlaced`, `bookLent` and `stockLow` are events, and a missed command does less harm than a false one.
+# Verb: what happened when it was done. Words that are as often nouns (order, book, ship, stock, request, report)
+# are not here: `orderPlaced`, `bookLent`, `stockLow` are events, and a missed command does less harm than a false one.
 _DONE = {
-    "accept": "accepted", "activate": "activated", "add": "added", "allocate": "allocated", "apply": "applied",
-    "approve": "approved", "archive": "archived", "assign": "assigned", "authorize": "authorized",
-    "begin": "begun", "build": "built", "buy": "bought", "calculate": "calculated", "cancel": "cancelled",
-    "capture": "captured", "change": "changed", "charge": "charged", "check": "checked", "close": "closed",
-    "collect": "collected", "complete": "completed", "compute": "computed", "confirm": "confirmed",
-    "convert": "converted", "create": "created", "deactivate": "deactivated", "delete": "deleted",
-    "deliver": "delivered", "deny": "denied", "deploy": "deployed", "destroy": "destroyed", "disable": "disabled",
-    "dispatch": "dispatched", "do": "done", "download": "downloaded", "enable": "enabled", "execute": "executed",
-    "expire": "expired", "fetch": "fetched", "finish": "finished", "fulfill": "fulfilled", "generate": "generated",
-    "get": "read", "give": "given", "grant": "granted", "handle": "handled", "initialize": "initialized",
-    "insert": "inserted", "install": "installed", "invite": "invited", "issue": "issued", "load": "loaded",
-    "make": "made", "modify": "modified", "move": "moved", "notify": "notified", "open": "opened", "pay": "paid",
-    "perform": "performed", "prepare": "prepared", "process": "processed", "publish": "published", "put": "put",
+    "accept": "accepted", "activate": "activated", "add": "added", "allocate": "allocated",
+    "apply": "applied", "approve": "approved", "archive": "archived", "assign": "assigned",
+    "authorize": "authorized", "begin": "begun", "build": "built", "buy": "bought",
+    "calculate": "calculated", "cancel": "cancelled", "capture": "captured", "change": "changed",
+    "charge": "charged", "check": "checked", "close": "closed", "collect": "collected",
+    "complete": "completed", "compute": "computed", "confirm": "confirmed", "convert": "converted",
+    "create": "created", "deactivate": "deactivated", "delete": "deleted", "deliver": "delivered",
+    "deny": "denied", "deploy": "deployed", "destroy": "destroyed", "disable": "disabled",
+    "dispatch": "dispatched", "do": "done", "download": "downloaded", "enable": "enabled",
+    "execute": "executed", "expire": "expired", "fetch": "fetched", "finish": "finished",
+    "fulfill": "fulfilled", "generate": "generated", "get": "read", "give": "given", "grant": "granted",
+    "handle": "handled", "initialize": "initialized", "insert": "inserted", "install": "installed",
+    "invite": "invited", "issue": "issued", "load": "loaded", "make": "made", "modify": "modified",
+    "move": "moved", "notify": "notified", "open": "opened", "pay": "paid", "perform": "performed",
+    "prepare": "prepared", "process": "processed", "publish": "published", "put": "put",
     "recalculate": "recalculated", "refund": "refunded", "register": "registered", "reject": "rejected",
-    "remove": "removed", "rename": "renamed", "replace": "replaced", "reserve": "reserved", "reset": "reset",
-    "resolve": "resolved", "restart": "restarted", "restore": "restored", "retrieve": "retrieved",
-    "retry": "retried", "revoke": "revoked", "run": "run", "save": "saved", "schedule": "scheduled",
-    "sell": "sold", "send": "sent", "set": "set", "start": "started", "stop": "stopped", "store": "stored",
-    "submit": "submitted", "subscribe": "subscribed", "sync": "synced", "synchronize": "synchronized",
-    "terminate": "terminated", "transfer": "transferred", "trigger": "triggered", "unsubscribe": "unsubscribed",
-    "update": "updated", "upload": "uploaded", "validate": "validated", "verify": "verified",
-    "withdraw": "withdrawn", "write": "written",
+    "remove": "removed", "rename": "renamed", "replace": "replaced", "reserve": "reserved",
+    "reset": "reset", "resolve": "resolved", "restart": "restarted", "restore": "restored",
+    "retrieve": "retrieved", "retry": "retried", "revoke": "revoked", "run": "run", "save": "saved",
+    "schedule": "scheduled", "sell": "sold", "send": "sent", "set": "set", "start": "started",
+    "stop": "stopped", "store": "stored", "submit": "submitted", "subscribe": "subscribed",
+    "sync": "synced", "synchronize": "synchronized", "terminate": "terminated", "transfer": "transferred",
+    "trigger": "triggered", "unsubscribe": "unsubscribed", "update": "updated", "upload": "uploaded",
+    "validate": "validated", "verify": "verified", "withdraw": "withdrawn", "write": "written",
 }
-# Later words that make it something that happened, or a state: `setCompleted`, `updateAvailable`, `checkoutDone`.
+# Later words that make it something that happened, or a state: `setCompleted`, `updateAvailable`.
 _HAPPENED = {
-    *_DONE.values(), "lent", "lost", "won", "begun", "broken", "caught", "come", "cut", "drawn", "fallen", "found", "gone",
-    "grown", "held", "hit", "kept", "known", "left", "met", "seen", "shown", "shut", "spent", "stolen", "taken", "told",
-    "thrown", "understood", "low", "high", "full", "empty", "ready", "available", "unavailable", "overdue", "late",
-    "due", "ok", "failed", "failure", "success", "successful", "pending", "possible", "impossible", "invalid", "valid",
-    "timeout", "exceeded", "missing", "online", "offline", "up", "down", "over", "again", "back",
+    *_DONE.values(), "lent", "lost", "won", "broken", "caught", "come", "cut", "drawn", "fallen", "found",
+    "gone", "grown", "held", "hit", "kept", "known", "left", "met", "seen", "shown", "shut", "spent",
+    "stolen", "taken", "told", "thrown", "understood", "low", "high", "full", "empty", "ready",
+    "available", "unavailable", "overdue", "late", "due", "ok", "failed", "failure", "success",
+    "successful", "pending", "possible", "impossible", "invalid", "valid", "timeout", "exceeded",
+    "missing", "online", "offline", "up", "down", "over", "again", "back",
 }
-_NOUN_ENDINGS = {"time", "date", "point", "list", "id", "number", "result", "results", "event", "count", "rate", "state"}
+_NOUN_ENDINGS = {"time", "date", "point", "list", "id", "number", "result", "results", "count", "rate", "state"}
 
 
 def event_for(name: str) -> str | None:

@@ -1,6 +1,6 @@
-"""From nodes to plain data by the core rules of YAML 1.2, with the place of everything. Knows no key of a sketch.
+"""From nodes to plain data by the core rules of YAML 1.2, with the place of everything. Knows no key.
 
-Three deviations, as DESIGN wants them: a leading zero is text, a key is its source text, `<<` merges as in compose.
+Three deviations: a leading zero is text, a key is its source text, `<<` merges as in compose.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from eda_cli.errors import Problem
 from eda_cli.sketch import environment, torn
-from eda_cli.sketch.nodes import Node
+from eda_cli.sketch.nodes import MAX_CHARACTERS, Node
 from eda_cli.sketch.places import Places, Spot
 from eda_cli.sketch.text import shorten
 
@@ -37,6 +37,12 @@ class Data:
     value: Any
     places: Places
     problems: list[Problem] = field(default_factory=list)
+
+
+class Varied(str):
+    """Quoted text with a variable: a number or a flag, too, where one is wanted (`{count: "${COUNT}"}`)."""
+
+    __slots__ = ()
 
 
 class NoNumber(ValueError):
@@ -65,7 +71,7 @@ def core(text: str) -> Any:
 
 
 def construct(root: Node | None, text: str, environ: Mapping[str, str]) -> Data:
-    """The data of a tree of nodes. Every problem of it is told, and what is wrong is marked so in the places."""
+    """The data of a tree of nodes. Every problem is told, and what is wrong is marked so in the places."""
     if root is None:
         return Data(None, Places(Spot((1, 1))))
     builder = _Builder(text, environ)
@@ -79,6 +85,7 @@ class _Builder:
         self.environ = environ
         self.problems: list[Problem] = []
         self.taken: dict[str, str] = {}
+        self.room = MAX_CHARACTERS  # for what the environment gives
         self.built: dict[int, tuple[Any, Spot]] = {}  # by node: an alias is built once and shared
 
     def tell(self, node: Node, what: str, why: str = "", hint: str = "") -> None:
@@ -99,7 +106,8 @@ class _Builder:
         if node.tag is None or _TAGS.get(node.tag) == node.kind:
             return False
         shown = self.text[node.start:node.end].split(maxsplit=1)[0][:40]
-        self.tell(node, f"'{shown}' is a YAML tag, and a sketch has none", hint="leave it out, or quote it if it is text")
+        self.tell(node, f"'{shown}' is a YAML tag, and a sketch has none",
+                  hint="leave it out, or quote it if it is text")
         return True
 
     def of_scalar(self, node: Node) -> tuple[Any, Spot]:
@@ -107,7 +115,8 @@ class _Builder:
         text = node.text
         if "${" in text:
             try:
-                expanded = environment.expand(text, self.environ)
+                expanded = environment.expand(text, self.environ, self.room)
+                self.room -= len(expanded.text)
             except environment.NoValue as error:
                 self.tell(node, error.what, hint=error.hint)
                 spot.written, spot.wrong = text, True
@@ -116,12 +125,13 @@ class _Builder:
             self.taken.update(expanded.taken)
             text = expanded.text
         if not node.plain or node.tag is not None or (spot.written and not text):
-            return text, spot
+            return (Varied(text) if spot.written else text), spot
         try:
             return core(text), spot
         except NoNumber:
             shown = spot.written or (text if len(text) <= 40 else text[:40] + "…")
-            why = "JSON has no such number" if "." in text or "e" in text.lower() else "it needs more than 64 bits"
+            whole = _WHOLE.match(text) is not None
+            why = "it needs more than 64 bits" if whole else "JSON has no such number"
             self.tell(node, f"'{shown}' is no number that an event can carry", why, "quote it if it is text")
             spot.wrong = True
             return 0, spot
@@ -142,14 +152,14 @@ class _Builder:
         merge: Node | None = None
         for key, item in node.pairs:
             if key.kind != "scalar":
-                self.tell(key, f"a {key.kind} cannot be a key", hint="a key is text; quote it if it is meant as text")
+                self.tell(key, f"a {key.kind} cannot be a key", hint="quote it if it is meant as text")
                 continue
             value, inside = self.build(item)
             if key.plain and key.text == "<<":
                 if merge is not None:
                     self.duplicate(key, merge.line)
                 merge = key
-                merged += self.merges(item, value, inside)
+                merged += self.merges(key, value, inside)
                 continue
             if key.text in values:
                 first = spot.inside[key.text].key
@@ -165,14 +175,14 @@ class _Builder:
         return values, spot
 
     def duplicate(self, key: Node, first: int) -> None:
-        self.tell(key, f"the key '{shorten(key.text)}' stands here a second time", f"the first one is in line {first}",
-                  "keep one of them")
+        self.tell(key, f"the key '{shorten(key.text)}' stands here a second time",
+                  f"the first one is in line {first}", "keep one of them")
 
-    def merges(self, node: Node, value: Any, spot: Spot) -> list[tuple[Any, Spot]]:
+    def merges(self, key: Node, value: Any, spot: Spot) -> list[tuple[Any, Spot]]:
         """The maps that `<<` names, the first one winning."""
         if isinstance(value, dict):
             return [(value, spot)]
         if isinstance(value, list) and all(isinstance(one, dict) for one in value):
             return [(one, spot.inside[index]) for index, one in enumerate(value)]
-        self.tell(node, "'<<' merges a map, or a list of maps", hint="write <<: *anchor")
+        self.tell(key, "'<<' merges a map, or a list of maps", hint="write <<: *anchor")
         return []

@@ -8,8 +8,9 @@ from typing import Any
 
 from eda_cli.sketch import model, resolved
 
-RATE = 1.0
+RATE = 1.0  # events per second
 BODY: dict[str, Any] = {"id": "uuid()", "number": "seq(1)"}
+_SINGULAR = (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("s", ""))
 
 
 def fill(sketch: model.Sketch, name: str) -> resolved.Resolved:
@@ -18,7 +19,8 @@ def fill(sketch: model.Sketch, name: str) -> resolved.Resolved:
     for used in used_topics(sketch):
         topics.setdefault(used, resolved.Topic(used))
     return resolved.Resolved(
-        name=sketch.name or name, broker=_broker(sketch.broker), seed=sketch.seed, topics=topics, events=sketch.events,
+        name=sketch.name or name, broker=_broker(sketch.broker), seed=sketch.seed, topics=topics,
+        events=sketch.events,
         generators={key: _generator(key, part, sketch) for key, part in sketch.generators.items()},
         consumers={key: _consumer(key, part, sketch) for key, part in sketch.consumers.items()},
     )
@@ -43,10 +45,10 @@ def event_type(generator: model.Generator, sketch: model.Sketch) -> str:
 
 
 def created(topic: str) -> str:
-    """An event type for a topic: `purchases` is `purchaseCreated`, `shop.order-cancelled` is `shopOrderCancelled`."""
+    """An event type for a topic: `purchaseCreated` for `purchases`, `orderCancelled` for `order-cancelled`."""
     words = [word for word in re.split(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])", topic) if word] or ["event"]
     last = words[-1]
-    for ending, single in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("s", "")):
+    for ending, single in _SINGULAR:
         if last.lower().endswith(ending):
             if len(last) > len(ending) + 1 and not last.lower().endswith(("ss", "us", "is")):
                 last = last[: -len(ending)] + single
@@ -58,7 +60,8 @@ def created(topic: str) -> str:
 
 
 def _topic(name: str, topic: model.Topic) -> resolved.Topic:
-    return resolved.Topic(name, topic.partitions, topic.key, topic.retention, topic.compacted, topic.config, topic.about)
+    return resolved.Topic(name, topic.partitions, topic.key, topic.retention, topic.compacted, topic.config,
+                          topic.about)
 
 
 def _broker(broker: model.Broker) -> dict[str, Any]:
@@ -75,17 +78,17 @@ def _generator(name: str, part: model.Generator, sketch: model.Sketch) -> resolv
         body = BODY if body is None else body
     rate = RATE if part.rate is None and part.every is None else part.rate
     return resolved.Generator(
-        name=name, publishes=part.publishes, event=event, body=body, key=part.key, headers=part.headers, rate=rate,
-        every=part.every, count=part.count, after_s=part.after, replicas=part.replicas, service=part.service or name,
-        about=part.about, external=part.external)
+        name=name, publishes=part.publishes, event=event, body=body, key=part.key, headers=part.headers,
+        rate=rate, every=part.every, count=part.count, after_s=part.after, replicas=part.replicas,
+        service=part.service or name, about=part.about, external=part.external)
 
 
 def _consumer(name: str, part: model.Consumer, sketch: model.Sketch) -> resolved.Consumer:
     return resolved.Consumer(
         name=name, subscribes=tuple(part.subscribes), group=part.group or name, accepts=tuple(part.accepts),
         start=part.start, replicas=part.replicas, takes=part.takes,
-        rules=tuple(_rule(rule, sketch) for rule in part.publishes), service=part.service or name, about=part.about,
-        external=part.external)
+        rules=tuple(_rule(rule, sketch) for rule in part.publishes), service=part.service or name,
+        about=part.about, external=part.external)
 
 
 def _rule(rule: model.Rule, sketch: model.Sketch) -> resolved.Rule:

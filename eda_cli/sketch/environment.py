@@ -26,18 +26,18 @@ class Expanded(NamedTuple):
     taken: Mapping[str, str]
 
 
-def expand(text: str, environ: Mapping[str, str]) -> Expanded:
-    """Fill in the variables. Raises NoValue.
+def expand(text: str, environ: Mapping[str, str], most: int = 1_000_000) -> Expanded:
+    """Fill in the variables, with at most so many characters. Raises NoValue.
 
     An empty variable counts as unset where a default is given, as in a shell. `$${` is a literal `${`.
     """
     taken: dict[str, str] = {}
-    varies = False
+    varies, length = False, 0
 
     def value(found: re.Match[str]) -> str:
         if found.group() == "$${":
             return "${"
-        nonlocal varies
+        nonlocal varies, length
         varies = True
         name, default = found["name"], found["default"]
         if name is None:
@@ -46,6 +46,9 @@ def expand(text: str, environ: Mapping[str, str]) -> Expanded:
         set_to = environ.get(name)
         if set_to or (set_to is not None and default is None):
             taken[name] = set_to
+            length += len(set_to)
+            if length > most:
+                raise NoValue("the environment gives too much text", "make what the variables hold shorter")
             return set_to
         if default is None:
             raise NoValue(f"the environment variable {name} is not set",

@@ -17,8 +17,13 @@ from eda_cli.sketch.text import shorten
 def explain(error: ValidationError, places: Places) -> list[Problem]:
     """A problem for each error, but for those with a value of which a problem is told already."""
     problems: list[Problem] = []
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    unknown = [_path(one)[0] for one in details if one["type"] == "extra_forbidden"]
+    meant = {(*path[:-1], _meant(path)) for path in unknown}
+    for detail in details:
         path, on_key = _path(detail)
+        if detail["type"] == "missing" and path in meant:
+            continue  # the key is there, under another name: told once
         about_key = on_key or detail["type"] in ("missing", "extra_forbidden")
         if not places.wrong(path[:-1] if about_key else path):
             problems += _problems(detail, path, on_key, places)
@@ -44,12 +49,14 @@ def _problems(detail: ErrorDetails, path: Path, on_key: bool, places: Places) ->
         return [Problem(line, column, f"{words.subject(path)} is not valid here")]
     if on_key:
         name = shorten(str(path[-1]))
-        return [Problem(line, column, f"'{name}' is not {told['expected']}", told["why"], told["hint"])]
+        what = f"'{name}' cannot be used" if told["why"] else f"'{name}' is not {told['expected']}"
+        return [Problem(line, column, what, told["why"], told["hint"])]
     spot = places.spot(path)
     why = f"it is {words.given(detail['input'], spot.written)}"
     if told["why"] and not spot.written:
         why = told["why"]
-    return [Problem(line, column, f"{words.subject(path)} must be {told['expected']}", why, told["hint"])]
+    what = f"{words.subject(places.told(path))} must be {told['expected']}"
+    return [Problem(line, column, what, why, told["hint"])]
 
 
 def _missing(path: Path, places: Places) -> Problem:
@@ -57,7 +64,13 @@ def _missing(path: Path, places: Places) -> Problem:
     owner = path[:-1]
     field = next(f for n, f in _model(owner).model_fields.items() if (f.alias or n) == key)
     example = f", as in {key}: {field.examples[0]}" if field.examples else ""
-    return Problem(*places.key(owner), f"{words.subject(owner)} has no '{key}'", hint=f"add it{example}")
+    what = f"{words.subject(places.told(owner))} has no '{key}'"
+    return Problem(*places.key(owner), what, hint=f"add it{example}")
+
+
+def _meant(path: Path) -> str:
+    """The key that an unknown one was probably meant to be."""
+    return words.meant(str(path[-1]), model.keys_of(_model(path[:-1]))) or ""
 
 
 def _unknown(path: Path, places: Places) -> Problem:
@@ -65,16 +78,18 @@ def _unknown(path: Path, places: Places) -> Problem:
     kind = words.kind(owner)
     line, column = places.key(path)
     known = model.keys_of(_model(owner))
-    guess = words.meant(key, known)
-    later = next((word for word in (key, *words.SYNONYMS.get(key.lower(), ())) if word in words.LATER.get(kind, ())), None)
-    what = f"{words.subject(owner)} has no key '{shorten(key)}'"
+    guess = _meant(path)
+    later = words.later(key, kind)
+    what = f"{words.subject(places.told(owner))} has no key '{shorten(key)}'"
     if later:
-        return Problem(line, column, what, f"'{later}' {words.NOT_YET}", "leave it out")
+        name = "it" if later == key else f"'{later}'"
+        return Problem(line, column, what, f"{name} {words.NOT_YET}", "leave it out")
     if guess:
         return Problem(line, column, what, hint=f"did you mean '{guess}'?")
     elsewhere = [name for name, other in model.MODELS.items() if name != kind and key in model.keys_of(other)]
     if elsewhere:
-        return Problem(line, column, what, f"it is a key of a {' and a '.join(elsewhere)}", "move it there, or leave it out")
+        why = f"it is a key of a {' and a '.join(elsewhere)}"
+        return Problem(line, column, what, why, "move it there, or leave it out")
     hint = f"its keys are {', '.join(known)}" if known else "leave it out"
     return Problem(line, column, what, hint=hint)
 
@@ -88,8 +103,8 @@ def value_problems(path: Path, found: Sequence[Any], places: Places) -> list[Pro
             continue
         spot = places.spot(at)
         if spot.written:
-            problems.append(Problem(*spot.place, f"what '{shorten(spot.written)}' stands for cannot be used here",
-                                    "the environment gives it", "see what the variable holds"))
+            what = f"what '{shorten(spot.written)}' stands for cannot be used here"
+            problems.append(Problem(*spot.place, what, "the environment gives it", "see what it holds"))
         else:
             problems.append(Problem(*spot.place, one.what, one.why, one.hint))
     return problems

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from eda_cli.sketch.resolved import Consumer, Resolved, Rule
 
 ANY = ""  # an event type that only the event itself will tell
-_MOST_STATES = 20_000
+_MOST_STEPS = 100_000
 
 State = tuple[str, str]  # a topic, and the type of an event in it
 
@@ -20,7 +20,7 @@ class Flow:
     states: set[State] = field(default_factory=set)
     reached: set[str] = field(default_factory=set)  # consumers that an event can come to
     fired: set[tuple[str, int]] = field(default_factory=set)  # their rules that can follow, by number
-    steps: dict[State, list[tuple[State, str, int]]] = field(default_factory=dict)  # to which state, by whose rule
+    steps: dict[State, list[tuple[State, str, int]]] = field(default_factory=dict)  # where to, by whose rule
     known: bool = True
 
 
@@ -31,14 +31,12 @@ def flow(sketch: Resolved, seeds: Iterable[State]) -> Flow:
         for topic in consumer.subscribes:
             listeners.setdefault(topic, []).append(consumer)
     seen = Flow()
-    waiting = list(seeds)
+    waiting, steps = list(seeds), 0
     while waiting:
         state = waiting.pop()
         if state in seen.states:
             continue
         seen.states.add(state)
-        if len(seen.states) > _MOST_STATES:
-            return Flow(known=False)
         topic, event = state
         for consumer in listeners.get(topic, ()):
             for heard in _common(event, consumer.accepts):
@@ -49,6 +47,9 @@ def flow(sketch: Resolved, seeds: Iterable[State]) -> Flow:
                         seen.fired.add((consumer.name, index))
                         seen.steps.setdefault(state, []).append((follows, consumer.name, index))
                         waiting.append(follows)
+                steps += len(consumer.rules) + 1
+                if steps > _MOST_STEPS:
+                    return Flow(known=False)
     return seen
 
 
@@ -62,7 +63,8 @@ def endless(sketch: Resolved, seen: Flow) -> list[list[State]]:
     """The circles in which one event leads to the next without any condition: the states of each."""
     steps = {state: [to for to, name, index in follows if not sketch.consumers[name].rules[index].when]
              for state, follows in seen.steps.items()}
-    return [circle for circle in _components(steps) if len(circle) > 1 or circle[0] in steps.get(circle[0], ())]
+    return [circle for circle in _components(steps)
+            if len(circle) > 1 or circle[0] in steps.get(circle[0], ())]
 
 
 def _common(event: str, accepts: tuple[str, ...]) -> tuple[str, ...]:

@@ -55,7 +55,7 @@ def _arrows(resolved: Resolved, ids: dict[str, str], topics: dict[str, str]) -> 
 
 
 def _label(*lines: str) -> str:
-    """A quoted label of one or more lines. Everything that Mermaid, Markdown or HTML might obey is written as a code."""
+    """A quoted label of some lines. What Mermaid, Markdown or HTML might obey is written as a code."""
     return '"' + "<br/>".join(map(_escape, filter(None, lines))) + '"'
 
 

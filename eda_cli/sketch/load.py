@@ -1,4 +1,4 @@
-"""A file becomes a sketch, or every problem of it at once. Knows the order of the steps, and does none itself."""
+"""A file becomes a sketch, or every problem of it at once. Knows the order of the steps, and does none."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from pydantic import ValidationError
 
 from eda_cli.errors import Problem, SketchError
@@ -24,7 +25,7 @@ _MOST_MENDED = 20  # times that the text is parsed again
 
 @dataclass(frozen=True)
 class Loaded:
-    """A sketch that is well: `text` as it was read, `resolved` in its full form, and what looks unintended."""
+    """A sketch that is well: `text` as it was read, `resolved` in full form, and what looks unintended."""
 
     path: Path
     text: str
@@ -70,7 +71,8 @@ def name_of(path: Path) -> str:
 
 def in_order(problems: Sequence[Problem], places: Places = NOWHERE) -> list[Problem]:
     """Each problem once, in the order of the file, and none with a value that came from the environment."""
-    masked = (Problem(one.line, one.column, *map(places.masked, (one.what, one.why, one.hint))) for one in problems)
+    masked = (Problem(one.line, one.column, *map(places.masked, (one.what, one.why, one.hint)))
+              for one in problems)
     return sorted(dict.fromkeys(masked), key=lambda problem: (problem.line, problem.column))
 
 
@@ -83,9 +85,9 @@ def _tree(source: str, file: str) -> nodes.Tree:
         try:
             tree = nodes.compose(readable, passed)
         except nodes.Unreadable as error:
-            if error.problem or not error.error:
-                raise SketchError(file, in_order([*problems, *([error.problem] if error.problem else [])])) from None
-            found = misread(error.error, readable)
+            raise SketchError(file, in_order([*problems, error.problem])) from None
+        except yaml.MarkedYAMLError as error:
+            found = misread(error, readable)
             problems.append(found.problem)
             mended = found.without(readable)
             if mended is None or len(problems) > _MOST_MENDED:

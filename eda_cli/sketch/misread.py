@@ -1,7 +1,7 @@
-"""What the YAML parser refuses, said so that one knows what to do. Knows the parser's words, no key of a sketch.
+"""What the YAML parser refuses, said so that one knows what to do. Knows the parser's words, no key.
 
-A value that only lacks quotes is told, and replaced by a placeholder of the same length, so that the rest of the
-file is read too and every problem comes at once.
+A value that only lacks quotes is told, and replaced by a placeholder of the same length, so that the rest of
+the file is read too and every problem comes at once.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ _KEY = r"(?:[\w$./-]+|\"[^\"\n]*\"|'[^'\n]*')"
 _LINE = re.compile(rf"(?P<lead>[ \t]*(?:-[ \t]+)*)(?:(?P<key>{_KEY}):[ \t]+)?(?P<value>[^\n\r]*)")
 _COMMENT = re.compile(r"[ \t]+#[^\n\r]*|[ \t]+\Z")
 _TEMPLATE = re.compile(r"(?:^|[:,\[-])[ \t]*(?P<open>\{\{)", re.MULTILINE)
+_LONGEST_KEY = 1024  # characters, by YAML 1.2 section 7.4.2
+_NEAR = 5000  # characters before an error that are looked at
 _OPENING, _CLOSING = "([{", ")]}"
 
 
@@ -56,7 +58,8 @@ class _Reader:
 
     def misread(self) -> Misread:
         if "cannot start any token" in self.said and self.here == "\t":
-            return self.told(self.at, "a tab stands here", "YAML indents with spaces only", "replace it by spaces")
+            return self.told(self.at, "a tab stands here", "YAML indents with spaces only",
+                             "replace it by spaces")
         for read in (self.template, self.forbidden, self.colon, self.quote, self.flow, self.block, self.key):
             found = read()
             if found:
@@ -77,17 +80,22 @@ class _Reader:
         signs = {"cannot start any token": self.at, "node content": self.at, "block scalar": self.opened,
                  "anchor": self.opened, "alias": self.opened, "a tag": self.opened, "undefined tag": self.at,
                  "mapping keys are not allowed": self.at, "directive": self.opened}
-        start = next((where for words, where in signs.items() if words in f"{self.context} {self.said}"), None)
+        said = f"{self.context} {self.said}"
+        start = next((where for words, where in signs.items() if words in said), None)
         sign = self.text[start:start + 1] if start is not None else ""
         if start is None or not sign or sign.isspace():
             return None
         if sign in ",]}":
-            return self.told(start, f"'{sign}' stands where a value should begin", "", "add the value, or remove it")
+            return self.told(start, f"'{sign}' stands where a value should begin", "",
+                             "add the value, or remove it")
         return self.torn(start, f"a value cannot begin with '{sign}'", "needs quotes")
 
     def colon(self) -> Misread | None:
         if "mapping values are not allowed" not in self.said:
             return None
+        if self.at - self.line_start > _LONGEST_KEY:
+            return self.told(self.line_start, f"a key is longer than {_LONGEST_KEY:,} characters", "",
+                             "if it is text, quote it")
         found = _LINE.match(self.line)
         start = self.line_start + (found.start("value") if found else 0)
         if found and found["key"] and start < self.at:
@@ -96,8 +104,9 @@ class _Reader:
             above = self.line_above()
             if above is not None and not re.search(r":(?:[ \t]|\Z)", self.line_at(above)):
                 return self.no_key(above)
-            return self.told(self.line_start + len(found["lead"]), "this line is indented deeper than the one above",
-                             "that one has a value already", "align it with the line above")
+            return self.told(self.line_start + len(found["lead"]),
+                             "this line is indented deeper than the one above", "that one has a value already",
+                             "align it with the line above")
         above = self.line_above()
         if above is not None and not re.search(r":(?:[ \t]|\Z)", self.line_at(above)):
             return self.no_key(above)
@@ -138,7 +147,8 @@ class _Reader:
             return self.told(self.at, "a list cannot begin here", "its '-' stands behind a key",
                              "put it on a line of its own, or write [a, b]; quote it if it is text")
         if "document start" in self.said:
-            return self.told(self.at, "the sketch ends before this", "", "remove it, or indent it as the rest")
+            return self.told(self.at, "the sketch ends before this", "",
+                             "remove it, or indent it as the rest")
         if "block" not in self.context:
             return None
         before = self.line[:self.at - self.line_start]
@@ -149,7 +159,8 @@ class _Reader:
             return self.told(self.at, "this line is not indented as those above", "",
                              "align it with the keys that it belongs to")
         if self.here in _CLOSING and self.here:
-            return self.told(self.at, f"this '{self.here}' closes nothing", "", "remove it, or quote the value")
+            return self.told(self.at, f"this '{self.here}' closes nothing", "",
+                             "remove it, or quote the value")
         found = _LINE.match(self.line)
         if found and self.line_start + found.start("value") < self.at:
             closing = "quote" if found["value"][0] in "\"'" else "bracket"
@@ -173,7 +184,7 @@ class _Reader:
         """The value that begins at `start` lacks quotes."""
         end = self.value_end(start)
         piece = self.text[start:end]
-        if not self.text[self.start_of_line(start):start].strip():  # the line begins with it: a key, if anything
+        if not self.text[self.start_of_line(start):start].strip():  # it begins the line: a key, if anything
             piece = piece.partition(":")[0]
             end = start
         problem = Problem(*place(self.text, start), f"'{shorten(piece)}' {how}", why, quoted(piece))
@@ -184,7 +195,9 @@ class _Reader:
         said = line.strip(" \t-")
         index = start + len(line) - len(line.lstrip(" \t-"))
         glued = re.match(r"([\w$.-]+):(\S.*)\Z", said)
-        hint = f"write a space after the colon, {shorten(glued[1])}: {shorten(glued[2])}" if glued else "add a ':' and a value"
+        hint = "add a ':' and a value"
+        if glued:
+            hint = f"write a space after the colon, {shorten(glued[1])}: {shorten(glued[2])}"
         return self.told(index, f"'{shorten(said)}' is no 'key: value'", "", hint)
 
     # ── looking ──
@@ -207,10 +220,18 @@ class _Reader:
         return None
 
     def in_flow(self, index: int) -> bool:
-        """Whether an open bracket stands before `index` on its line, outside of quotes."""
+        """Whether an open bracket stands before `index`."""
         found = _LINE.match(self.line_at(self.start_of_line(index)))
         value = self.start_of_line(index) + (found.start("value") if found else 0)
-        return value < index and self.text[value] in "[{" and not self.text.startswith("{{", value)
+        if value < index:
+            return self.text[value] in "[{" and not self.text.startswith("{{", value)
+        return self.open_before(self.start_of_line(index))
+
+    def open_before(self, index: int) -> bool:
+        """Whether more brackets are opened than closed in the lines before."""
+        near = self.text[self.start_of_line(max(0, index - _NEAR)):index]
+        bare = re.sub(r"(?m)\"[^\"\n]*\"|'[^'\n]*'|(?:^|[ \t])#.*$", "", near)
+        return sum(map(bare.count, "[{")) > sum(map(bare.count, "]}"))
 
     def value_end(self, start: int) -> int:
         """Where the value that begins at `start` was meant to end."""
@@ -244,7 +265,7 @@ class _Reader:
         return None
 
     def token_start(self, limit: int) -> int:
-        """Where the value around `limit` begins: behind the last ',', ': ' or bracket of its flow that no '(' holds."""
+        """Where the value around `limit` begins: behind the last ',', ': ' or bracket that no '(' holds."""
         begin = max(self.opened, self.start_of_line(limit))
         start, depth = begin, 0
         for index in range(begin, limit):

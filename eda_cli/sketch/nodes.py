@@ -16,23 +16,22 @@ from eda_cli.errors import Problem
 from eda_cli.sketch.text import shorten
 
 MAX_LEVELS = 100
-MAX_VALUES = 50_000
+MAX_VALUES = 20_000
 MAX_CHARACTERS = 2_000_000  # of all scalars, with every alias expanded
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Unreadable(Exception):  # noqa: N818 - the text is what is unreadable
-    """The text is no YAML that a sketch may be: the problem, or the parser's error where it was one."""
+class Unreadable(Exception):
+    """The text is no YAML that a sketch may be."""
 
-    def __init__(self, problem: Problem | None, error: yaml.MarkedYAMLError | None = None) -> None:
-        super().__init__()
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
         self.problem = problem
-        self.error = error
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """`pairs` of a map, `items` of a list, `text` of a scalar. `start` and `end` are indexes into the text."""
+    """`pairs` of a map, `items` of a list, `text` of a scalar. `start` and `end` are indexes into the file."""
 
     kind: str  # "map", "list" or "scalar"
     line: int
@@ -84,7 +83,8 @@ class _Composer:
                 raise Unreadable(_too_deep(self.open[-1].node))
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             done = self.open.pop()
-            done.node.end = event.end_mark.index
+            end: Any = event.end_mark
+            done.node.end = end.index
             self.attach(done.node)
         elif isinstance(event, yaml.AliasEvent):
             self.attach(self.alias(event))
@@ -95,14 +95,14 @@ class _Composer:
                                      "remove the '---', or put what follows into a file of its own"))
 
     def alias(self, event: yaml.AliasEvent) -> Node:
-        node = self.anchors.get(event.anchor)
-        name = shorten(event.anchor)
+        anchor = event.anchor or ""
+        node, name = self.anchors.get(anchor), shorten(anchor)
         if node is None:
             self.problems.append(_at(event, f"'*{name}' refers to an anchor that is not defined above",
                                      hint=f'quote it if it is text: "*{name}"'))
         elif any(one.node is node for one in self.open):
-            self.problems.append(_at(event, f"'*{name}' stands inside what it refers to", "it would never end",
-                                     "take it out"))
+            self.problems.append(_at(event, f"'*{name}' stands inside what it refers to",
+                                     "it would never end", "take it out"))
         else:
             return node
         return _node("scalar", event, text=f"*{name}", wrong=True)
@@ -126,32 +126,33 @@ class _Composer:
         if holder.levels + len(self.open) - 1 > MAX_LEVELS:
             raise Unreadable(_too_deep(holder))
         if holder.values > MAX_VALUES:
-            raise Unreadable(Problem(holder.line, holder.column, f"the sketch holds more than {MAX_VALUES:,} values",
-                                     "aliases count as often as they are used", "make it smaller"))
+            raise Unreadable(_too_much(holder, f"{MAX_VALUES:,} values"))
         if holder.characters > MAX_CHARACTERS:
-            raise Unreadable(Problem(holder.line, holder.column,
-                                     f"the sketch holds more than {MAX_CHARACTERS:,} characters",
-                                     "aliases count as often as they are used", "make it smaller"))
+            raise Unreadable(_too_much(holder, f"{MAX_CHARACTERS:,} characters"))
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The root is None where the text holds nothing; `problems` are those that did not keep it from being read."""
+    """The root is None where the text holds nothing; `problems` did not keep it from being read."""
 
     root: Node | None
     problems: list[Problem]
 
 
 def compose(text: str, passed: Collection[int] = ()) -> Tree:
-    """The tree of `text`; values that begin at the indexes `passed` are marked as wrong. Raises Unreadable."""
+    """The tree of `text`; values at the indexes `passed` are marked as wrong.
+
+    Raises Unreadable, or the parser's own MarkedYAMLError.
+    """
     composer = _Composer(passed)
     try:
         for event in yaml.parse(text, Loader=_PARSER):
             composer.take(event)
-    except yaml.MarkedYAMLError as error:
-        raise Unreadable(None, error) from None
+    except yaml.MarkedYAMLError:
+        raise
     except yaml.YAMLError:
-        raise Unreadable(Problem(0, 0, "the file cannot be read as YAML", hint="save it as UTF-8 text")) from None
+        problem = Problem(0, 0, "the file cannot be read as YAML", hint="save it as UTF-8 text")
+        raise Unreadable(problem) from None
     return Tree(composer.root, composer.problems)
 
 
@@ -162,8 +163,13 @@ def _node(kind: str, event: Any, **more: Any) -> Node:
 
 
 def _at(event: yaml.Event, what: str, why: str = "", hint: str = "") -> Problem:
-    mark = event.start_mark
+    mark: Any = event.start_mark
     return Problem(mark.line + 1, mark.column + 1, what, why, hint)
+
+
+def _too_much(node: Node, most: str) -> Problem:
+    return Problem(node.line, node.column, f"the sketch holds more than {most}",
+                   "aliases count as often as they are used", "make it smaller")
 
 
 def _too_deep(node: Node) -> Problem:

@@ -31,7 +31,7 @@ class Spot:
 
 
 class Places:
-    """All spots of a sketch. A path that the file does not spell out leads to the nearest thing that it does."""
+    """All spots of a sketch. A path that the file does not spell out leads to the nearest that it does."""
 
     def __init__(self, root: Spot, taken: Mapping[str, str] | None = None) -> None:
         self.root = root
@@ -59,6 +59,16 @@ class Places:
     def key(self, path: Path) -> Place:
         spot = self.spot(path)
         return spot.key or spot.place
+
+    def told(self, path: Path) -> Path:
+        """The path without the numbers that the file does not have: of one that stands without brackets."""
+        told: list[str | int] = []
+        spot = self.root
+        for step in path:
+            if not isinstance(step, int) or step in spot.inside:
+                told.append(step)
+            spot = spot.inside.get(step, spot)
+        return tuple(told)
 
     def masked(self, text: str) -> str:
         """The text without what came from the environment: its variable stands there instead."""

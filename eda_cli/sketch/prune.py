@@ -1,4 +1,4 @@
-"""A sketch without the parts that have problems, so that the rest can be looked at too. Knows no key of it."""
+"""A sketch without the parts that have problems, so that the rest can be looked at too. Knows no key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What does not fit together: names that lead nowhere, keys that exclude each other. Knows the model, no YAML."""
+"""What does not fit together: names that lead nowhere, keys that exclude each other. Knows no YAML."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from eda_cli.sketch.model import Consumer, Rule, Sketch
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.text import shorten
 
+_MOST_COMPARED = 20_000  # pairs of topic names; nobody writes as many by hand
+
 
 def references(sketch: Sketch, places: Places, whole: bool = True) -> list[Problem]:
-    """Every problem between the parts of a sketch; `whole` is False where parts with problems were left out."""
-    found = [*_names(sketch, places), *_clocks(sketch, places), *_broker(sketch, places), *_groups(sketch, places),
-             *_topics(sketch, places), *_events(sketch, places), *_bodies(sketch, places)]
+    """Every problem between the parts of a sketch; not `whole`: parts with problems were left out."""
+    found = [*_names(sketch, places), *_clocks(sketch, places), *_broker(sketch, places),
+             *_groups(sketch, places), *_topics(sketch, places), *_events(sketch, places),
+             *_bodies(sketch, places)]
     return found + list(_accepted(sketch, places)) if whole else found
 
 
@@ -32,23 +35,26 @@ def _names(sketch: Sketch, places: Places) -> Iterator[Problem]:
     for name in sketch.generators.keys() & sketch.consumers.keys():
         ours, theirs = places.key(("generators", name)), places.key(("consumers", name))
         first, second = sorted((ours, theirs))
-        yield Problem(*second, f"the name '{name}' is taken", f"the {'generator' if first == ours else 'consumer'} "
-                      f"in line {first[0]} has it, and parts share one namespace", "give one of them another name")
+        who = "generator" if first == ours else "consumer"
+        yield Problem(*second, f"the name '{name}' is taken",
+                      f"the {who} in line {first[0]} has it, and parts share one namespace",
+                      "give one of them another name")
 
 
 def _clocks(sketch: Sketch, places: Places) -> Iterator[Problem]:
     for name, generator in sketch.generators.items():
         if generator.rate is not None and generator.every is not None:
             second = max(places.key(("generators", name, key)) for key in ("rate", "every"))
-            yield Problem(*second, f"generator '{name}' has both 'rate' and 'every'", "they exclude each other",
-                          "keep one of them")
+            yield Problem(*second, f"generator '{name}' has both 'rate' and 'every'",
+                          "they exclude each other", "keep one of them")
 
 
 def _broker(sketch: Sketch, places: Places) -> Iterator[Problem]:
     kafka = sketch.broker.kafka
     for key in ("image", "port"):
         if kafka and kafka.bootstrap_servers and getattr(kafka, key) is not None:
-            yield Problem(*places.key(("broker", "kafka", key)), f"broker 'kafka' has both 'bootstrap_servers' and '{key}'",
+            yield Problem(*places.key(("broker", "kafka", key)),
+                          f"broker 'kafka' has both 'bootstrap_servers' and '{key}'",
                           "eda starts no container where a Kafka already runs", "keep one of them")
 
 
@@ -66,11 +72,16 @@ def _groups(sketch: Sketch, places: Places) -> Iterator[Problem]:
 
 def _topics(sketch: Sketch, places: Places) -> Iterator[Problem]:
     """A topic that is not declared is made, unless it looks like a slip of the pen for one that is."""
-    published: list[tuple[Path, str]] = [(("generators", name, "publishes"), one.publishes) for name, one in sketch.generators.items()]
-    published += [((*path, "to"), rule.to) for path, rule in rules(sketch)]
-    heard: list[tuple[Path, str]] = [(("consumers", name, "subscribes", index), topic) for name, one in sketch.consumers.items()
-             for index, topic in enumerate(one.subscribes)]
+    published: list[tuple[Path, str]] = [
+        *((("generators", name, "publishes"), one.publishes) for name, one in sketch.generators.items()),
+        *(((*path, "to"), rule.to) for path, rule in rules(sketch))]
+    heard: list[tuple[Path, str]] = [
+        (("consumers", name, "subscribes", index), topic)
+        for name, one in sketch.consumers.items() for index, topic in enumerate(one.subscribes)]
     both = {topic for _, topic in published} & {topic for _, topic in heard}
+    unknown = {topic for _, topic in (*published, *heard)} - sketch.topics.keys() - both
+    if len(unknown) * len(sketch.topics) > _MOST_COMPARED:
+        return
     for path, topic in [*published, *heard]:
         if topic in sketch.topics or topic in both or places.wrong(path):
             continue
@@ -120,14 +131,16 @@ def _accepted(sketch: Sketch, places: Places) -> Iterator[Problem]:
         for index, event in enumerate(types):
             if event not in known and not places.wrong((*path, index)):
                 guess = words.near(event, known)
-                yield Problem(*places.value((*path, index)), f"the event type '{shorten(event)}' is not under 'events'",
+                yield Problem(*places.value((*path, index)),
+                              f"the event type '{shorten(event)}' is not under 'events'",
                               "nobody publishes it" if not guess else "",
                               f"did you mean '{guess}'?" if guess else "add it there")
 
 
 def _bodies(sketch: Sketch, places: Places) -> Iterator[Problem]:
     """The bodies under `events`, each compiled for those who publish it."""
-    made = {event_type(one, sketch) for one in sketch.generators.values() if "body" not in one.model_fields_set}
+    made = {event_type(one, sketch) for one in sketch.generators.values()
+            if "body" not in one.model_fields_set}
     followed = {rule.event for _, rule in rules(sketch) if "body" not in rule.model_fields_set}
     for event, body in sketch.events.items():
         if body is None:

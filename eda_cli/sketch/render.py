@@ -1,4 +1,4 @@
-"""A sketch in its full form as YAML, which loads back to the same. Shows `${…}` as written, never what it became."""
+"""A sketch in full form as YAML that loads back to the same. Shows `${…}` as written, never its value."""
 
 from __future__ import annotations
 
@@ -23,14 +23,22 @@ _TAG = "tag:yaml.org,2002:"
 def config(loaded: Loaded) -> str:
     """The full form: every default is shown, but for texts and lists that are empty."""
     writer = _Writer(loaded.resolved, loaded.places)
-    return yaml.serialize(writer.node(writer.document(), ()), Dumper=yaml.SafeDumper, allow_unicode=True, width=110)
+    return yaml.serialize(writer.node(writer.document(), ()), Dumper=_Dumper, allow_unicode=True, width=110)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indents the items of a list, as people do."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
 
 
 def duration(seconds: float) -> str:
     """The shortest text that `parse_duration` reads as exactly this: `20ms`, `1h`."""
     for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001)):
         for number in {round(seconds / length), float(f"{seconds / length:.6g}")}:
-            if number >= 1 and len(text := f"{_plain(number)}{unit}") <= 6 and parse_duration(text) == seconds:
+            text = f"{_plain(number)}{unit}"
+            if number >= 1 and len(text) <= 6 and parse_duration(text) == seconds:
                 return text
     return f"{_plain(seconds)}s"
 
@@ -60,6 +68,8 @@ class _Writer:
     def __init__(self, sketch: Resolved, places: Places) -> None:
         self.sketch = sketch
         self.places = places
+        used = (*publishers(sketch), *subscribers(sketch))
+        self.told = {topic for topic, path in used if not places.spot(path).written}
 
     # ── what is written ──
 
@@ -70,23 +80,20 @@ class _Writer:
             "name": sketch.name,
             "broker": {sketch.broker["kind"]: settings} if settings else sketch.broker["kind"],
             "seed": sketch.seed,
-            "topics": {name: self.topic(topic) for name, topic in sketch.topics.items() if self.is_told(name)},
+            "topics": {name: self.topic(one) for name, one in sketch.topics.items() if self.is_told(name)},
             "events": dict(sketch.events),
             "generators": {name: self.generator(part) for name, part in sketch.generators.items()},
             "consumers": {name: self.consumer(part) for name, part in sketch.consumers.items()},
         }
 
     def is_told(self, topic: str) -> bool:
-        """Whether the file itself names the topic: one that only a variable names is made again when it is loaded."""
-        if self.places.exact(("topics", topic)):
-            return True
-        return any(not self.places.spot(path).written for name, path in
-                   (*publishers(self.sketch), *subscribers(self.sketch)) if name == topic)
+        """Whether the file itself names the topic: one that only a variable names is made again by loading."""
+        return topic in self.told or self.places.exact(("topics", topic)) is not None
 
     def topic(self, topic: Topic) -> dict[str, Any]:
         retention = duration(topic.retention_s) if topic.retention_s is not None else None
-        return {"partitions": topic.partitions, "key": topic.key, "retention": retention, "compacted": topic.compacted,
-                **_said(config=topic.config, about=topic.about)}
+        return {"partitions": topic.partitions, "key": topic.key, "retention": retention,
+                "compacted": topic.compacted, **_said(config=topic.config, about=topic.about)}
 
     def generator(self, part: Generator) -> dict[str, Any]:
         path: Path = ("generators", part.name)
@@ -132,7 +139,8 @@ class _Writer:
 
 
 def _common(part: Generator | Consumer) -> dict[str, Any]:
-    return {"replicas": part.replicas, "service": part.service, **_said(about=part.about), "external": part.external}
+    return {"replicas": part.replicas, "service": part.service, **_said(about=part.about),
+            "external": part.external}
 
 
 def _said(**keys: Any) -> dict[str, Any]:

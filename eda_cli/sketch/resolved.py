@@ -15,7 +15,7 @@ Raw = Any  # a value as the sketch has it: JSON scalars, lists and maps, `$`-map
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """`key` is the value of a record's key where the publisher names none (`$` is the event being published)."""
+    """`key` is the value of a record's key where the publisher names none; `$` is the event being published."""
 
     name: str
     partitions: int = 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from eda_cli.sketch.kinds import NULL
+from eda_cli.sketch.fitting import NULL
 from eda_cli.sketch.model import Broker, Rule, Sketch, Topic, keys_of
 
 
@@ -27,7 +27,7 @@ def schema() -> dict[str, Any]:
 
 
 def _tidy(part: Any) -> None:
-    """Takes out what pydantic adds: titles that repeat the key, and defaults that no sketch would write so."""
+    """Takes out what pydantic adds: titles that repeat the key, defaults that no sketch would write so."""
     if isinstance(part, list):
         for one in part:
             _tidy(one)

@@ -50,4 +50,5 @@ def examples() -> dict[str, str]:
     package = Path(__file__).parents[1]
     folders = (package / "sketches", package.parent / "sketches")  # of a wheel, of an editable checkout
     found = next((folder for folder in folders if folder.is_dir()), None)
-    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(found.glob("*.yaml"))} if found else {}
+    paths = sorted(found.glob("*.yaml")) if found else []
+    return {path.stem: path.read_text(encoding="utf-8") for path in paths}

@@ -9,15 +9,16 @@ from eda_cli.errors import Problem, SketchError, UsageError
 
 MAX_BYTES = 1_000_000
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")  # UTF-16 and UTF-32; the one of UTF-8 does no harm
+_BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")  # of UTF-16 and UTF-32; UTF-8's is skipped
 _INIT = "`eda init` writes one to begin with"
 
 
 def read(path: Path) -> str:
-    """The text of the sketch at `path`. Raises UsageError where there is none, SketchError where it is no text."""
+    """The text of the sketch at `path`. Raises UsageError where none is, SketchError where it is no text."""
     if path.is_dir():
-        inside = next((path / name for name in ("sketch.yaml", "sketch.yml") if (path / name).is_file()), None)
-        raise UsageError(f"{path} is a folder, no sketch", hint=f"did you mean {inside}?" if inside else _INIT)
+        inside = path / "sketch.yaml"
+        hint = f"did you mean {inside}?" if inside.is_file() else _INIT
+        raise UsageError(f"{path} is a folder, no sketch", hint=hint)
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -57,13 +58,13 @@ def refuse_unprintable(text: str, file: str) -> None:
     code = ord(found.group())
     what = "the file holds a NUL byte" if code == 0 else f"the file holds the control character U+{code:04X}"
     why = "it is binary, or not UTF-8" if code == 0 else "YAML allows none"
-    hint = "is this the right file?" if code == 0 else 'in double quotes it can be written as an escape, such as "\\x07"'
+    hint = "is this the right file?" if code == 0 else 'write it as an escape in double quotes, such as "\\x07"'
     raise SketchError(file, [Problem(*place(text, found.start()), what, why, hint)])
 
 
 def too_large() -> Problem:
-    return Problem(0, 0, f"the file is larger than {MAX_BYTES // 1_000_000} MB", "a sketch is a few lines of YAML",
-                   "is this the right file?")
+    return Problem(0, 0, f"the file is larger than {MAX_BYTES // 1_000_000} MB",
+                   "a sketch is a few lines of YAML", "is this the right file?")
 
 
 def place(text: str, index: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """Values that YAML tears apart, as it reads them without complaint. Knows YAML's signs, no key of a sketch.
 
-Inside `{…}` or `[…]` a comma, bracket or brace ends a value, and anywhere ` #` does. The pieces are told, and put
-together again so that nothing else is wrong with them. What the parser refuses is in `misread`.
+Inside `{…}` or `[…]` a comma, bracket or brace ends a value, and anywhere ` #` does. The pieces are told, and
+put together again so that nothing else is wrong with them. What the parser refuses is in `misread`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ def mend(node: Node, text: str) -> list[Problem]:
         return _comment(node, text) if node.plain else []
     if not node.flow:
         return []
-    if node.kind == "map" and node.pairs and node.pairs[0][0].kind == "map" and text.startswith("{{", node.start):
+    if node.pairs and node.pairs[0][0].kind == "map" and text.startswith("{{", node.start):
         piece = text[node.start:node.end]
         node.kind, node.text, node.pairs, node.wrong = "scalar", piece, [], True
         return [torn(node, piece, "YAML reads '{' as the beginning of a map")]
-    return _pieces(node, text) + [problem for pair in range(len(node.pairs)) for problem in _glued(node, pair)]
+    glued = [problem for pair in range(len(node.pairs)) for problem in _glued(node, pair)]
+    return _pieces(node, text) + glued
 
 
 def torn(node: Node, piece: str, why: str) -> Problem:
