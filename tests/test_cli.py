@@ -119,3 +119,11 @@ def test_colour_is_for_terminals_and_those_who_ask(tmp_path: Path) -> None:
     assert "\x1b[" not in run("check", cwd=tmp_path, code=2).stdout
     assert "\x1b[" in run("check", cwd=tmp_path, code=2, FORCE_COLOR="1").stdout
     assert "\x1b[" not in run("check", cwd=tmp_path, code=2, FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+def test_windows_is_told_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
+    from eda_cli.cli import main
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit, match="WSL"):
+        main()

@@ -81,9 +81,12 @@ def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, 
     if process in alive:
         row["state"] = "running"
         row["up_s"] = round(time.time() - (run.path / f"{process}.lock").stat().st_mtime, 1)
+    elif told in ("finished", "stopped", "crashed"):
+        row["state"] = told
+    elif "supervisor" in alive:
+        row["state"] = "crashed" if told == "running" else "starting"
     else:
-        row["state"] = told if told in ("finished", "stopped", "crashed") else \
-            "crashed" if told == "running" or "supervisor" not in alive else "starting"
+        row["state"] = "stopped" if picture.state == "stopped" else "crashed"
     if seen:
         row |= {kind: seen.total(kind) for kind in ("published", "handled", "failed") if seen.total(kind)}
         row["restarts"] = picture.restarts.get(name, 0)

@@ -22,6 +22,7 @@ from eda_cli.runs.lifecycle import Brought
 from eda_cli.view.lines import Flow
 
 if TYPE_CHECKING:
+    from eda_cli.runs.folder import RunFolder
     from eda_cli.sketch.load import Loaded
 
 LOOK_S = 0.025  # how often the journals and the saved sketch are looked at
@@ -36,6 +37,7 @@ class Wishes:
     for_s: float | None
     wait_s: float
     reload: Callable[[], Loaded] | None
+    discard: Callable[[RunFolder], object]  # throws away what a run has on the engine
     path: Path
 
 
@@ -53,7 +55,8 @@ class _Following:
         self._listener = Listener(brought.run.path, since=brought.since)
         sketch = brought.run.sketch()
         out = console.out()
-        self._flow = Flow(out, [*sketch.generators, *sketch.consumers], out.width if out.is_terminal else None)
+        parts = {part.name: part.replicas for part in (*sketch.generators.values(), *sketch.consumers.values())}
+        self._flow = Flow(out, parts, out.width if out.is_terminal else None)
         self._flow.past(self._listener.past)
         self._begun = time.monotonic()
         self._ready_at: float | None = None
@@ -67,7 +70,7 @@ class _Following:
         self._listen()
         try:
             self._wait_ready()
-            if self._wishes.detach:
+            if self._wishes.detach and not self._ended():
                 return
             while not self._ended():
                 self._look(LOOK_S)
@@ -85,12 +88,12 @@ class _Following:
     def _wait_ready(self) -> None:
         if self._brought.how in ("attached", "applied"):
             self._tell_attached()
-        with console.err().status("starting …") if console.err().is_terminal else _Silent() as status:
+        with console.err().status("starting …") if console.err().is_terminal else _Plain() as status:
             while not self._ended() and self._ready_at is None and not self._interrupts:
                 seen = self._look(LOOK_S, show=False)
                 for observation in seen:
-                    if observation.kind == "starting" and observation.part == "keeper":
-                        status.update(str(observation.fields.get("text", "starting …")))
+                    if observation.kind == "starting":
+                        status.update(f"{observation.fields.get('text')} …")
                     if observation.kind == "ready" and observation.part == "run":
                         self._ready_at = time.monotonic()
                 if self._brought.supervisor is None and self._ready_before():
@@ -99,8 +102,9 @@ class _Following:
                     self._late()
         if self._ready_at is not None:
             self._header()
-            self._show(self._held)
+            told = [one for one in self._held if self._wishes.json or one.kind != "starting"]  # narrated while waiting
             self._held = []
+            self._show(told)
 
     def _ready_before(self) -> bool:
         """Whether a run that was up already is ready: its journal says so, or says nothing of a start any more."""
@@ -212,9 +216,11 @@ class _Following:
         self._flow.say_left_out() if not self._wishes.json else None
         self._show(self._held)
         failure = self._flow.picture.failure
-        self._summary()
         if failure is not None:
+            if self._brought.how == "started" and self._ready_at is None:  # there never was a run: nothing is left behind
+                lifecycle.remove(self._run, self._wishes.discard)
             raise _Failed(failure)
+        self._summary()
         if self._flow.picture.state != "stopped":
             raise EdaError(f"the run '{self._run.name}' ended by itself",
                            f"its supervisor was killed or failed; its log: {self._run.path}/supervisor.log",
@@ -233,6 +239,7 @@ class _Following:
             return
         for name, row in parts.items():
             told = ", ".join(f"{row[kind]:,} {kind}" for kind in ("published", "handled", "failed", "restarts") if row[kind])
+            told = told.replace(" 1 restarts", " 1 restart")
             console.say(f"  {name}: {told or 'nothing'}")
         for group, lag in picture.groups.items():
             console.say(f"  group {group}: lag {'unknown' if lag is None else f'{lag:,}'}")
@@ -257,15 +264,16 @@ class _Failed(EdaError):
         self.exit_code = int(told.get("exit_code", 1))
 
 
-class _Silent:
-    """Where there is no terminal, nothing spins."""
+class _Plain:
+    """Where there is no terminal nothing spins: what is waited for is a line each."""
 
-    def __enter__(self) -> _Silent:
+    def __enter__(self) -> _Plain:
         return self
 
     def __exit__(self, *_: object) -> None: ...
 
-    def update(self, text: str) -> None: ...
+    def update(self, text: str) -> None:
+        console.say(text, "dim")
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

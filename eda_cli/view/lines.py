@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -26,16 +26,16 @@ BODY_LIMIT = 2_000  # characters of a body on a line that no terminal cuts
 class Flow:
     """Shows observations as lines, at most LINES_PER_S of them, and says openly how many it left out.
 
-    `width` None cuts nothing (the output is no terminal).
+    `parts` are the parts of the sketch and their replicas; `width` None cuts nothing (the output is no terminal).
     """
 
-    def __init__(self, console: Console, parts: Sequence[str], width: int | None,
+    def __init__(self, console: Console, parts: Mapping[str, int], width: int | None,
                  clock: Callable[[], float] = time.monotonic) -> None:
         self.picture = Picture()
         self._console = console
         self._clock = clock
         self._colours = {part: COLOURS[index % len(COLOURS)] for index, part in enumerate(parts)}
-        longest = max((len(part) for part in parts), default=0) + 2
+        longest = max((len(part) + 2 * (replicas > 1) for part, replicas in parts.items()), default=0)
         self._part_width = min(max(longest, PART_WIDTH[0]), PART_WIDTH[1])
         self._fixed_width = width
         self._tokens = float(BURST)
@@ -150,7 +150,7 @@ def _news(seen: Observation) -> tuple[str, str]:
             return "stopped", "dim"
         case "applied":
             return "the changed sketch is live", "green"
-        case "failed":
+        case "failed" if seen.part not in (RUN, "keeper"):  # those end the run, and its end tells why
             return f"failed: {fields.get('what', '')}: {fields.get('why', '')}", "bold red"
     return "", ""
 

@@ -252,3 +252,47 @@ def test_a_second_ctrl_c_kills(embedded: Eda, small: Path) -> None:
     terminal.wait(20)
     assert time.monotonic() - begun < 4
     eventually(lambda: embedded.processes() == [], 5)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.broker
+@pytest.mark.parametrize("eda", ["kafka"], indirect=True)
+@pytest.mark.parametrize("detach", [(), ("-d",)])
+def test_a_start_that_fails_says_why_and_leaves_nothing(eda: Eda, small: Path, detach: tuple[str, ...]) -> None:
+    write(small, SMALL + "topics: {purchases: {config: {no.such.setting: soon}}}\n")
+    told = eda("up", str(small), "--broker", "kafka", *detach, code=1).stderr
+    assert "could not create the topics" in told
+    assert eda.lines("ps", "--json") == []
+    assert eda.processes() == []
+    assert not any(eda.labelled().values())
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.broker
+@pytest.mark.parametrize("eda", ["kafka"], indirect=True)
+def test_an_image_that_cannot_be_had_is_exit_4_and_leaves_nothing(eda: Eda, small: Path) -> None:
+    eda.environ["EDA_KAFKA_IMAGE"] = "127.0.0.1:1/no/such:1"
+    told = eda("up", str(small), "--broker", "kafka", code=4).stderr
+    assert "--broker embedded" in told
+    assert not eda.home.joinpath("small").exists()
+    told = eda("up", str(small), "--for", "1s").stderr
+    assert "warning: no Kafka, running embedded" in told
+    assert "small on embedded" in told
+
+
+def test_publish_is_exit_130_when_interrupted(embedded: Eda, small: Path) -> None:
+    embedded.up(small)
+    pipe = embedded.start("publish", "purchases", "-", stdin=subprocess.PIPE)
+    assert pipe.stdin is not None
+    pipe.stdin.write('{"id": 1}\n')
+    pipe.stdin.flush()
+    eventually(lambda: any(event["data"] == {"id": 1} for event in embedded.events("purchases", "small")), 20)
+    pipe.send_signal(signal.SIGINT)
+    assert pipe.wait(10) == 130
+
+
+def test_a_stub_that_is_told_to_end_by_somebody_else_comes_back(embedded: Eda, small: Path) -> None:
+    embedded.up(small)
+    old = embedded.pid("small", "billing.1")
+    os.kill(old, signal.SIGTERM)
+    eventually(lambda: embedded.pid("small", "billing.1") != old, 10)

@@ -29,7 +29,7 @@ class Screen:
         self.file = io.StringIO()
         self.now = 0.0
         console = Console(file=self.file, force_terminal=color, width=200 if width is None else width, markup=False)
-        self.flow = Flow(console, ["webshop", "invoicing"], width, clock=lambda: self.now)
+        self.flow = Flow(console, {"webshop": 1, "invoicing": 2}, width, clock=lambda: self.now)
 
     def show(self, *seen: Observation) -> list[str]:
         self.flow.show(seen)
