@@ -33,28 +33,29 @@ class Budget:
 
     def spend(self, *values: Any) -> int:
         """Pay for values by their size as trees, where a shared part counts each time; gives that size."""
-        before = self.left
+        left = before = self.left
         waiting = list(values)
-        while waiting:
+        while waiting and left >= 0:
             value = waiting.pop()
-            self.left -= 1
+            left -= 1
             if isinstance(value, str):
                 if len(value) > LONGEST_TEXT:
                     raise PayloadError("a text is too long", f"it has more than {LONGEST_TEXT:,} characters")
-                self.left -= len(value) >> 3
-            elif isinstance(value, dict):
-                waiting.extend(value)
-                waiting.extend(value.values())
-            elif isinstance(value, list | tuple):
-                waiting.extend(value)
-            elif isinstance(value, range):
-                self.left -= len(value)
+                left -= len(value) >> 3
+            elif isinstance(value, float):
+                continue
             elif isinstance(value, int):
                 check_bits(value.bit_length())
-            if self.left < 0:
-                break
+            elif isinstance(value, dict):
+                waiting += value
+                waiting += value.values()
+            elif isinstance(value, list | tuple):
+                waiting += value
+            elif isinstance(value, range):
+                left -= len(value)
+        self.left = left
         self.take(0)
-        return before - self.left
+        return before - left
 
     def collect(self, made: Any) -> Any:
         """What an operation made, paid for; what it would make bit by bit becomes a list."""

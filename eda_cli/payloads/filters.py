@@ -41,19 +41,28 @@ def budget_of(scene: Scene) -> Budget:
     return budget
 
 
+class _Paid:
+    """Jinja2's own filters, each paying for what it reads and makes."""
+
+    def __init__(self, original: Environment) -> None:
+        self._original = original
+
+    def __call__(self, name: str, scene: Scene, value: Any, *arguments: Any, **named: Any) -> Any:
+        budget = budget_of(scene)
+        budget.spend(value)
+        given = (*arguments, *named.values())
+        given_size = budget.spend(*given)
+        budget.take(_PER_CALL)
+        if name not in _OF_ONE:  # then what is given is looked at, or put in, for every item
+            steps = sum([one.count(".") + one.count(",") for one in given if isinstance(one, str)])  # 'a.b,c'
+            items = len(value) if isinstance(value, str | list | tuple | dict | range) else 1
+            budget.take(items * (given_size + steps + (_PER_CALL if isinstance(value, str) else 0)))
+        return budget.collect(self._original.call_filter(name, value, arguments, named, context=scene))
+
+
 def filters(original: Environment) -> dict[str, Callable[..., Any]]:
     """The filters by name. `original` holds Jinja2's own, and looks fields up as the templates do."""
-
-    def own(name: str, scene: Scene, value: Any, *arguments: Any, **named: Any) -> Any:
-        """Jinja2's filter, paid for."""
-        budget = budget_of(scene)
-        size = budget.spend(value, *arguments, *named.values())
-        steps = sum(given.count(".") + given.count(",") for given in (*arguments, *named.values())
-                    if isinstance(given, str))  # of an attribute such as 'a.b,c', gone for every item
-        budget.take(_PER_CALL + size * steps)
-        if isinstance(value, str) and name in _OF_ITEMS:
-            budget.take(len(value))
-        return budget.collect(original.call_filter(name, value, arguments, named, context=scene))
+    own = _Paid(original)
 
     def guarded(name: str) -> Callable[..., Any]:
         @pass_context

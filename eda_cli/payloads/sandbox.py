@@ -47,9 +47,41 @@ class Missing(StrictUndefined):
         return f"there is no '{shown(name)}' in {_kind(of)}{instead}"
 
 
+class _Generator(CodeGenerator):
+    """Sends through the sandbox what Jinja2 leaves to Python: `~`, comparisons and slices."""
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
+        self._call("joined", "(", frame, *node.nodes)
+        self.write("))")
+
+    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:
+        self._call("compared", "", frame, node.expr)
+        for other in node.ops:
+            self.write(f"({other.op!r}, ")
+            self.visit(other.expr, frame)
+            self.write("), ")
+        self.write(")")
+
+    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:
+        if not isinstance(node.arg, nodes.Slice):
+            super().visit_Getitem(node, frame)
+            return
+        bounds = (node.arg.start, node.arg.stop, node.arg.step)
+        self._call("sliced", "", frame, node.node, *(bound or nodes.Const(None) for bound in bounds))
+        self.write(")")
+
+    def _call(self, method: str, opening: str, frame: Frame, *arguments: nodes.Expr) -> None:
+        """The beginning of a call of one of the sandbox's methods."""
+        self.write(f"environment.{method}(context, {opening}")
+        for argument in arguments:
+            self.visit(argument, frame)
+            self.write(", ")
+
+
 class Sandbox(SandboxedEnvironment):
     """The environment of all templates. All that is in it is JSON data, and the methods of it."""
 
+    code_generator_class = _Generator
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -133,40 +165,6 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "lt": operator.lt, "lteq": operator.le, "gt": operator.gt, "gteq": operator.ge,
     "in": lambda item, items: item in items, "notin": lambda item, items: item not in items,
 }
-
-
-class _Generator(CodeGenerator):
-    """Sends through the sandbox what Jinja2 leaves to Python: `~`, comparisons and slices."""
-
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
-        self._call("joined", "(", frame, *node.nodes)
-        self.write("))")
-
-    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:
-        self._call("compared", "", frame, node.expr)
-        for other in node.ops:
-            self.write(f"({other.op!r}, ")
-            self.visit(other.expr, frame)
-            self.write("), ")
-        self.write(")")
-
-    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:
-        if not isinstance(node.arg, nodes.Slice):
-            super().visit_Getitem(node, frame)
-            return
-        bounds = (node.arg.start, node.arg.stop, node.arg.step)
-        self._call("sliced", "", frame, node.node, *(bound or nodes.Const(None) for bound in bounds))
-        self.write(")")
-
-    def _call(self, method: str, opening: str, frame: Frame, *arguments: nodes.Expr) -> None:
-        """The beginning of a call of one of the sandbox's methods."""
-        self.write(f"environment.{method}(context, {opening}")
-        for argument in arguments:
-            self.visit(argument, frame)
-            self.write(", ")
-
-
-Sandbox.code_generator_class = _Generator
 
 
 @cache
