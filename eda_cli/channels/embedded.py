@@ -7,6 +7,7 @@ member's subscription (`embedded_member`), retention and compaction (`embedded_c
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,9 +31,10 @@ from eda_cli.channels.base import (
 from eda_cli.channels.embedded_member import LOOK_S, Member
 from eda_cli.channels.embedded_publish import Publisher
 from eda_cli.channels.embedded_store import Store
-from eda_cli.errors import UnknownTopic
+from eda_cli.errors import ChannelError, UnknownTopic
 from eda_cli.event import Delivery, Event
 
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 QUIET_S = 0.1  # a read that waits says so this often
 
 
@@ -55,8 +57,7 @@ class EmbeddedChannel:
                 group_table.declare(connection, group)
         embedded_clean.sweep(self._store)
         for topic in topics:
-            if topic.compacted or topic.retention_s is not None:
-                embedded_clean.clean(self._store, topic.name)
+            embedded_clean.clean(self._store, topic.name)
 
     def publish(self, topic: str, events: Sequence[Event]) -> None:
         self._publisher.publish(topic, events)
@@ -135,15 +136,34 @@ class EmbeddedChannel:
 
 
 def _declare_topic(connection: sqlite3.Connection, topic: Topic) -> None:
-    retention = None if topic.retention_s is None else round(topic.retention_s * 1e6)
+    if not _NAME.fullmatch(topic.name):
+        raise ChannelError(f"'{topic.name}' cannot be the name of a topic", "Kafka takes letters, digits, . _ -")
+    if topic.partitions < 1:
+        raise ChannelError(f"topic '{topic.name}' cannot have {topic.partitions} partitions")
     connection.execute("INSERT OR IGNORE INTO topics (name, retention, compacted) VALUES (?, ?, ?)",
-                       (topic.name, retention, topic.compacted))
+                       (topic.name, _retention(topic), _compacted(topic)))
     id_, has = connection.execute("SELECT t.id, count(p.id) FROM topics t LEFT JOIN partitions p"
                                   " ON p.topic = t.id WHERE t.name = ?", (topic.name,)).fetchone()
     connection.executemany("INSERT INTO partitions (topic, number) VALUES (?, ?)",
                            [(id_, number) for number in range(has, topic.partitions)])
     if has < topic.partitions:
         group_table.grown(connection, topic.name)
+
+
+def _retention(topic: Topic) -> int | None:
+    """In microseconds; None keeps everything."""
+    if topic.retention_s is not None:
+        return round(topic.retention_s * 1e6)
+    given = topic.config.get("retention.ms", "-1")
+    try:
+        milliseconds = int(given)
+    except ValueError as wrong:
+        raise ChannelError(f"topic '{topic.name}' has a retention.ms of '{given}'", str(wrong)) from wrong
+    return None if milliseconds < 0 else milliseconds * 1000
+
+
+def _compacted(topic: Topic) -> bool:
+    return topic.compacted or "compact" in topic.config.get("cleanup.policy", "").split(",")
 
 
 def _wait(store: Store) -> Iterator[Sequence[Delivery]]:

@@ -18,9 +18,11 @@ TOMBSTONE_S = 86_400  # as Kafka's delete.retention.ms
 
 
 def clean(store: Store, topic: str) -> None:
-    """What the topic's retention or compaction asks for now. Raises UnknownTopic."""
+    """What the topic's retention or compaction asks for now."""
     row = store.row("SELECT retention, compacted FROM topics WHERE name = ?", (topic,))
     retention, compacted = row or (None, False)
+    if retention is None and not compacted:
+        return
     for log in logs_of(store, topic):
         if retention is not None:
             _expire(store, log, time.time_ns() // 1000 - retention)

@@ -19,7 +19,7 @@ from eda_cli.event import Delivery
 
 LOOK_S = 0.003  # between two looks at the file
 LAZY_S = 0.010  # the same, for who has seen nothing for long
-BUSY_S = 5.0  # so long after the last event a member still looks often
+BUSY_S = 1.0  # so long after the last event a member still looks often
 LOOK_FILE_S = 1.0  # whether the file is still there
 COMMIT_S = 0.1  # what is done is stored this often
 

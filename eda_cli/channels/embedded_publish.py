@@ -6,7 +6,6 @@ import random
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from sqlite3 import Connection
 from time import monotonic, time_ns
 
 import orjson
@@ -39,17 +38,19 @@ class _Batch:
 
 @dataclass(slots=True)
 class _Tail:
-    """The end of a partition, as it moves within a transaction."""
+    """A partition: its end as it is stored, and as it moves within a transaction."""
 
     id: int
+    stored: int
     end: int
     cleaned: int
 
 
 @dataclass(slots=True)
 class _Topic:
-    """A topic within a transaction; `perishable` is one with a retention, or compacted."""
+    """A topic as it was last seen; `perishable` is one with a retention, or compacted."""
 
+    name: str
     tails: list[_Tail]
     published: int  # when its newest event was
     compacted: bool
@@ -65,18 +66,21 @@ class Publisher:
         self._events = self._bytes = 0
         self._receipts: list[Receipt] = []
         self._lost: list[str | None] = []
+        self._topics: dict[str, _Topic] = {}
+        self._moment = (-1, -1)  # of what is known about the topics
         self._cleaned: dict[str, float] = {}
         self._turn = random.randrange(1 << 16)
 
     def publish(self, topic: str, events: Sequence[Event]) -> None:
-        self._check(topic, events)
+        self._look()
+        self._check(self._topic(topic), events)
         try:
             packed = list(map(pack, events))
         except (orjson.JSONEncodeError, UnicodeEncodeError) as wrong:
             raise ChannelError("an attribute of the event cannot be encoded", str(wrong)) from wrong
         self._waiting.append(_Batch(topic, list(events), packed))
         self._events += len(events)
-        self._bytes += sum(len(event.data) for event in events if event.data is not None)
+        self._bytes += sum([len(event.data) for event in events if event.data is not None])
         if self._events >= FULL_EVENTS or self._bytes >= FULL_BYTES:
             self._write(PATIENCE_S)
 
@@ -101,62 +105,67 @@ class Publisher:
         self._waiting = []
         self._events = self._bytes = 0
 
-    def _check(self, topic: str, events: Sequence[Event]) -> None:
-        row = self._store.row("SELECT count(*), max(t.compacted) FROM topics t"
-                              " JOIN partitions p ON p.topic = t.id WHERE t.name = ?", (topic,))
-        assert row is not None
-        partitions, compacted = row
-        if not partitions:
-            raise UnknownTopic(topic)
+    def _check(self, topic: _Topic, events: Sequence[Event]) -> None:
+        if not topic.tails:
+            raise UnknownTopic(topic.name)
         for event in events:
-            if event.partition is not None and not 0 <= event.partition < partitions:
-                raise ChannelError(f"topic '{topic}' has no partition {event.partition}",
-                                   f"it has {partitions}, counted from 0")
-            if compacted and event.key is None:
-                raise ChannelError(f"topic '{topic}' is compacted and takes no event without a key",
+            if event.partition is not None and not 0 <= event.partition < len(topic.tails):
+                raise ChannelError(f"topic '{topic.name}' has no partition {event.partition}",
+                                   f"it has {len(topic.tails)}, counted from 0")
+            if event.key is None and topic.compacted:
+                raise ChannelError(f"topic '{topic.name}' is compacted and takes no event without a key",
                                    "compaction keeps the newest event of each key")
+
+    def _look(self) -> None:
+        """What is known of the topics holds as long as nobody else committed."""
+        moment = self._store.moment()
+        if moment != self._moment:
+            self._topics.clear()
+            self._moment = moment
+
+    def _topic(self, name: str) -> _Topic:
+        topic = self._topics.get(name)
+        if topic is None:
+            topic = self._topics[name] = _seen(self._store, name)
+        return topic
 
     def _write(self, patience_s: float) -> None:
         receipts: list[Receipt] = []
         lost: list[str | None] = []
-        topics: dict[str, _Topic] = {}
-        with self._store.write(patience_s) as connection:
-            rows: list[_Row] = []
-            for batch in self._waiting:
-                if batch.topic not in topics:
-                    topics[batch.topic] = _topic(connection, batch.topic)
-                if topics[batch.topic].tails:
-                    self._place(batch, topics[batch.topic], rows, receipts)
-                else:
-                    lost += [event.id for event in batch.events]
-            connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
-            connection.executemany("UPDATE partitions SET end = ?, published = ? WHERE id = ?",
-                                   [(tail.end, topic.published, tail.id) for topic in topics.values()
-                                    for tail in topic.tails])
+        rows: list[_Row] = []
+        try:
+            with self._store.write(patience_s) as connection:
+                self._look()
+                topics = {batch.topic: self._topic(batch.topic) for batch in self._waiting}
+                for batch in self._waiting:
+                    lost += self._place(batch, topics[batch.topic], rows, receipts)
+                moved = [(tail.end, topic.published, tail.id) for topic in topics.values()
+                         for tail in topic.tails if tail.end != tail.stored]
+                connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+                connection.executemany("UPDATE partitions SET end = ?, published = ? WHERE id = ?", moved)
+        except BaseException:
+            self._topics.clear()
+            raise
+        for topic in topics.values():
+            for tail in topic.tails:
+                tail.stored = tail.end
+        self._moment = (self._moment[0], self._store.written)
         self._receipts += receipts
         self._lost += lost
         self._forget()
-        with suppress(ChannelError):  # what was published is stored; the next writer cleans
-            for name, topic in topics.items():
-                if topic.perishable:
-                    self._clean(name, topic)
+        self._clean([topic for topic in topics.values() if topic.perishable])
 
-    def _clean(self, name: str, topic: _Topic) -> None:
-        now = monotonic()
-        dirty = topic.compacted and any(tail.end - tail.cleaned >= TAIL + CHUNK for tail in topic.tails)
-        if dirty or now - self._cleaned.get(name, 0.0) >= CLEAN_S:
-            self._cleaned[name] = now
-            clean(self._store, name)
-
-    def _place(self, batch: _Batch, topic: _Topic, rows: list[_Row], receipts: list[Receipt]) -> None:
-        tails, name = topic.tails, batch.topic
-        count = len(tails)
+    def _place(self, batch: _Batch, topic: _Topic, rows: list[_Row],
+               receipts: list[Receipt]) -> list[str | None]:
+        """Gives each event its partition and offset; returns those for which the topic has none any more."""
+        tails, name, count = topic.tails, topic.name, len(topic.tails)
+        if not all(event.partition is None or event.partition < count for event in batch.events) or not count:
+            return [event.id for event in batch.events]
         # A microsecond apart and never back, whatever the clock does: order of time is order of publishing.
         published = max(time_ns() // 1000, topic.published + 1)
         for event, packed in zip(batch.events, batch.packed, strict=True):
-            number = event.partition
+            key, number = event.key, event.partition
             if number is None:
-                key = event.key
                 if key is None:
                     number = self._turn // KEYLESS_RUN % count
                     self._turn += 1
@@ -165,18 +174,28 @@ class Publisher:
             tail = tails[number]
             offset = tail.end
             tail.end = offset + 1
-            rows.append((tail.id << OFFSET_BITS | offset, published, event.key, packed, event.data))
+            rows.append((tail.id << OFFSET_BITS | offset, published, key, packed, event.data))
             receipts.append(Receipt(event.id, name, number, offset, published / 1e6))
             published += 1
         topic.published = published - 1
         self._turn += -self._turn % KEYLESS_RUN
+        return []
+
+    def _clean(self, topics: Sequence[_Topic]) -> None:
+        now = monotonic()
+        for topic in topics:
+            dirty = topic.compacted and any(tail.end - tail.cleaned >= TAIL + CHUNK for tail in topic.tails)
+            if dirty or now - self._cleaned.get(topic.name, 0.0) >= CLEAN_S:
+                self._cleaned[topic.name] = now
+                with suppress(ChannelError):  # what was published is stored; the next writer cleans
+                    clean(self._store, topic.name)
 
 
-def _topic(connection: Connection, name: str) -> _Topic:
-    rows = connection.execute("SELECT p.id, p.end, p.cleaned, p.published, t.compacted, t.retention"
-                              " FROM topics t JOIN partitions p ON p.topic = t.id"
-                              " WHERE t.name = ? ORDER BY p.number", (name,)).fetchall()
-    tails = [_Tail(id_, end, cleaned) for id_, end, cleaned, *_ in rows]
+def _seen(store: Store, name: str) -> _Topic:
+    rows = store.rows("SELECT p.id, p.end, p.cleaned, p.published, t.compacted, t.retention"
+                      " FROM topics t JOIN partitions p ON p.topic = t.id WHERE t.name = ? ORDER BY p.number",
+                      (name,))
     compacted = any(row[4] for row in rows)
-    return _Topic(tails, max((row[3] for row in rows), default=0), compacted,
+    return _Topic(name, [_Tail(id_, end, end, cleaned) for id_, end, cleaned, *_ in rows],
+                  max((row[3] for row in rows), default=0), compacted,
                   compacted or any(row[5] is not None for row in rows))

@@ -66,6 +66,7 @@ class Store:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.written = 0  # transactions of this connection
         self._version: int | None = None
         with mapped(path):
             # Waiting for the lock is ours: SQLite's own busy wait costs up to 0.7 s under contention.
@@ -101,6 +102,7 @@ class Store:
             try:
                 yield connection
                 connection.execute("COMMIT")
+                self.written += 1
             except BaseException:
                 with suppress(sqlite3.Error):
                     if connection.in_transaction:
@@ -109,10 +111,14 @@ class Store:
 
     def changed(self) -> bool:
         """Whether another connection has committed since this was last asked; True the first time."""
-        with mapped(self.path):
-            version = patiently(lambda: self._connection.execute("PRAGMA data_version").fetchone()[0])
-        before, self._version = self._version, version
+        before, self._version = self._version, self.moment()[0]
         return before != self._version
+
+    def moment(self) -> tuple[int, int]:
+        """A number that changes when another connection commits, and one that does when this one does."""
+        with mapped(self.path):
+            version: int = patiently(lambda: self._connection.execute("PRAGMA data_version").fetchone()[0])
+        return version, self.written
 
     def look(self) -> None:
         """Raises BrokerUnreachable where the file was removed: SQLite would go on in one nobody can find."""
@@ -201,9 +207,10 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
 
 
 def _is_new(connection: sqlite3.Connection, path: str) -> bool:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (schema,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    # In one statement, so that all three are of one moment: others may be making the file right now.
+    application, schema, tables = connection.execute(
+        "SELECT a.application_id, u.user_version, (SELECT count(*) FROM sqlite_master)"
+        " FROM pragma_application_id a, pragma_user_version u").fetchone()
     if not tables:
         return True
     if application != APPLICATION_ID:

@@ -172,6 +172,26 @@ def test_a_reader_leaves_the_log_free_to_be_written_back(channel: EventChannel, 
     assert file.with_name("events.db-wal").stat().st_size < 20_000_000
 
 
+@pytest.mark.parametrize("name", ["", "a b", "ü", "..", "x" * 250])
+def test_names_that_kafka_refuses_are_refused(channel: EventChannel, name: str) -> None:
+    with pytest.raises(ChannelError, match="name"):
+        channel.declare([Topic(name)], [])
+
+
+def test_a_topic_needs_a_partition(channel: EventChannel) -> None:
+    with pytest.raises(ChannelError, match="0 partitions"):
+        channel.declare([Topic("kept"), Topic("t", 0)], [])
+    assert channel.topics() == []
+
+
+def test_what_the_config_says_as_kafka_would_is_heard(channel: EventChannel) -> None:
+    channel.declare([Topic("kept", config={"retention.ms": "60000"}),
+                     Topic("newest", config={"cleanup.policy": "compact,delete", "retention.ms": "-1"})], [])
+    assert [(topic.retention_s, topic.compacted) for topic in channel.topics()] == [(60.0, False), (None, True)]
+    with pytest.raises(ChannelError, match=r"retention\.ms of 'week'"):
+        channel.declare([Topic("t", config={"retention.ms": "week"})], [])
+
+
 # --- publishing ----------------------------------------------------------------------------------------
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from eda_cli.channels import embedded_clean
+from eda_cli.channels import embedded_clean, embedded_publish
 from eda_cli.channels.base import EventChannel, Group, Place, Start, Topic
-from eda_cli.event import Delivery
 from tests.channels.acts import committed, drain, event, events, ids, info, publish, stored
 from tests.channels.conftest import Address
-from tests.eventually import eventually
+
+HOUR_S = 3600.0
+Later = Callable[[float], None]
 
 
 @pytest.fixture
@@ -25,21 +27,31 @@ def about(channel: EventChannel, topic: str) -> tuple[int | None, list[tuple[int
     return found.events, [(place.first, place.end) for place in found.partitions]
 
 
-def old(delivery: Delivery, seconds: float) -> bool:
-    return time.time() > delivery.published + seconds
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Moves the clock of writers on by so many seconds, and lets them clean whenever they write."""
+    monkeypatch.setattr(embedded_publish, "CLEAN_S", 0.0)
+    real = time.time_ns
+
+    def shift(seconds: float) -> None:
+        def shifted() -> int:
+            return real() + int(seconds * 1e9)
+
+        monkeypatch.setattr(time, "time_ns", shifted)
+        monkeypatch.setattr(embedded_publish, "time_ns", shifted)
+
+    return shift
 
 
 # --- retention -----------------------------------------------------------------------------------------
 
 
-def test_writers_delete_what_is_older_than_the_retention(
-        channel: EventChannel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eda_cli.channels.embedded_publish.CLEAN_S", 0.0)
-    channel.declare([Topic("t", 1, retention_s=0.2)], [Group("g", ("t",), "earliest")])
+def test_writers_delete_what_is_older_than_the_retention(channel: EventChannel, later: Later) -> None:
+    channel.declare([Topic("t", 1, retention_s=HOUR_S)], [Group("g", ("t",), "earliest")])
     publish(channel, "t", events(embedded_clean.CHUNK * 2 + 5))
-    newest = stored(channel, "t")[-1]
     first = embedded_clean.CHUNK * 2 + 5
-    eventually(lambda: old(newest, 0.2), 5)
+    assert about(channel, "t") == (first, [(0, first)])
+    later(HOUR_S + 60)
     kept = publish(channel, "t", events(2))
     assert about(channel, "t") == (2, [(first, first + 2)])
     assert ids(stored(channel, "t")) == [receipt.id for receipt in kept]
@@ -48,15 +60,13 @@ def test_writers_delete_what_is_older_than_the_retention(
     assert [delivery.offset for delivery in stored(channel, "t", Start("offset", 3))] == [first, first + 1]
 
 
-def test_who_fell_behind_what_is_kept_goes_on_at_the_first_event(
-        channel: EventChannel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eda_cli.channels.embedded_publish.CLEAN_S", 0.0)
-    channel.declare([Topic("t", 1, retention_s=0.2)], [Group("g", ("t",), "earliest")])
+def test_who_fell_behind_what_is_kept_goes_on_at_the_first_event(channel: EventChannel, later: Later) -> None:
+    channel.declare([Topic("t", 1, retention_s=HOUR_S)], [Group("g", ("t",), "earliest")])
     publish(channel, "t", events(10))
     subscription = channel.subscribe(Group("g", ("t",)))
     found = drain(subscription, 10)
     subscription.done(found[:5])
-    eventually(lambda: old(found[-1], 0.2), 5)
+    later(HOUR_S + 60)
     publish(channel, "t", events(3))
     more = drain(subscription, 3)
     assert [delivery.offset for delivery in more] == [10, 11, 12]
@@ -69,12 +79,11 @@ def test_who_fell_behind_what_is_kept_goes_on_at_the_first_event(
     assert info(channel, "g").lag == 0
 
 
-def test_declare_cleans_too_and_an_empty_topic_has_no_lag(channel: EventChannel) -> None:
-    channel.declare([Topic("t", 2, retention_s=0.1)], [Group("g", ("t",), "earliest")])
+def test_declare_cleans_too_and_an_empty_topic_has_no_lag(channel: EventChannel, later: Later) -> None:
+    channel.declare([Topic("t", 2, retention_s=HOUR_S)], [Group("g", ("t",), "earliest")])
     publish(channel, "t", [event(number, partition=number % 2) for number in range(6)])
-    newest = stored(channel, "t")[-1]
-    eventually(lambda: old(newest, 0.1), 5)
-    channel.declare([Topic("t", 2, retention_s=0.1)], [])
+    later(HOUR_S + 60)
+    channel.declare([Topic("t", 2, retention_s=HOUR_S)], [])
     assert about(channel, "t") == (0, [(3, 3), (3, 3)])
     assert info(channel, "g").lag == 0
     subscription = channel.subscribe(Group("g", ("t",)))
@@ -121,25 +130,22 @@ def test_compaction_reaches_what_earlier_rounds_kept(channel: EventChannel) -> N
         assert ids(stored(channel, "t", start)) == ids(found)[-50:]
 
 
-def test_tombstones_go_after_a_day(channel: EventChannel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tombstones_go_after_a_day(channel: EventChannel, later: Later) -> None:
     channel.declare([Topic("t", 1, compacted=True)], [])
     publish(channel, "t", [event(key=b"gone"), event(key=b"gone", data=None)])
     publish(channel, "t", events(4000, keys=5))
     assert [each.event.data for each in stored(channel, "t") if each.event.key == b"gone"] == [None]
-    tomorrow = time.time_ns() + (embedded_clean.TOMBSTONE_S + 60) * 1_000_000_000
-    monkeypatch.setattr(time, "time_ns", lambda: tomorrow)
+    later(embedded_clean.TOMBSTONE_S + 60)
     channel.declare([Topic("t", 1, compacted=True)], [])
     found = stored(channel, "t")
     assert b"gone" not in {delivery.event.key for delivery in found}
     assert about(channel, "t")[0] == len(found)
 
 
-def test_compaction_and_retention_together(channel: EventChannel, monkeypatch: pytest.MonkeyPatch) -> None:
-    channel.declare([Topic("t", 1, retention_s=0.2, compacted=True)], [])
+def test_compaction_and_retention_together(channel: EventChannel, later: Later) -> None:
+    channel.declare([Topic("t", 1, retention_s=HOUR_S, compacted=True)], [])
     publish(channel, "t", events(4000, keys=50))
-    newest = stored(channel, "t")[-1]
-    eventually(lambda: old(newest, 0.2), 5)
-    monkeypatch.setattr("eda_cli.channels.embedded_publish.CLEAN_S", 0.0)
+    later(HOUR_S + 60)
     publish(channel, "t", events(3, keys=3))
     assert about(channel, "t") == (3, [(4000, 4003)])
     assert len(stored(channel, "t")) == 3

@@ -157,8 +157,9 @@ def test_a_suspended_member_finds_out_that_it_lost_its_places(
     def woken() -> bool:
         other.poll(0.02, 0)
         lost = [line[1:] for line in sleeper.lines() if line[0] == "lost"]
-        return sorted(lost) == [["t", 0], ["t", 1]] and len(
-            {place.member for place in info(channel, "g").places}) == 2
+        owners = {place.member for place in info(channel, "g").places}
+        assert lost == [["t", 0], ["t", 1]] and len(owners) == 2, f"{lost}, {info(channel, 'g')}"
+        return True
 
     eventually(woken, 10)
     other.close()
