@@ -46,10 +46,8 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
     picture = Picture().see_all(run.last_told())
     info, sketch = run.info(), run.sketch()
     up = "supervisor" in alive
-    if up:
-        state = picture.state or "running"
-    else:
-        state = "stopped" if picture.state == "stopped" else "crashed"
+    ended = "stopped" if picture.state == "stopped" else "crashed"
+    state = (picture.state or "running") if up else ended
     lags = _lags(run) if up and state == "running" else picture.groups
     parts = []
     for generator in sketch.generators.values():

@@ -46,8 +46,8 @@ def tail(
                                               autocompletion=complete_group)] = None,
     partition: Annotated[int | None, typer.Option("-p", "--partition", min=0)] = None,
     key: Annotated[str | None, typer.Option("-k", "--key", help="Only events with this key.")] = None,
-    format_: Annotated[str | None, typer.Option("-f", "--format", metavar="FORMAT", help=r"%t topic, %p partition, %o offset, "
-                                                r"%k key, %s body, %i id, %e type, %T time, %h headers, %S size, \n, \t.")] = None,
+    format_: Annotated[str | None, typer.Option("-f", "--format", help=r"%t topic, %p partition, %o offset, "
+                                                r"%k key, %s body, %i id, %e type, %T time, %h headers, %S size, \n.")] = None,
     grep: Annotated[str | None, typer.Option("--grep", metavar="REGEX", help="Only what matches: type, key or body.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Only the bodies, byte by byte, a line each.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for topics that are not there yet.")] = False,

@@ -55,7 +55,8 @@ class _Following:
         self._listener = Listener(brought.run.path, since=brought.since)
         sketch = brought.run.sketch()
         out = console.out()
-        parts = {part.name: part.replicas for part in (*sketch.generators.values(), *sketch.consumers.values())}
+        parts = {name: part.replicas for name, part in sketch.generators.items()}
+        parts |= {name: part.replicas for name, part in sketch.consumers.items()}
         self._flow = Flow(out, parts, out.width if out.is_terminal else None)
         self._flow.past(self._listener.past)
         self._begun = time.monotonic()

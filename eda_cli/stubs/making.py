@@ -15,6 +15,7 @@ from eda_cli.payloads import (
     TOMBSTONE,
     Context,
     Dice,
+    PayloadError,
     Scope,
     Seen,
     Value,
@@ -159,7 +160,13 @@ def _seen(event: Event) -> Seen:
 
 
 def _encode(said: Any) -> bytes | None:
-    return None if said is TOMBSTONE else orjson.dumps(said)
+    """The body's bytes. Raises PayloadError where it is nested too deep to be written."""
+    if said is TOMBSTONE:
+        return None
+    try:
+        return orjson.dumps(said)
+    except orjson.JSONEncodeError as wrong:
+        raise PayloadError("the body cannot be written as JSON", str(wrong)) from None
 
 
 def _headers_maker(raw: Mapping[str, Any], scope: Scope) -> Callable[[Context], Headers] | None:
