@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+from kafka.net.compat import KafkaNetClient
 
 from eda_cli.channels import kafka_wire
 from eda_cli.channels.kafka_errors import unreachable
@@ -14,6 +17,7 @@ from eda_cli.channels.kafka_errors import unreachable
 REACH_S = 4.0  # for a broker to answer at all
 BOOTSTRAP_MS = 5_000  # for the client's own first words with it
 REQUEST_MS = 10_000
+METADATA_RETRY_MS = 20
 CLOSE_S = 5.0
 
 # The library warns of every broken connection; whoever wants to hear it adds a handler.
@@ -48,11 +52,28 @@ class Settings:
                 why = f"{server.strip()}: {wrong.strerror or wrong}"
         raise unreachable(self.bootstrap, why)
 
-    def client(self) -> dict[str, Any]:
-        """What every client is made with; the broker was reached just before. Raises BrokerUnreachable."""
+    def client(self, topics: Iterable[str] = ()) -> dict[str, Any]:
+        """What every client is made with; the broker was reached just before. Raises BrokerUnreachable.
+
+        `topics` are those that it is for: known from its first word with the broker on.
+        """
         self.reach()
         return {
             "bootstrap_servers": [server.strip() for server in self.bootstrap.split(",")],
             "bootstrap_timeout_ms": BOOTSTRAP_MS, "request_timeout_ms": REQUEST_MS, "client_id": "eda",
             "reconnect_backoff_max_ms": 500,  # a broker that comes back is found at once
+            "kafka_client": partial(_net_client, tuple(topics)),
         }
+
+
+def _net_client(topics: tuple[str, ...], **configs: Any) -> Any:
+    """The client's own network client, with what kafka-python 3.0 takes no setting for.
+
+    It would create topics by asking for them, on a cluster that allows it; and a client new to its topics would
+    wait 0.1 s before it asks for the first time, joining its group twice meanwhile.
+    """
+    client = KafkaNetClient(**configs)
+    client.cluster.config.update(allow_auto_create_topics=False, retry_backoff_ms=METADATA_RETRY_MS)
+    if topics:
+        client.cluster.set_topics(topics)
+    return client

@@ -15,7 +15,7 @@ from kafka import KafkaConsumer
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata, TopicPartition
+from kafka.structs import MemberState, OffsetAndMetadata, TopicPartition
 
 from eda_cli.channels.base import Group, Place, Polled
 from eda_cli.channels.kafka_client import CLOSE_S, Settings
@@ -48,10 +48,11 @@ class Member:
         self._closed = False
         with self._mapped("join the group"):
             self._client = KafkaConsumer(
-                **settings.client(), group_id=group.name, enable_auto_commit=False, auto_offset_reset="earliest",
+                **settings.client(group.topics), group_id=group.name, enable_auto_commit=False, auto_offset_reset="earliest",
                 session_timeout_ms=SESSION_MS, heartbeat_interval_ms=HEARTBEAT_MS, metadata_max_age_ms=METADATA_MS,
                 fetch_max_wait_ms=FETCH_WAIT_MS, partition_assignment_strategy=[CooperativeStickyAssignor],
                 metrics_enabled=False, check_crcs=False)
+            _keep_joins(self._client)
             self._client.subscribe(topics=list(group.topics), listener=_Listener(self))
 
     def poll(self, timeout: float, at_most: int) -> Polled:
@@ -168,6 +169,27 @@ class _Listener(AsyncConsumerRebalanceListener):  # type: ignore[misc]  # the cl
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         pass
+
+
+def _keep_joins(client: Any) -> None:
+    """Let no join be forgotten that outlives the poll it began in.
+
+    kafka-python 3.0 joins in a task of its own. When that ends between two polls, its outcome is dropped and the
+    join begun anew, so that members which poll briefly deal for ever: here the outcome waits. And when changed
+    metadata were the reason to join, the next poll sees none any more and stays outside: here the wish stays.
+    """
+    coordinator = client._coordinator
+    join = coordinator._do_join_and_sync_async
+    finished: list[bytes] = []
+
+    async def join_once() -> bytes:
+        if not finished or coordinator.state is not MemberState.REBALANCING:  # else nobody has taken it yet
+            finished.clear()
+            coordinator.request_rejoin()
+            finished.append(await join())
+        return finished[0]
+
+    coordinator._do_join_and_sync_async = join_once
 
 
 def _offsets(positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, OffsetAndMetadata]:

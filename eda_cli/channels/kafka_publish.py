@@ -13,7 +13,7 @@ from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.serializer import Serializer
 
 from eda_cli.channels.base import Receipt
-from eda_cli.channels.kafka_client import Settings
+from eda_cli.channels.kafka_client import CLOSE_S, Settings
 from eda_cli.channels.kafka_errors import RETRIED, mapped, meaning, said
 from eda_cli.channels.kafka_records import headers_of
 from eda_cli.channels.murmur2 import partition_of
@@ -58,7 +58,7 @@ class Publisher:
                                        f"it has {many}, counted from 0")
                 headers = headers_of(event)
                 if (key is None and data is None) or (event.headers and any(raw is None for _, raw in event.headers)):
-                    future = send(topic, data, _Null(key, headers), [], partition)
+                    future = send(topic, data, _Null(key, headers), _Unsized(), partition)
                 else:
                     future = send(topic, data, key, headers, partition)
                 pending.append((event.id, topic, future))
@@ -106,7 +106,7 @@ class Publisher:
             self._known.add(topic)
         if self._producer is None:
             self._producer = KafkaProducer(
-                **self._settings.client(), key_serializer=_Nulls(), batch_size=BATCH_BYTES, linger_ms=LINGER_MS,
+                **self._settings.client([topic]), key_serializer=_Nulls(), batch_size=BATCH_BYTES, linger_ms=LINGER_MS,
                 max_request_size=LARGEST_BYTES, metadata_max_age_ms=METADATA_MS, max_block_ms=METADATA_MS,
                 metrics_enabled=False)
         try:
@@ -138,7 +138,10 @@ class Publisher:
         producer, self._producer = self._producer, None
         self._known.clear()
         if producer is not None:
-            with suppress(KafkaError):  # what was in flight is given up
+            # The library's own close would first flush, and stop there where something cannot be sent.
+            producer._sender.force_close()
+            producer._sender.join(CLOSE_S)
+            with suppress(KafkaError):
                 producer.close(timeout=0)
 
 
@@ -148,6 +151,13 @@ class _Null:
     def __init__(self, key: bytes | None, headers: list[Any]) -> None:
         self.key = key
         self.headers = headers
+
+
+class _Unsized(list[Any]):
+    """A list of headers that the client does not add up, as it would stumble over those without a value."""
+
+    def __bool__(self) -> bool:
+        return False
 
 
 class _Nulls(Serializer):  # type: ignore[misc]  # the client is not typed

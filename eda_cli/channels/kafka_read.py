@@ -31,7 +31,7 @@ class Reader:
         self._places = [TopicPartition(topic, number) for number in numbers]
         with self._mapped():
             self._client = KafkaConsumer(
-                **settings.client(), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest",
+                **settings.client([topic]), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest",
                 fetch_max_wait_ms=FETCH_WAIT_MS, metrics_enabled=False, check_crcs=False)
             self._first = self._client.beginning_offsets(self._places, TIMEOUT_MS)
             self._end = self._client.end_offsets(self._places, TIMEOUT_MS)
