@@ -1,0 +1,1 @@
+"""What eda costs, beside loops that a person would write by hand: `python -m bench`."""

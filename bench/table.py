@@ -1,0 +1,94 @@
+"""The one table: from raw numbers to Markdown. Knows no measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+Raw = Mapping[str, Any]
+
+
+class Row(NamedTuple):
+    """A line of the table. `cell` makes the text of one channel from the raw numbers of `needs`."""
+
+    what: str
+    needs: str
+    cell: Callable[[Raw], str]
+    asked: str
+
+
+def table(results: Mapping[str, Mapping[str, Raw]]) -> str:
+    """Markdown: a column for each channel that was measured, a row for each thing that was."""
+    channels = list(results)
+    lines = [_line(["", *(_TITLES[channel] for channel in channels), "asked for"]),
+             _line(["---"] * (len(channels) + 2))]
+    for row in ROWS:
+        raws = [results[channel].get(row.needs) for channel in channels]
+        if found := [raw for raw in raws if raw is not None]:
+            cells = [row.cell(raw) if raw is not None else "" for raw in raws]
+            lines.append(_line([row.what.format_map(found[0]), *cells, row.asked]))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _rate(raw: Raw) -> str:
+    eda, by_hand = median(raw["eda"]), median(raw["by_hand"])
+    return f"{_short(eda)}/s, {eda / by_hand:.0%} of {_short(by_hand)}/s"
+
+
+def _latency(raw: Raw) -> str:
+    eda, by_hand = raw["eda"], raw["by_hand"]
+    return (f"{median(eda['p50']):.1f} / {median(eda['p99']):.1f} ms"
+            f" (by hand {median(by_hand['p50']):.1f} / {median(by_hand['p99']):.1f})")
+
+
+def _start(raw: Raw) -> str:
+    eda, bare = median(raw["eda"]), median(raw["bare"])
+    return f"{eda - bare:.2f} s more than {bare:.2f} s"
+
+
+def _memory(raw: Raw) -> str:
+    eda = raw["eda"]
+    return " / ".join(f"{median(eda[f'{part}_pss']):.0f} MB ({median(eda[f'{part}_rss']):.0f})"
+                      for part in ("generator", "consumer"))
+
+
+def _large(what: str) -> Callable[[Raw], str]:
+    return lambda raw: f"{median(raw[what]['large']) / median(raw[what]['empty']):.0%}"
+
+
+def _large_latency(raw: Raw) -> str:
+    empty, large = raw["latency"]["empty"], raw["latency"]["large"]
+    return " / ".join(f"{median(large[name]) / median(empty[name]):.0%}" for name in ("p50", "p99"))
+
+
+def _large_memory(raw: Raw) -> str:
+    empty, large = raw["latency"]["empty"], raw["latency"]["large"]
+    shares = [median(large[name]) / median(empty[name]) for name in ("generator_pss", "consumer_pss")]
+    shares.append(median(raw["read_mb"]["large"]) / median(raw["read_mb"]["empty"]))
+    return " / ".join(f"{share:.0%}" for share in shares)
+
+
+def _short(rate: float) -> str:
+    return f"{rate / 1000:,.0f} k" if rate >= 10_000 else f"{rate:,.0f}"
+
+
+_TITLES = {"embedded": "embedded", "kafka": "Kafka"}
+ROWS = (
+    Row("publishing flat out, share of the loop by hand", "publish", _rate, "60 %, Kafka 70 %"),
+    Row("counting consumer, share of the loop by hand", "consume", _rate, "60 %"),
+    Row("from published to handled at 100 events/s, p50 / p99", "latency", _latency, "p50 8 ms"),
+    Row("from `eda up` to the first handled event, beyond `import typer`, Kafka: the bare container", "start",
+        _start, "1.0 s, Kafka 3 s"),
+    Row("memory of a generator / a consumer, PSS (RSS)", "latency", _memory, ""),
+    Row("on a log of {events:,}, against an empty one: publishing", "large", _large("publish"),
+        "80 % or more"),
+    Row("… consuming", "large", _large("consume"), "80 % or more"),
+    Row("… p50 / p99 from published to handled", "large", _large_latency, "120 % or less"),
+    Row("… memory of a generator / a consumer / a consumer that read it all", "large", _large_memory,
+        "120 % or less"),
+)
