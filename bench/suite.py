@@ -73,8 +73,9 @@ def large(bed: Bed, size: Size) -> Raw:
     """Publishing, consuming, latency and memory on an empty log, and on a large one."""
     full = bed.filled(size.large)
     small = bed.filled(size.consumed)
-    raw = {"events": size.large, "publish": _series("empty", "large"), "consume": _series("empty", "large"),
-           "latency": _latencies("empty", "large"), "read_mb": _series("empty", "large")}
+    raw: Raw = {"events": size.large,
+                "publish": _series("empty", "large"), "consume": _series("empty", "large"),
+                "latency": _latencies("empty", "large"), "read_mb": _series("empty", "large")}
     for _ in _trials("large", bed, size.trials):
         for name, log in (("empty", bed.fresh()), ("large", full)):
             raw["publish"][name].append(measures.publish(bed, log, size.published).rate)
