@@ -6,6 +6,7 @@ import base64
 import json
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,14 @@ def test_the_environment_is_for_a_shell(embedded: Eda, quiet: Path) -> None:
     embedded.up(quiet)
     script = f'{embedded("env").stdout}\necho "$EDA_RUN $EDA_CHANNEL"'
     assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == "quiet embedded\n"
+
+
+@pytest.mark.parametrize(("words", "wanted"), [
+    ("eda tail pur", "purchases"), ("eda publish b", "bills"), ("eda logs mai", "mailer"), ("eda ps --run qu", None),
+    ("eda down --run qu", "quiet"), ("eda groups reset bil", "billing"),
+])
+def test_the_shell_completes_what_runs(quiet_run: Eda, words: str, wanted: str | None) -> None:
+    environ = {**quiet_run.environ, "_EDA_COMPLETE": "complete_bash", "COMP_WORDS": words,
+               "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    done = subprocess.run([sys.executable, "-m", "eda_cli"], env=environ, capture_output=True, text=True, timeout=20)
+    assert (wanted in done.stdout.split()) if wanted else not done.stdout.strip()

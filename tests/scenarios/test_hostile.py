@@ -40,7 +40,8 @@ def hostile(embedded: Eda, tmp_path: Path) -> Eda:
 def publish_evil(eda: Eda) -> None:
     for number, text in enumerate(EVIL):
         event = {"specversion": "1.0", "id": text[:100] or "x", "source": "/" + text[:100], "type": "t" + text[:100],
-                 "partitionkey": text[:100], "data": {"number": number, "evil": text}, "headers": [[text[:50] or "h", text[:100]]]}
+                 "partitionkey": text[:100], "data": {"number": number, "evil": text},
+                 "headers": [[text[:50] or "h", text[:100]]]}
         eda("publish", "purchases", "-", stdin=json.dumps(event) + "\n")
     eda("publish", "purchases", "-k", EVIL[0], EVIL[0])
 
