@@ -92,7 +92,7 @@ def _reach(resolved: Resolved, places: Places) -> Iterator[Problem]:
 
 def _why_unreached(topics: list[str], accepts: tuple[str, ...], seen: Flow) -> str:
     comes = sorted({event or "of any type" for topic, event in seen.states if topic in topics})
-    where = " and ".join(f"'{topic}'" for topic in topics)
+    where = _listed(topics)
     if not comes:
         return f"nothing reaches those who publish to {where}"
     return f"it accepts {_either(accepts)}, and {where} carries {_either(tuple(comes))}"
@@ -102,6 +102,11 @@ def _either(names: tuple[str, ...]) -> str:
     return " or ".join([*names[:4], *(["…"] if len(names) > 4 else [])])
 
 
+def _listed(names: list[str]) -> str:
+    shown = [f"'{name}'" for name in names[:5]] + ([f"{len(names) - 5} more"] if len(names) > 5 else [])
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
 def _commands(resolved: Resolved, places: Places) -> Iterator[Problem]:
     named: list[tuple[str, Path]] = [(event, ("events", event)) for event in resolved.events]
     named += [(one.event, ("generators", one.name, "event")) for one in resolved.generators.values()]
@@ -109,7 +114,8 @@ def _commands(resolved: Resolved, places: Places) -> Iterator[Problem]:
               for one in resolved.consumers.values() for index, rule in enumerate(one.rules)]
     told = set()
     for event, path in named:
-        better = event_for(event) if event not in told and places.exact(path) else None
+        spot = places.exact(path)
+        better = event_for(event) if event not in told and spot and not spot.written else None
         if better:
             told.add(event)
             place = places.key(path) if path[0] == "events" else places.value(path)
@@ -118,9 +124,11 @@ def _commands(resolved: Resolved, places: Places) -> Iterator[Problem]:
 
 
 def _circles(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    published_to = {topic for topic, _ in publishers(resolved)}
-    by_hand = [(topic, ANY) for topic in resolved.topics if topic not in published_to]
-    seen = flow(resolved, [*published(resolved), *by_hand])
+    seen = flow(resolved, published(resolved))
+    carrying = {topic for topic, _ in seen.states}
+    by_hand = [(topic, ANY) for topic in resolved.topics if topic not in carrying]
+    if by_hand:  # nothing comes there by itself, but somebody may publish one event
+        seen = flow(resolved, [*published(resolved), *by_hand])
     told: set[frozenset[str]] = set()
     for circle in endless(resolved, seen):
         inside = set(circle)
@@ -131,9 +139,9 @@ def _circles(resolved: Resolved, places: Places) -> Iterator[Problem]:
             continue
         told.add(frozenset(names))
         who = f"consumer '{names[0]}' feeds itself" if len(names) == 1 else \
-            "consumers " + " and ".join(f"'{name}'" for name in names) + " feed each other"
+            f"consumers {_listed(names)} feed each other"
         at = max(places.value(("consumers", name, "publishes", index, "to")) for name, index in by)
-        topics = " and ".join(sorted({f"'{topic}'" for topic, _ in circle}))
+        topics = _listed(sorted({topic for topic, _ in circle}))
         yield Problem(*at, f"{who} without end", f"each event in {topics} leads to another one there",
                       "let a rule say when: or accepts:, or publish to another topic")
 

@@ -51,12 +51,11 @@ def _problems(detail: ErrorDetails, path: Path, on_key: bool, places: Places) ->
         name = shorten(str(path[-1]))
         what = f"'{name}' cannot be used" if told["why"] else f"'{name}' is not {told['expected']}"
         return [Problem(line, column, what, told["why"], told["hint"])]
-    spot = places.spot(path)
-    why = f"it is {words.given(detail['input'], spot.written)}"
-    if told["why"] and not spot.written:
-        why = told["why"]
+    written = places.spot(path).written
+    why = (not written and told["why"]) or f"it is {words.given(detail['input'], written)}"
+    hint = told["example"] if written else told["hint"]
     what = f"{words.subject(places.told(path))} must be {told['expected']}"
-    return [Problem(line, column, what, why, told["hint"])]
+    return [Problem(line, column, what, why, hint)]
 
 
 def _missing(path: Path, places: Places) -> Problem:

@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from eda_cli.payloads import InvalidValue, Scope, compile_value
+from eda_cli.payloads import InvalidValue, Scope, ValueProblem, compile_value
 from eda_cli.sketch.data import NoNumber, Varied, core
 
 Schema = dict[str, Any]
 VARIABLE: Schema = {"type": "string", "pattern": r"\$\{"}  # an editor must allow it wherever a number stands
+_PER_TEMPLATE = 50  # characters that each costs besides its own
 NULL: Schema = {"type": "null"}
 
 
@@ -30,9 +31,36 @@ class Misfit(ValueError):
         self.hint = hint
 
 
-def misfit(expected: str, why: str, hint: str) -> PydanticCustomError:
-    """What `explain` reads: it completes the sentence "… must be …"."""
-    return PydanticCustomError("misfit", "misfit", {"expected": expected, "why": why, "hint": hint})
+def misfit(expected: str, why: str, hint: str, example: str = "") -> PydanticCustomError:
+    """What `explain` reads: `expected` completes "… must be …"; unlike the hint, the example holds no value."""
+    told = {"expected": expected, "why": why, "hint": hint, "example": example}
+    return PydanticCustomError("misfit", "misfit", told)
+
+
+@dataclass
+class Effort:
+    """How many characters of templates may still be compiled: a foreign sketch must not keep anybody waiting.
+
+    Without `compiles` values are taken as they are.
+    """
+
+    left: int = 40_000  # about half a second
+    compiles: bool = True
+
+    def spend(self, raw: Any, is_template: bool = False) -> None:
+        """Raises InvalidValue where it would be too much."""
+        self.left -= _weight(raw, is_template)
+        if self.left < 0:
+            raise InvalidValue([ValueProblem(
+                (), "the sketch has too many templates", "40,000 characters of them are compiled",
+                "make them fewer or shorter")])
+
+
+def _weight(raw: Any, is_template: bool) -> int:
+    if isinstance(raw, str):
+        return len(raw) + _PER_TEMPLATE if is_template or "{{" in raw else 0
+    inside = raw.values() if isinstance(raw, dict) else raw if isinstance(raw, list) else ()
+    return sum(_weight(one, is_template) for one in inside)
 
 
 @dataclass(frozen=True)
@@ -44,19 +72,35 @@ class Kind:
     read: Callable[[Any], Any]
     schema: Mapping[str, Any]
 
-    def validate(self, raw: Any) -> Any:
+    def fit(self, raw: Any, effort: Effort) -> Any:
+        return self.read(raw)
+
+    def validate(self, raw: Any, info: ValidationInfo) -> Any:
         try:
-            return self.read(raw)
+            return self.fit(raw, info.context or Effort())
         except Misfit as error:
-            raise misfit(self.expected, error.why, error.hint or self.example) from None
+            raise misfit(self.expected, error.why, error.hint or self.example, self.example) from None
         except InvalidValue as error:
             raise PydanticCustomError("value", "value", {"problems": error.problems}) from None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(self.validate)
+        return core_schema.with_info_plain_validator_function(self.validate)
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
         return dict(self.schema)
+
+
+@dataclass(frozen=True)
+class Compiled(Kind):
+    """A kind that is compiled only to see whether it can be; the model holds it raw."""
+
+    is_template: bool = False
+
+    def fit(self, raw: Any, effort: Effort) -> Any:
+        if effort.compiles:
+            effort.spend(raw, self.is_template)
+            self.read(raw)
+        return raw
 
 
 @dataclass(frozen=True)
@@ -159,10 +203,6 @@ def matching(pattern: str, longest: int, expected: str, example: str,
     return Kind(expected, example, read, {"type": "string", "pattern": f"^(?:{pattern})$|\\$\\{{"})
 
 
-def value(scope: Scope) -> Kind:
-    """A value of the payload language, compiled to see whether it can be; `scope`: what it may look at."""
-    def read(raw: Any) -> Any:
-        compile_value(raw, scope)
-        return raw
-
-    return Kind("a value", "", read, {})
+def value(scope: Scope) -> Compiled:
+    """A value of the payload language; `scope`: what it may look at."""
+    return Compiled("a value", "", lambda raw: compile_value(raw, scope), {})

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from eda_cli.payloads import compile_condition, compile_value, parse_duration, parse_range, parse_rate
-from eda_cli.sketch.fitting import VARIABLE, Kind, Misfit, Schema, matching, varied
+from eda_cli.sketch.fitting import VARIABLE, Compiled, Kind, Misfit, Schema, matching, varied
 
 __all__ = [
     "CONDITION", "DURATION", "DURATIONS", "EVENT_TYPE", "EVENT_TYPE_OR_PATH", "FLAG", "GROUP", "HEADER", "IMAGE",
@@ -158,4 +158,5 @@ SETTING = Kind("text, a number, true or false", "a setting is one value", _setti
                {"type": ["string", "number", "boolean"]})
 START = Kind("earliest or latest", "write earliest to hear what was published before, too", _start,
              {"enum": ["earliest", "latest"]})
-CONDITION = Kind("an expression", "write it as body.total > 100", _condition, {"type": "string"})
+CONDITION = Compiled("an expression", "write it as body.total > 100", _condition, {"type": "string"},
+                     is_template=True)

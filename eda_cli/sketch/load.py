@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from eda_cli.errors import Problem, SketchError
 from eda_cli.sketch import check, data, defaults, kinds, nodes, text
 from eda_cli.sketch.explain import explain
+from eda_cli.sketch.fitting import Effort
 from eda_cli.sketch.misread import misread
 from eda_cli.sketch.model import Sketch
 from eda_cli.sketch.places import NOWHERE, Places
@@ -48,17 +49,22 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ) -
     if read.value is None and not problems:
         problems = [Problem(0, 0, "the sketch is empty", hint="`eda init` writes one to begin with")]
     sketch: Sketch | None = None
+    effort = Effort()
     if read.value is not None:
         try:
-            sketch = Sketch.model_validate(read.value)
-            problems += references(sketch, read.places)
+            sketch = Sketch.model_validate(read.value, context=effort)
+            problems += references(sketch, read.places, effort)
         except ValidationError as error:
             problems += explain(error, read.places)
             rest = pruned(read.value, error)
-            problems += references(rest, read.places, whole=False) if rest else []
+            problems += references(rest, read.places, effort, whole=False) if rest else []
     if problems or sketch is None:
         raise SketchError(file, in_order(problems, read.places))
     resolved = defaults.fill(sketch, name_of(Path(file)))
+    for name, generator in resolved.generators.items():
+        topic = read.places.spot(("generators", name, "publishes")).written
+        if topic and not sketch.generators[name].event:
+            read.places.hide(generator.event, f"the default for {topic}")
     warnings = in_order(check.lint(resolved, read.places), read.places)
     return Loaded(Path(file), source, resolved, tuple(warnings), read.places)
 

@@ -16,7 +16,7 @@ from eda_cli.errors import Problem
 from eda_cli.sketch.text import shorten
 
 MAX_LEVELS = 100
-MAX_VALUES = 20_000
+MAX_VALUES = 10_000  # with the templates among them, a second of work
 MAX_CHARACTERS = 2_000_000  # of all scalars, with every alias expanded
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

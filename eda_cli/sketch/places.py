@@ -35,7 +35,11 @@ class Places:
 
     def __init__(self, root: Spot, taken: Mapping[str, str] | None = None) -> None:
         self.root = root
-        self.taken = dict(taken or {})  # what came from the environment, by variable
+        self.hidden = {value: f"${{{name}}}" for name, value in (taken or {}).items()}
+
+    def hide(self, value: str, written: str) -> None:
+        """From now on `masked` shows `written` for this value, which was made of what the environment gave."""
+        self.hidden.setdefault(value, written)
 
     def spot(self, path: Path) -> Spot:
         """A step that is not there is skipped: `publishes: invoices` answers to (…, "publishes", 0, "to")."""
@@ -71,10 +75,11 @@ class Places:
         return tuple(told)
 
     def masked(self, text: str) -> str:
-        """The text without what came from the environment: its variable stands there instead."""
-        for name, value in self.taken.items():
+        """The text without what came from the environment: what was written stands there instead."""
+        for value, written in self.hidden.items():
             if len(value) >= _SECRET and value in text:
-                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", f"${{{name}}}", text)
+                shown = written.replace("\\", r"\\")  # in a replacement a backslash would mean something
+                text = re.sub(rf"(?<!\w){re.escape(value)}(?!\w)", shown, text)
         return text
 
     def wrong(self, path: Path) -> bool:

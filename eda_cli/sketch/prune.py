@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from eda_cli.sketch.fitting import Effort
 from eda_cli.sketch.model import Sketch
 
 _MOST_ROUNDS = 5
@@ -22,7 +23,7 @@ def pruned(value: Any, error: ValidationError) -> Sketch | None:
             steps = [step for step in detail["loc"] if step != "[key]"]
             _take_out(value, steps[:-1] if detail["type"] == "missing" else steps)
         try:
-            return Sketch.model_validate(value)
+            return Sketch.model_validate(value, context=Effort(compiles=False))
         except ValidationError as again:
             error = again
     return None

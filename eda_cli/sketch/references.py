@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 from eda_cli.errors import Problem
-from eda_cli.payloads import InvalidValue, compile_value
+from eda_cli.payloads import InvalidValue, Scope, compile_value
 from eda_cli.sketch import words
 from eda_cli.sketch.defaults import event_type
 from eda_cli.sketch.explain import value_problems
+from eda_cli.sketch.fitting import Effort
 from eda_cli.sketch.model import Consumer, Rule, Sketch
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.text import shorten
@@ -17,11 +17,11 @@ from eda_cli.sketch.text import shorten
 _MOST_COMPARED = 20_000  # pairs of topic names; nobody writes as many by hand
 
 
-def references(sketch: Sketch, places: Places, whole: bool = True) -> list[Problem]:
+def references(sketch: Sketch, places: Places, effort: Effort, whole: bool = True) -> list[Problem]:
     """Every problem between the parts of a sketch; not `whole`: parts with problems were left out."""
     found = [*_names(sketch, places), *_clocks(sketch, places), *_broker(sketch, places),
              *_groups(sketch, places), *_topics(sketch, places), *_events(sketch, places),
-             *_bodies(sketch, places)]
+             *_bodies(sketch, places, effort)]
     return found + list(_accepted(sketch, places)) if whole else found
 
 
@@ -137,7 +137,7 @@ def _accepted(sketch: Sketch, places: Places) -> Iterator[Problem]:
                               f"did you mean '{guess}'?" if guess else "add it there")
 
 
-def _bodies(sketch: Sketch, places: Places) -> Iterator[Problem]:
+def _bodies(sketch: Sketch, places: Places, effort: Effort) -> Iterator[Problem]:
     """The bodies under `events`, each compiled for those who publish it."""
     made = {event_type(one, sketch) for one in sketch.generators.values()
             if "body" not in one.model_fields_set}
@@ -146,16 +146,17 @@ def _bodies(sketch: Sketch, places: Places) -> Iterator[Problem]:
         if body is None:
             continue
         path: Path = ("events", event)
-        wrong = _compiled(path, body, "generator", places) if event in made else []
+        wrong = _compiled(path, body, "generator", places, effort) if event in made else []
         if event in followed:
-            wrong += _compiled(path, body, "rule", places)
-        if event not in made | followed and _compiled(path, body, "rule", places):
-            wrong = _compiled(path, body, "generator", places)  # it may be meant for either
+            wrong += _compiled(path, body, "rule", places, effort)
+        if event not in made | followed and _compiled(path, body, "rule", places, effort):
+            wrong = _compiled(path, body, "generator", places, effort)  # it may be meant for either
         yield from wrong
 
 
-def _compiled(path: Path, raw: object, scope: Literal["generator", "rule"], places: Places) -> list[Problem]:
+def _compiled(path: Path, raw: object, scope: Scope, places: Places, effort: Effort) -> list[Problem]:
     try:
+        effort.spend(raw)
         compile_value(raw, scope)
     except InvalidValue as error:
         return value_problems(path, error.problems, places)

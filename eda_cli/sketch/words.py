@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -61,6 +62,7 @@ LATER: Mapping[str, frozenset[str]] = {
     "rule": frozenset({"each", "after", "unless", "share"}),
     "broker": frozenset({"rabbitmq", "activemq"}),
 }
+_NUMBER = re.compile(r"[-_.]?v?[0-9]+\Z")
 _LONG = 80  # characters: nobody mistypes a word of that length
 _MANY = 1000  # names that are compared
 
@@ -92,14 +94,11 @@ def near(wrong: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
 
 
 def slip(wrong: str, known: Collection[str]) -> str | None:
-    """The known name that differs by a slip of the pen: a letter or two, but not in numbers only."""
+    """The known name that differs by a slip of the pen: a letter or two, but not in its number."""
     if len(wrong) > _LONG:
         return None
-    bare = wrong.rstrip("0123456789")
     for name in list(known)[:_MANY]:
-        if name.rstrip("0123456789") == bare and bare != wrong:
-            continue
-        if _edits(wrong.lower(), name.lower(), 1 if len(wrong) < 8 else 2):
+        if _NUMBER.sub("", name) != _NUMBER.sub("", wrong) and _edits(wrong.lower(), name.lower(), 1 if len(wrong) < 8 else 2):
             return name
     return None
 

@@ -68,7 +68,7 @@ def use(loaded: Loaded) -> None:
     demands(loaded.resolved, frozenset(), "embedded", loaded.places)
 
 
-@settings(max_examples=3000, deadline=None, derandomize=True, database=None,
+@settings(max_examples=2500, deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.sampled_from(GOOD), st.lists(edit, min_size=1, max_size=4))
 def test_a_changed_sketch_loads_or_is_refused(text: str, edits: list[tuple[str, float, float, str]]) -> None:

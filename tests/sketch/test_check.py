@@ -1,0 +1,172 @@
+"""Warnings: what is allowed and looks unintended. And what a channel must be able to do."""
+
+from __future__ import annotations
+
+import pytest
+
+from eda_cli.sketch.check import demands
+from eda_cli.sketch.commands import event_for
+from tests.sketch.reading import loaded, warnings
+
+
+def test_a_topic_with_one_side_only() -> None:
+    assert warnings("""\
+        topics: {unused: , orders: }
+        generators: {shop: {publishes: orders}}
+        consumers: {billing: {subscribes: ordered}}
+        """) == [
+        "sketch.yaml:1:10: nobody publishes or subscribes to the topic 'unused'",
+        "sketch.yaml:1:20: nobody subscribes to the topic 'orders'",
+        "sketch.yaml:3:35: nobody publishes to the topic 'ordered'",
+    ]
+
+
+def test_two_spellings_of_one_topic() -> None:
+    assert warnings("""\
+        generators: {shop: {publishes: purchases}}
+        consumers: {billing: {subscribes: purchses}}
+        """) == [
+        "sketch.yaml:1:32: nobody subscribes to the topic 'purchases'; is 'purchses' the same?",
+        "sketch.yaml:2:35: nobody publishes to the topic 'purchses'; is 'purchases' the same?",
+    ]
+
+
+def test_somebody_elses_parts_count() -> None:
+    assert warnings("""
+        generators: {shop: {publishes: orders, external: true}}
+        consumers: {billing: {subscribes: orders, external: true}}
+        """) == []
+
+
+def test_a_consumer_that_nothing_reaches() -> None:
+    assert warnings("""\
+        generators: {shop: {publishes: orders, event: orderPlaced}}
+        consumers:
+          refund: {subscribes: orders, accepts: orderCancelled, publishes: refunds}
+          bank: {subscribes: refunds}
+          billing:
+            subscribes: orders
+            publishes: [{to: bills, accepts: orderPaid}, {to: bills, event: billSent}]
+          mailer: {subscribes: bills, accepts: [billSent, orderPaid]}
+        """) == [
+        "sketch.yaml:3:3: nothing reaches consumer 'refund': it accepts orderCancelled, "
+        "and 'orders' carries orderPlaced",
+        "sketch.yaml:4:3: nothing reaches consumer 'bank': nothing reaches those who publish to 'refunds'",
+        "sketch.yaml:7:38: rule 1 of consumer 'billing' never follows: 'billing' hears no event of type orderPaid",
+    ]
+
+
+def test_an_event_type_that_a_path_gives_may_be_any() -> None:
+    assert warnings("""
+        generators: {shop: {publishes: orders}}
+        consumers:
+          router: {subscribes: orders, publishes: {to: routed, event: $.kind}}
+          billing: {subscribes: routed, accepts: orderPaid}
+        """) == []
+
+
+def test_consumers_that_feed_each_other_without_end() -> None:
+    assert warnings("""\
+        generators: {shop: {publishes: orders, event: orderPlaced}}
+        consumers:
+          one: {subscribes: orders, publishes: bills}
+          two: {subscribes: bills, publishes: {to: orders, event: orderPaid}}
+        """) == [
+        "sketch.yaml:4:44: consumers 'one' and 'two' feed each other without end: each event in "
+        "'bills' and 'orders' leads to another one there; let a rule say when: or accepts:, or publish "
+        "to another topic",
+    ]
+
+
+@pytest.mark.parametrize("way_out", [
+    "publishes: {to: orders, event: orderPaid, when: body.open}",
+    "publishes: {to: orders, event: orderPaid, accepts: orderPlaced}",
+    "publishes: {to: elsewhere, event: orderPaid}",
+    "accepts: orderPlaced, publishes: {to: orders, event: orderPaid}",
+])
+def test_what_ends_a_circle(way_out: str) -> None:
+    assert warnings(f"""\
+        generators: {{shop: {{publishes: orders, event: orderPlaced}}}}
+        consumers:
+          billing: {{subscribes: orders, {way_out}}}
+          ear: {{subscribes: [elsewhere, orders]}}
+        """.replace("[elsewhere, orders]", "[elsewhere]" if "elsewhere" in way_out else "orders")) == []
+
+
+def test_a_consumer_that_feeds_itself() -> None:
+    told = warnings("""\
+        topics: {orders: }
+        consumers: {echo: {subscribes: orders, publishes: orders}}
+        """)
+    assert told[-1].startswith("sketch.yaml:2:51: consumer 'echo' feeds itself without end: ")
+
+
+def test_more_replicas_than_partitions() -> None:
+    assert warnings("""\
+        topics: {a: {partitions: 2}, b: {partitions: 1}}
+        generators: {g: {publishes: a}, h: {publishes: b}}
+        consumers:
+          fine: {subscribes: [a, b], replicas: 3}
+          idle: {subscribes: a, replicas: 5}
+        """) == ["sketch.yaml:5:35: consumer 'idle' has 5 replicas for 2 partitions: a partition has one reader "
+                 "in a group, so 3 would do nothing; take fewer replicas, or more partitions"]
+
+
+def test_events_without_key_in_a_compacted_topic() -> None:
+    text = """\
+        topics: {a: {compacted: true}}
+        generators: {g: {publishes: a}}
+        consumers: {c: {subscribes: a}}
+        """
+    assert warnings(text)[0].startswith("sketch.yaml:2:14: generator 'g' publishes without a key")
+    assert warnings(text.replace("compacted: true", "compacted: true, key: $.id")) == []
+
+
+def test_a_command_is_told_once_where_it_is_declared() -> None:
+    assert warnings("""\
+        events: {createInvoice: {id: uuid()}}
+        generators: {shop: {publishes: invoices, event: createInvoice}}
+        consumers: {billing: {subscribes: invoices}}
+        """) == ["sketch.yaml:1:10: 'createInvoice' is a command: an event says what happened, in the past tense; "
+                 "name it invoiceCreated"]
+
+
+@pytest.mark.parametrize(("command", "event"), [
+    ("createInvoice", "invoiceCreated"), ("send-mail", "mail-sent"), ("send_mail", "mail_sent"),
+    ("send.mail", "mail.sent"), ("com.shop.createInvoice", "com.shop.invoiceCreated"),
+    ("com.shop.create-invoice", "com.shop.invoice-created"), ("CreateInvoice", "InvoiceCreated"),
+    ("SEND_MAIL", "MAIL_sent"), ("processOrder", "orderProcessed"), ("setTemperature", "temperatureSet"),
+    ("payInvoiceNow", "invoiceNowPaid"), ("notifyUser", "userNotified"),
+])
+def test_commands(command: str, event: str) -> None:
+    assert event_for(command) == event
+
+
+@pytest.mark.parametrize("name", [
+    "bookLent", "stockLow", "orderPlaced", "setCompleted", "createdInvoice", "addressChanged", "purchaseCreated",
+    "updateAvailable", "paymentFailed", "user.updated", "setPointReached", "orderTotal", "startTime", "create",
+    "createInvoiceRequested", "checkoutDone", "invoice-created", "invoice_sent", "com.shop.invoiceCreated",
+    "purchase", "", "...", "reportReady", "processStarted", "closeToLimitReached", "openHouseHeld",
+])
+def test_events(name: str) -> None:
+    assert event_for(name) is None
+
+
+def test_to_begin_with_the_earliest_event_demands_replay() -> None:
+    read = loaded("""\
+        consumers:
+          billing:
+            subscribes: orders
+            from: earliest
+        """)
+    assert demands(read.resolved, frozenset({"REPLAY", "LAG"}), "kafka", read.places) == []
+    [problem] = demands(read.resolved, frozenset({"LAG"}), "rabbitmq", read.places)
+    assert problem.text("sketch.yaml") == (
+        "sketch.yaml:4:11: consumer 'billing' is to begin with the earliest event: rabbitmq cannot replay what "
+        "was published before; write from: latest, or take another broker")
+
+
+def test_a_sketch_too_large_to_follow_is_still_checked() -> None:
+    makers = "\n".join(f"  g{number}: {{publishes: a, event: e{number}}}" for number in range(300))
+    echoes = "\n".join(f"  c{number}: {{subscribes: a, publishes: a}}" for number in range(300))
+    assert warnings(f"generators:\n{makers}\nconsumers:\n{echoes}") == []

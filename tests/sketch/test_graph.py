@@ -1,0 +1,65 @@
+"""The picture: what it shows, and that no name or text can break it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eda_cli.sketch.graph import mermaid
+from tests.sketch.reading import loaded
+
+TEXT = """
+    topics: {orders: {about: what people want}}
+    generators: {shop: {publishes: orders, event: orderPlaced, service: web, replicas: 2}}
+    consumers:
+      cart: {subscribes: orders, service: web}
+      billing: {subscribes: orders, group: money, publishes: [bills, {to: bills, event: billSent}]}
+      printer: {subscribes: bills, external: true}
+    """
+LINE = re.compile(r"""flowchart\ LR
+    |\ {2,4}p\d+(?:\(\[LABEL\]\)|\[LABEL\])
+    |\ \ t\d+\[\(LABEL\)\]
+    |\ \ subgraph\ s\d+\[LABEL\]
+    |\ \ end
+    |\ \ [pt]\d+\ (?:-->|-\.->)(?:\|LABEL\|)?\ [pt]\d+
+    |\ \ classDef\ external\ stroke-dasharray:\ 5\ 5
+    |\ \ class\ p\d+(?:,p\d+)*\ external""".replace("LABEL", r'"(?:[\w ,×…-]|\#\d+;|<br/>)*"'), re.VERBOSE)
+
+
+def test_the_picture_of_a_shop() -> None:
+    assert mermaid(loaded(TEXT).resolved) == """\
+flowchart LR
+  t1[("orders<br/>what people want")]
+  t2[("bills")]
+  subgraph s1["web"]
+    p1(["shop ×2"])
+    p2["cart"]
+  end
+  p3["billing"]
+  p4["printer<br/>run by somebody else"]
+  p1 -->|"orderPlaced"| t1
+  t1 -.-> p2
+  t1 -.->|"group money"| p3
+  p3 --> t2
+  p3 -->|"billSent"| t2
+  t2 -.-> p4
+  classDef external stroke-dasharray: 5 5
+  class p4 external
+"""
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.text(max_size=100) | st.sampled_from(['"]', "end", "`**a**`", "<b>", "&lt;", "#35;", "%%", "a\nb", "click p1"]))
+def test_any_text_is_shown_and_none_is_obeyed(text: str) -> None:
+    sketch = loaded(TEXT).resolved
+    sketch = replace(
+        sketch,
+        topics={name: replace(topic, about=text) for name, topic in sketch.topics.items()},
+        generators={name: replace(part, about=text, service=text, event=text)
+                    for name, part in sketch.generators.items()},
+        consumers={name: replace(part, about=text, group=text) for name, part in sketch.consumers.items()})
+    for line in mermaid(sketch).removesuffix("\n").split("\n"):
+        assert LINE.fullmatch(line), line
