@@ -195,7 +195,7 @@ class _Heart:
 
     def _beat(self) -> None:
         store: Store | None = None
-        before = time.monotonic()
+        before, awake_since = time.monotonic(), 0.0
         while not self._stopping.wait(group_table.BEAT_S):
             # What fails here fails in the member's own thread too, which can tell; the next beat tries again.
             with suppress(ChannelError):
@@ -203,8 +203,10 @@ class _Heart:
                 with store.write(group_table.BEAT_S) as connection:
                     now = time.monotonic()
                     group_table.renew(connection, self.member, now)
-                    if now - before < group_table.LEASE_S:
-                        # Who slept longer (a suspended machine) does not judge: the others were asleep too.
+                    if now - before >= group_table.LEASE_S / 2:
+                        awake_since = now
+                    if now - awake_since >= group_table.LEASE_S:
+                        # Who has slept judges nobody for a while: with the machine, the others were asleep too.
                         group_table.expire(connection, self._group, now)
                 before = now
         if store is not None:

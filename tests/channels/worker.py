@@ -43,11 +43,10 @@ def _member(channel: EventChannel, topic: str, group: str, at_most: str) -> None
     subscription = channel.subscribe(Group(group, (topic,)))
     _tell([["joined"]])
     while not _ended.is_set():
-        polled = subscription.poll(0.05, int(at_most))
-        _tell([["lost", *place] for place in polled.lost])
-        _tell([[each.event.id, each.partition, each.offset] for each in polled.deliveries])
-        subscription.done(polled.deliveries)
-        subscription.poll(0.005, 0)
+        for polled in (subscription.poll(0.05, int(at_most)), subscription.poll(0.005, 0)):
+            _tell([["lost", *place] for place in polled.lost])
+            _tell([[each.event.id, each.partition, each.offset] for each in polled.deliveries])
+            subscription.done(polled.deliveries)
     subscription.close()
 
 
