@@ -4,8 +4,9 @@
 of topics and groups are final: whoever calls puts a run's name before them where the cluster is somebody else's.
 Nothing is connected, and no thread started, before it is needed: the warm process of a run imports this and forks.
 
-Its neighbours: `kafka_publish`, `kafka_group` (a member), `kafka_read`, `kafka_admin` (topics and groups),
-`kafka_records` (events on the wire), `kafka_errors` (the seam), `kafka_broker` (its container).
+Its neighbours: `kafka_publish`, `kafka_member` (of a group), `kafka_read`, `kafka_topics` and `kafka_groups` over
+`kafka_admin`, `kafka_client` (settings), `kafka_records` (events on the wire), `kafka_errors` (the seam),
+`kafka_wire` (does it answer at all?), `kafka_broker` (its container).
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from eda_cli.channels.base import (
     Topic,
     TopicInfo,
 )
-from eda_cli.channels.kafka_admin import Admin
+from eda_cli.channels.kafka_admin import Cluster
 from eda_cli.channels.kafka_client import Settings
-from eda_cli.channels.kafka_group import Member
+from eda_cli.channels.kafka_groups import Groups
+from eda_cli.channels.kafka_member import Member
 from eda_cli.channels.kafka_publish import Publisher
 from eda_cli.channels.kafka_read import Reader
+from eda_cli.channels.kafka_topics import Topics
 from eda_cli.event import Delivery, Event
 
 
@@ -39,15 +42,17 @@ class KafkaChannel:
 
     def __init__(self, address: Mapping[str, Any]) -> None:
         self._settings = Settings.of(address)
-        self._admin = Admin(self._settings)
-        self._publisher = Publisher(self._settings, self._admin.check_topic)
+        self._cluster = Cluster(self._settings)
+        self._topics = Topics(self._cluster)
+        self._groups = Groups(self._cluster)
+        self._publisher = Publisher(self._settings, lambda topic: self._cluster.partitions([topic]))
         self._reading: set[Reader] = set()
 
     def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> None:
-        if topics and self._admin.make_topics(topics):
+        if topics and self._topics.make(topics):
             self._publisher.forget()
         if groups:
-            self._admin.start_groups(groups)
+            self._groups.start(groups)
 
     def publish(self, topic: str, events: Sequence[Event]) -> None:
         self._publisher.publish(topic, events)
@@ -56,11 +61,11 @@ class KafkaChannel:
         return self._publisher.flush(timeout)
 
     def subscribe(self, group: Group) -> Subscription:
-        self._admin.partitions(group.topics)
+        self._cluster.partitions(group.topics)
         return Member(self._settings, group)
 
     def read(self, topic: str, start: Start, end: End) -> Iterator[Sequence[Delivery]]:
-        reader = Reader(self._settings, topic, self._admin.partitions([topic])[topic])
+        reader = Reader(self._settings, topic, self._cluster.partitions([topic])[topic])
         try:
             starts = reader.starts(start)
         except BaseException:
@@ -77,32 +82,32 @@ class KafkaChannel:
             reader.close()
 
     def topics(self) -> list[TopicInfo]:
-        return self._admin.topics()
+        return self._topics.infos()
 
     def groups(self) -> list[GroupInfo]:
-        return self._admin.groups()
+        return self._groups.infos()
 
     def reset(self, group: str, topics: Sequence[str], start: Start) -> None:
-        self._admin.reset(group, topics, lambda topic: self._starts(topic, start))
+        self._groups.reset(group, topics, lambda topic: self._starts(topic, start))
 
     def _starts(self, topic: str, start: Start) -> dict[int, int]:
-        reader = Reader(self._settings, topic, self._admin.partitions([topic])[topic])
+        reader = Reader(self._settings, topic, self._cluster.partitions([topic])[topic])
         try:
             return reader.starts(start)
         finally:
             reader.close()
 
     def remove(self, topics: Sequence[str], groups: Sequence[str]) -> None:
-        self._admin.remove_topics(topics)
+        self._topics.remove(topics)
         self._publisher.forget()
-        self._admin.remove_groups(groups)
+        self._groups.remove(groups)
 
     def version(self) -> str:
-        return self._admin.version()
+        return self._cluster.version()
 
     def close(self) -> None:
         for reader in list(self._reading):
             reader.close()
         self._reading.clear()
         self._publisher.close()
-        self._admin.close()
+        self._cluster.close()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import selectors
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
 from kafka.net.compat import KafkaNetClient
 
@@ -18,7 +20,7 @@ REACH_S = 4.0  # for a broker to answer at all
 BOOTSTRAP_MS = 5_000  # for the client's own first words with it
 REQUEST_MS = 10_000
 METADATA_RETRY_MS = 20
-CLOSE_S = 5.0
+CLOSE_S = 3.0  # for the last words with a broker that may be gone
 
 # The library warns of every broken connection; whoever wants to hear it adds a handler.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
@@ -62,8 +64,25 @@ class Settings:
             "bootstrap_servers": [server.strip() for server in self.bootstrap.split(",")],
             "bootstrap_timeout_ms": BOOTSTRAP_MS, "request_timeout_ms": REQUEST_MS, "client_id": "eda",
             "reconnect_backoff_max_ms": 500,  # a broker that comes back is found at once
-            "kafka_client": partial(_net_client, tuple(topics)),
+            "kafka_client": partial(_net_client, tuple(topics)), "selector": _Selector,
         }
+
+
+class _Selector(selectors.DefaultSelector):
+    """Closes with itself every socket it watched: kafka-python 3.0 forgets one that has something to send then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._watched: WeakSet[Any] = WeakSet()
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        self._watched.add(fileobj)
+        return super().register(fileobj, events, data)
+
+    def close(self) -> None:
+        super().close()
+        for each in list(self._watched):
+            each.close()
 
 
 def _net_client(topics: tuple[str, ...], **configs: Any) -> Any:

@@ -68,6 +68,7 @@ def unreachable(bootstrap: str, why: str) -> BrokerUnreachable:
 
 
 def said(wrong: BaseException) -> str:
-    """What an error of the library says: the broker's own words where it has some, on one line."""
-    text = getattr(wrong, "description", None) or str(wrong) or type(wrong).__name__
+    """What an error of the library says, on one line: its own words, else what it means in general."""
+    words = [each for each in wrong.args if isinstance(each, str)]
+    text = words[0] if words else getattr(wrong, "description", None) or str(wrong) or type(wrong).__name__
     return " ".join(str(text).split())

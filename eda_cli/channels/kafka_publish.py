@@ -20,7 +20,7 @@ from eda_cli.channels.murmur2 import partition_of
 from eda_cli.errors import ChannelError, PublishError
 from eda_cli.event import Event
 
-LINGER_MS = 5  # batches grow while a publish goes on; a flush sends them at once
+LINGER_MS = 50  # batches grow while a publish goes on, and wake nobody; a flush sends them at once
 BATCH_BYTES = 256 * 1024  # the broker takes 1 MiB
 LARGEST_BYTES = 64 * 1024 * 1024  # of one event: how much it takes is the broker's to say
 CARE_BYTES = 64 * 1024 * 1024  # in flight; more waits until some is stored
@@ -33,7 +33,7 @@ TOGETHER = 100  # events without a key that stay in one partition, so that they 
 class Publisher:
     """One producer, made when first needed, and what it has in care."""
 
-    def __init__(self, settings: Settings, check_topic: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, check_topic: Callable[[str], object]) -> None:
         self._settings = settings
         self._check_topic = check_topic
         self._producer: Any = None
@@ -89,7 +89,10 @@ class Publisher:
         return receipts
 
     def forget(self) -> None:
-        """Topics changed: look again at all of them. Nothing may be in care."""
+        """Topics changed: what is in care is seen through, then look again at all of them."""
+        if self._producer is not None:
+            with mapped("publish", self._settings.bootstrap):
+                self._wait(time.monotonic() + CARE_S)
         self._drop()
 
     def close(self) -> None:

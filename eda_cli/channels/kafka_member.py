@@ -14,7 +14,7 @@ from typing import Any
 from kafka import KafkaConsumer
 from kafka.consumer.subscription_state import AsyncConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaError
+from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import MemberState, OffsetAndMetadata, TopicPartition
 
 from eda_cli.channels.base import Group, Place, Polled
@@ -80,13 +80,11 @@ class Member:
     def close(self) -> None:
         if self._closed:
             return
-        self._closed = True
         try:
-            self._gather()
-            if self._uncommitted and self._client.assignment():
-                with self._mapped("commit"):
-                    self._client.commit(_offsets(self._uncommitted), timeout_ms=int(CLOSE_S * 1000))
+            with self._mapped("commit"):
+                self._commit_all(time.monotonic() + CLOSE_S)
         finally:
+            self._closed = True
             with self._mapped("leave the group"):
                 self._client.close(autocommit=False, timeout_ms=int(CLOSE_S * 1000))
 
@@ -131,6 +129,16 @@ class Member:
             sent = dict(self._uncommitted)
             self._committing = self._client.commit_async(_offsets(sent), callback=_ignore)
             self._committing.add_callback(lambda _: self._is_committed(sent))
+
+    def _commit_all(self, deadline: float) -> None:
+        """Store what is done; while the group deals anew only after that, and if that lasts, it comes again."""
+        self._gather()
+        while self._uncommitted and time.monotonic() < deadline:
+            try:
+                self._client.commit(_offsets(self._uncommitted), timeout_ms=int(CLOSE_S * 1000))
+                return
+            except (CommitFailedError, RebalanceInProgressError):
+                self._keep_membership(SLICE_S, 0)
 
     def _is_committed(self, sent: Mapping[TopicPartition, int]) -> None:
         for place, offset in sent.items():

@@ -1,0 +1,99 @@
+"""Topics of a Kafka cluster: make, look at, remove. Knows no group and no event."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
+from kafka.structs import TopicPartition
+
+from eda_cli.channels.base import PartitionInfo, Topic, TopicInfo
+from eda_cli.channels.kafka_admin import Cluster, raise_first
+
+FOR_EVER = "-1"
+
+
+class Topics:
+    """The topics of a cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def make(self, topics: Sequence[Topic]) -> bool:
+        """Create those that are missing, add missing partitions; whether there was something to do."""
+        with self._cluster.doing("create the topics") as client:
+            there = {topic["name"]: len(topic["partitions"])
+                     for topic in client.describe_topics([topic.name for topic in topics]) if not topic["error_code"]}
+            new = {topic.name: {"num_partitions": topic.partitions, "configs": _configs(topic)}
+                   for topic in topics if topic.name not in there}
+            grown = {topic.name: topic.partitions for topic in topics
+                     if 0 < there.get(topic.name, 0) < topic.partitions}
+            if new:
+                raise_first(client.create_topics(new, raise_errors=False)["topics"],
+                            ignore="TopicAlreadyExistsError")
+            if grown:
+                client.create_partitions(grown)
+        if new or grown:
+            self._await({topic.name: topic.partitions for topic in topics})
+        return bool(new or grown)
+
+    def infos(self) -> list[TopicInfo]:
+        with self._cluster.doing("list the topics") as client:
+            found = {topic["name"]: topic for topic in client.describe_topics()
+                     if not topic["is_internal"] and not topic["name"].startswith("__") and not topic["error_code"]}
+            places = [TopicPartition(name, each["partition_index"])
+                      for name, topic in found.items() for each in topic["partitions"]]
+            first = self._cluster.offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
+            end = self._cluster.offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+            configs = _read_configs(client, found)
+        infos = []
+        for name in sorted(found):
+            partitions = [PartitionInfo(place.partition, first[place], end[place])
+                          for place in sorted(places) if place.topic == name]
+            events: int | None = sum(each.end - each.first for each in partitions)
+            compacted, retention_s = configs[name]
+            if compacted and events:
+                events = None  # what compaction left of it, only a reader could count
+            infos.append(TopicInfo(name, partitions, events, compacted, retention_s))
+        return infos
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Raises UnknownTopic; then none is removed."""
+        if not names:
+            return
+        self._cluster.partitions(names)
+        with self._cluster.doing("delete the topics") as client:
+            raise_first(client.delete_topics(list(names), raise_errors=False)["topics"],
+                        ignore="UnknownTopicOrPartitionError")
+            self._cluster.wait(lambda: all(topic["error_code"] for topic in client.describe_topics(list(names))))
+
+    def _await(self, wanted: Mapping[str, int]) -> None:
+        """Until every partition has a leader: before that nobody can use it."""
+        with self._cluster.doing("wait for the topics") as client:
+
+            def usable() -> bool:
+                return all(not topic["error_code"] and len(topic["partitions"]) >= wanted[topic["name"]]
+                           and all(each["leader_id"] >= 0 for each in topic["partitions"])
+                           for topic in client.describe_topics(list(wanted)))
+
+            self._cluster.wait(usable)
+
+
+def _configs(topic: Topic) -> dict[str, str]:
+    retention = FOR_EVER if topic.retention_s is None else str(round(topic.retention_s * 1000))
+    return {"retention.ms": retention, **({"cleanup.policy": "compact"} if topic.compacted else {}), **topic.config}
+
+
+def _read_configs(client: Any, names: Iterable[str]) -> dict[str, tuple[bool, float | None]]:
+    """Of each topic: whether it is compacted, and its retention in seconds."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": None, "retention.ms": None})
+             for name in names]
+    if not asked:
+        return {}
+    told = client.describe_configs(asked, config_filter="all")["topic"]
+    read = {}
+    for name, configs in told.items():
+        retention = int(configs["retention.ms"]["value"])
+        read[name] = ("compact" in configs["cleanup.policy"]["value"], None if retention < 0 else retention / 1000)
+    return read
