@@ -12,12 +12,9 @@ from pydantic import ValidationError
 
 from eda_cli.errors import Problem, SketchError
 from eda_cli.sketch import check, data, defaults, kinds, nodes, text
-from eda_cli.sketch.explain import explain
 from eda_cli.sketch.fitting import Effort
-from eda_cli.sketch.misread import misread
 from eda_cli.sketch.model import Sketch
 from eda_cli.sketch.places import NOWHERE, Places
-from eda_cli.sketch.prune import pruned
 from eda_cli.sketch.references import references
 from eda_cli.sketch.resolved import Resolved
 
@@ -55,6 +52,9 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ) -
             sketch = Sketch.model_validate(read.value, context=effort)
             problems += references(sketch, read.places, effort)
         except ValidationError as error:
+            from eda_cli.sketch.explain import explain  # what only a broken sketch needs is imported for one
+            from eda_cli.sketch.prune import pruned
+
             problems += explain(error, read.places)
             rest = pruned(read.value, error)
             problems += references(rest, read.places, effort, whole=False) if rest else []
@@ -93,6 +93,8 @@ def _tree(source: str, file: str) -> nodes.Tree:
         except nodes.Unreadable as error:
             raise SketchError(file, in_order([*problems, error.problem])) from None
         except yaml.MarkedYAMLError as error:
+            from eda_cli.sketch.misread import misread
+
             found = misread(error, readable)
             problems.append(found.problem)
             mended = found.without(readable)

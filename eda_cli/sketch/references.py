@@ -8,7 +8,6 @@ from eda_cli.errors import Problem
 from eda_cli.payloads import InvalidValue, Scope, compile_value
 from eda_cli.sketch import words
 from eda_cli.sketch.defaults import event_type
-from eda_cli.sketch.explain import value_problems
 from eda_cli.sketch.fitting import Effort
 from eda_cli.sketch.model import Consumer, Rule, Sketch
 from eda_cli.sketch.places import Path, Places
@@ -159,6 +158,8 @@ def _compiled(path: Path, raw: object, scope: Scope, places: Places, effort: Eff
         effort.spend(raw)
         compile_value(raw, scope)
     except InvalidValue as error:
+        from eda_cli.sketch.explain import value_problems  # what only a broken sketch needs
+
         return value_problems(path, error.problems, places)
     return []
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from eda_cli.sketch.places import Path
@@ -86,6 +85,8 @@ def later(wrong: str, kind: str) -> str | None:
 
 def near(wrong: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
     """The known name that is spelled most alike, whatever its case."""
+    from difflib import get_close_matches  # needed only where something is wrong
+
     if len(wrong) > _LONG:
         return None
     lower = {name.lower(): name for name in list(known)[:_MANY] if len(name) <= _LONG}
