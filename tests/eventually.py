@@ -10,8 +10,11 @@ T = TypeVar("T")
 LOOK_EVERY_S = 0.02
 
 
-def eventually(check: Callable[[], T], seconds: float) -> T:
-    """What `check` gives once it gives something true without raising; the last failure after `seconds`."""
+def eventually(check: Callable[[], T], seconds: float, every: float = LOOK_EVERY_S) -> T:
+    """What `check` gives once it gives something true without raising; the last failure after `seconds`.
+
+    A check that starts processes looks less often (`every`): it would take the time from what it waits for.
+    """
     deadline = time.monotonic() + seconds
     while True:
         failure: AssertionError
@@ -23,4 +26,4 @@ def eventually(check: Callable[[], T], seconds: float) -> T:
             failure = wrong
         if time.monotonic() >= deadline:
             raise failure
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(every)

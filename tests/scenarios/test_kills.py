@@ -76,13 +76,12 @@ def whole(eda: Eda) -> None:
 
 def settled(eda: Eda) -> bool:
     """The generator is done, and no group has anything left."""
-    lags = eda.lag("kills")
     states = [part["state"] for part in eda.ps("kills")["parts"] if part["kind"] == "generator"]
-    return states == ["finished"] * 2 and lags == {"reader": 0, "sender": 0, "log": 0}
+    return states == ["finished"] * 2 and eda.lag("kills") == {"reader": 0, "sender": 0, "log": 0}
 
 
 def settle(eda: Eda) -> None:
-    eventually(lambda: settled(eda), 90)
+    eventually(lambda: settled(eda), 90, every=0.5)
     whole(eda)
 
 
@@ -142,7 +141,7 @@ def test_a_killed_supervisor_or_terminal_leaves_the_data_and_nothing_else(
         eda: Eda, sketch: Path, victim: str, trial: int) -> None:
     terminal = eda.start("up", str(sketch), "--broker", eda.broker, "--seed", str(trial), stdout=subprocess.DEVNULL,
                          stderr=subprocess.DEVNULL)
-    eventually(lambda: eda.home.joinpath("kills").exists() and eda.ps("kills")["state"] == "running", READY_S)
+    eventually(lambda: eda.home.joinpath("kills").exists() and eda.ps("kills")["state"] == "running", READY_S, every=0.3)
     time.sleep(random.Random(f"{victim}{trial}").uniform(0, 3))
     before = container(eda) if eda.broker == "kafka" else None
     if victim == "terminal":

@@ -57,7 +57,7 @@ def test_the_shop_comes_alive_and_its_summary_is_the_truth(eda: Eda) -> None:
 def test_ctrl_c_stops_and_keeps_then_up_goes_on_and_fresh_begins_anew(eda: Eda, small: Path) -> None:
     def once(*args: str) -> dict[str, int]:
         terminal = eda.start("up", str(small), "--broker", eda.broker, "--json", *args)
-        eventually(lambda: eda.home.joinpath("small").exists() and eda.ps("small")["state"] == "running", READY_S)
+        eventually(lambda: eda.home.joinpath("small").exists() and eda.ps("small")["state"] == "running", READY_S, every=0.3)
         eventually(lambda: sum(part.get("published", 0) for part in eda.ps("small")["parts"]) > 0, 20)
         terminal.send_signal(signal.SIGINT)
         _, err = terminal.communicate(timeout=60)
@@ -177,7 +177,8 @@ def test_what_stored_events_forbid_is_refused_naming_fresh(embedded: Eda, small:
 
 def test_a_saved_change_is_live_at_once_and_a_broken_one_changes_nothing(embedded: Eda, small: Path) -> None:
     terminal = embedded.start("up", str(small), "--broker", "embedded", "--watch", stdout=subprocess.DEVNULL)
-    eventually(lambda: embedded.home.joinpath("small").exists() and embedded.ps("small")["state"] == "running", READY_S)
+    eventually(lambda: embedded.home.joinpath("small").exists() and embedded.ps("small")["state"] == "running",
+               READY_S, every=0.3)
     shop, billing = embedded.pid("small", "shop.1"), embedded.pid("small", "billing.1")
     write(small, SMALL.replace("50/s", "51/s"))
     eventually(lambda: embedded.pid("small", "shop.1") != shop, 2)
@@ -243,7 +244,8 @@ def test_up_ends_when_its_output_is_closed(embedded: Eda, small: Path) -> None:
 def test_a_second_ctrl_c_kills(embedded: Eda, small: Path) -> None:
     write(small, SMALL.replace("{subscribes: purchases}", "{subscribes: purchases, takes: 30s}"))
     terminal = embedded.start("up", str(small), "--broker", "embedded", stdout=subprocess.DEVNULL)
-    eventually(lambda: embedded.home.joinpath("small").exists() and embedded.ps("small")["state"] == "running", READY_S)
+    eventually(lambda: embedded.home.joinpath("small").exists() and embedded.ps("small")["state"] == "running",
+               READY_S, every=0.3)
     os.kill(embedded.pid("small", "billing.1"), signal.SIGSTOP)  # it cannot stop in order
     terminal.send_signal(signal.SIGINT)
     time.sleep(0.3)
