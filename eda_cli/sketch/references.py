@@ -82,8 +82,8 @@ def _topics(sketch: Sketch, places: Places) -> Iterator[Problem]:
     if len(unknown) * len(sketch.topics) > _MOST_COMPARED:
         return
     for path, topic in [*published, *heard]:
-        if topic in sketch.topics or topic in both or places.wrong(path):
-            continue
+        if topic not in unknown or places.wrong(path) or places.spot(path).written:
+            continue  # what a variable names was not mistyped here
         guess = words.slip(topic, sketch.topics)
         if guess:
             yield Problem(*places.value(path), f"there is no topic '{shorten(topic)}'",

@@ -9,8 +9,10 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from eda_cli.errors import SketchError
+from eda_cli.sketch import nodes
 from eda_cli.sketch.load import load
 
 FOLDER = Path(__file__).parent / "broken"
@@ -36,3 +38,9 @@ def test_each_error_is_told_with_its_place(name: str, monkeypatch: pytest.Monkey
     assert f"{raised.value}\n" == expected.read_text()
     assert ENVIRON["SECRET"] not in str(raised.value)
     assert raised.value.exit_code == 2
+
+
+def test_the_parser_without_its_c_library_says_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodes, "_PARSER", yaml.SafeLoader)
+    for name in BROKEN:
+        test_each_error_is_told_with_its_place(name, monkeypatch)

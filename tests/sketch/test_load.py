@@ -121,6 +121,13 @@ def test_a_topic_that_is_new_is_no_slip(topic: str) -> None:
         """).resolved.topics
 
 
+def test_a_topic_that_a_variable_names_is_no_slip() -> None:
+    assert "orderas" in loaded("""
+        topics: {orders: }
+        generators: {shop: {publishes: "order${A}s"}}
+        """, A="a").resolved.topics
+
+
 def test_a_near_miss_that_both_sides_use_is_meant() -> None:
     assert "purchase" in loaded("""
         topics: {purchases: }
