@@ -1,7 +1,7 @@
 """What the YAML parser refuses, said so that one knows what to do. Knows the parser's words, no key.
 
 A value that only lacks quotes is told, and replaced by a placeholder of the same length, so that the rest of
-the file is read too and every problem comes at once.
+the file is read too and every problem comes at once. Longer than 250 lines: one method for each way to fail.
 """
 
 from __future__ import annotations
