@@ -66,11 +66,18 @@ class Terminal:
                 break
         return self.seen
 
+    def read_to_its_end(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.child.poll() is None and time.monotonic() < deadline:
+            self.read(0.1)
+        self.read(0.1)
+        os.close(self.fd)
+        self.child.kill()
+        assert self.child.wait() >= 0, f"it did not end in {seconds} s"
+
     def end(self) -> None:
         self.child.send_signal(signal.SIGINT)
-        self.read(10)
-        self.child.wait(10)
-        os.close(self.fd)
+        self.read_to_its_end(20)
 
 
 def clean(seen: bytes) -> None:
@@ -99,11 +106,8 @@ def test_up_tail_logs_and_ps_show_and_do_not_obey(hostile: Eda, tmp_path: Path) 
     assert rb"\x1b[2J" in up.seen
     for command in (("ps",), ("logs",), ("tail", "purchases", "-o", "beginning", "-e"), ("topics",), ("groups",)):
         terminal = Terminal(hostile, *command)
-        eventually(lambda: terminal.child.poll() is not None or not terminal.read(0.1), 20)  # noqa: B023
-        terminal.read(0.5)
+        terminal.read_to_its_end(30)
         clean(terminal.seen)
-        terminal.child.wait(10)
-        os.close(terminal.fd)
 
 
 def test_evil_survives_the_way_round(hostile: Eda) -> None:
