@@ -1,15 +1,14 @@
 """Containers of a run, through the Docker SDK: images, start, adopt, stop, sweep. Knows no broker's protocol.
 
 What belongs to a run is found by its labels, never remembered. The SDK is imported once an engine is known to be
-there, as importing it costs a quarter of a second.
+there, as importing it costs a quarter of a second. Over 250 lines because all that is asked of an engine is one class.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from eda_cli.channels import containers_errors as errors
@@ -24,61 +23,17 @@ from eda_cli.channels.containers_errors import (
     PortTaken,
     RegistryUnreachable,
 )
+from eda_cli.channels.containers_model import LABEL_ID, LABEL_ROLE, LOCALHOST, Container, Spec, run_of
+from eda_cli.channels.containers_sdk import mapped, take_in, text_of
 
 __all__ = ["Container", "ContainerDied", "Engine", "EngineAbsent", "EngineForbidden", "EngineRefused", "ImageMissing",
            "NameTaken", "PortTaken", "Progress", "RegistryUnreachable", "Spec"]
 
-LABEL_RUN, LABEL_ROLE, LABEL_ID = "eda.run", "eda.role", "eda.id"
 CALL_S = 60  # an engine that answers a call later than this is taken for absent
 PORT_TRIES = 5  # a free port may be taken by somebody else before the engine publishes it
 LOG_LINES = 20
-LOCALHOST = "127.0.0.1"
 
 Progress = Callable[[int, int, str], None]  # bytes so far, bytes in all (0: unknown), what happens
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """A broker's container as wished. `environment` is asked once the published port and the name are known.
-
-    `port` is the one to publish, None prefers `prefers` and takes a free one where that is busy.
-    """
-
-    run: str
-    run_id: str
-    role: str
-    image: str
-    inside: int  # the port that the broker listens on in the container
-    prefers: int
-    port: int | None
-    data: str  # the folder whose content is to outlive the container
-    memory: str
-    environment: Callable[[str, int], Mapping[str, str]]
-
-    @property
-    def name(self) -> str:
-        return f"eda-{self.run}-{self.run_id[:8]}"
-
-    @property
-    def labels(self) -> dict[str, str]:
-        return {LABEL_RUN: self.run, LABEL_ROLE: self.role, LABEL_ID: self.run_id}
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """One container as the engine told it. `state` is the engine's word: created, running, paused, exited, …"""
-
-    id: str
-    name: str
-    state: str
-    image: str
-    port: int | None  # published on 127.0.0.1
-    exit_code: int = 0
-    out_of_memory: bool = False
-
-    @property
-    def running(self) -> bool:
-        return self.state in ("running", "paused", "restarting")
 
 
 class Engine:
@@ -104,7 +59,7 @@ class Engine:
             raise errors.absent(f"{told}: {wrong.strerror or wrong}") from None
         import docker
 
-        with _mapped("connect"):
+        with mapped("connect"):
             client = docker.from_env(timeout=CALL_S) if found.named else docker.DockerClient(found.url, timeout=CALL_S)
             return cls(client, found.url)
 
@@ -113,7 +68,7 @@ class Engine:
 
     def version(self) -> str:
         """`Docker 28.2.2`, as `doctor` shows it."""
-        with _mapped("ask for its version"):
+        with mapped("ask for its version"):
             told = self._api.version()
         name = "Podman" if "podman" in str(told).lower() else "Docker"
         return f"{name} {told.get('Version', '?')}"
@@ -123,7 +78,7 @@ class Engine:
     def image_present(self, image: str) -> bool:
         import docker.errors
 
-        with _mapped("look for the image"):
+        with mapped("look for the image"):
             try:
                 self._api.inspect_image(image)
             except docker.errors.ImageNotFound:
@@ -137,22 +92,22 @@ class Engine:
 
         repository, tag = parse_repository_tag(image)
         layers: dict[str, tuple[int, int]] = {}
-        with _mapped("pull the image"):
+        with mapped("pull the image"):
             try:
                 for told in self._api.pull(repository, tag=tag or "latest", stream=True, decode=True):
                     if "error" in told:
                         raise errors.not_pulled(image, str(told["error"]))
-                    _take_in(layers, told)
+                    take_in(layers, told)
                     on_progress(sum(now for now, _ in layers.values()), sum(all_ for _, all_ in layers.values()),
                                 str(told.get("status", "")))
             except docker.errors.APIError as wrong:
-                raise errors.not_pulled(image, _text(wrong)) from wrong
+                raise errors.not_pulled(image, text_of(wrong)) from wrong
 
     # --- the container of a run
 
     def find(self, run_id: str, role: str) -> Container | None:
         """The container of a run, by its labels, in whatever state it is."""
-        with _mapped("look for the container"):
+        with mapped("look for the container"):
             found = self._api.containers(all=True, filters={"label": [f"{LABEL_ID}={run_id}", f"{LABEL_ROLE}={role}"]})
         return self.look(found[0]["Id"]) if found else None
 
@@ -160,16 +115,12 @@ class Engine:
         """The container as it is now; None where it is gone."""
         import docker.errors
 
-        with _mapped("look at the container"):
+        with mapped("look at the container"):
             try:
                 told = self._api.inspect_container(container_id)
             except docker.errors.NotFound:
                 return None
-        bindings = told["HostConfig"].get("PortBindings") or {}
-        ports = [int(each["HostPort"]) for given in bindings.values() for each in given or () if each.get("HostPort")]
-        state = told["State"]
-        return Container(told["Id"], told["Name"].lstrip("/"), state["Status"], told["Config"]["Image"],
-                         ports[0] if ports else None, state.get("ExitCode", 0), bool(state.get("OOMKilled")))
+        return Container.told(told)
 
     def create(self, spec: Spec) -> Container:
         """A new container that runs, on the run's volume and network, which are made where they are missing.
@@ -188,7 +139,7 @@ class Engine:
 
     def start(self, container: Container) -> None:
         """Start one that stopped, or was paused. Raises PortTaken where somebody else has its port now."""
-        with _mapped("start the container"):
+        with mapped("start the container"):
             if container.state == "paused":
                 self._api.unpause(container.id)
             else:
@@ -198,19 +149,19 @@ class Engine:
         """TERM, and KILL after so many seconds; one that is gone is stopped."""
         import docker.errors
 
-        with _mapped("stop the container"), suppress(docker.errors.NotFound):
+        with mapped("stop the container"), suppress(docker.errors.NotFound):
             self._api.stop(container.id, timeout=seconds)
 
     def remove(self, container: Container) -> None:
         """With its anonymous volumes; the run's volume stays."""
         import docker.errors
 
-        with _mapped("remove the container"), suppress(docker.errors.NotFound):
+        with mapped("remove the container"), suppress(docker.errors.NotFound):
             self._api.remove_container(container.id, v=True, force=True)
 
     def leave_network(self, name: str) -> None:
         """Remove the run's network, unless containers of others are still in it."""
-        with _mapped("look for the network"):
+        with mapped("look for the network"):
             found = self._api.networks(names=[name], filters={"label": LABEL_ID})
         for each in found:
             self._drop(self._api.remove_network, each["Id"])
@@ -219,14 +170,14 @@ class Engine:
         """Until the container does not run, however long that takes."""
         import docker.errors
 
-        with _mapped("wait for the container"), suppress(docker.errors.NotFound):
+        with mapped("wait for the container"), suppress(docker.errors.NotFound):
             self._api.wait(container.id, timeout=None)
 
     def last_log(self, container: Container, lines: int = LOG_LINES) -> list[str]:
         """The last lines it wrote; none where it is gone."""
         import docker.errors
 
-        with _mapped("read the container's log"):
+        with mapped("read the container's log"):
             try:
                 told: bytes = self._api.logs(container.id, tail=lines)
             except docker.errors.APIError:
@@ -246,17 +197,17 @@ class Engine:
     def list_labelled(self, run_id: str | None = None) -> dict[str, list[dict[str, Any]]]:
         """Containers, volumes and networks that eda made, of one run or of all."""
         label = f"{LABEL_ID}={run_id}" if run_id else LABEL_ID
-        with _mapped("list what belongs to runs"):
+        with mapped("list what belongs to runs"):
             containers = self._api.containers(all=True, filters={"label": label})
             volumes = self._api.volumes(filters={"label": label})["Volumes"] or []
             networks = self._api.networks(filters={"label": label})
         return {
             "containers": [{
-                "id": each["Id"], "name": each["Names"][0].lstrip("/"), "state": each["State"], **_run_of(each),
+                "id": each["Id"], "name": each["Names"][0].lstrip("/"), "state": each["State"], **run_of(each),
                 "ports": sorted({port["PublicPort"] for port in each["Ports"] or () if port.get("PublicPort")}),
             } for each in containers],
-            "volumes": [{"name": each["Name"], **_run_of(each)} for each in volumes],
-            "networks": [{"id": each["Id"], "name": each["Name"], **_run_of(each)} for each in networks],
+            "volumes": [{"name": each["Name"], **run_of(each)} for each in volumes],
+            "networks": [{"id": each["Id"], "name": each["Name"], **run_of(each)} for each in networks],
         }
 
     def sweep(self, run_id: str, volumes: bool) -> dict[str, list[str]]:
@@ -264,7 +215,7 @@ class Engine:
         found = self.list_labelled(run_id)
         import docker.errors
 
-        with _mapped("remove what belongs to the run"):
+        with mapped("remove what belongs to the run"):
             for each in found["containers"]:
                 with suppress(docker.errors.NotFound):
                     self._api.remove_container(each["id"], v=True, force=True)
@@ -283,7 +234,7 @@ class Engine:
             port = spec.port or free_port(spec.prefers)
             made = self._make(spec, port)
             try:
-                with _mapped(f"start the container on port {port}"):
+                with mapped(f"start the container on port {port}"):
                     self._api.start(made)
             except BaseException as wrong:
                 self._drop(self._api.remove_container, made, v=True, force=True)
@@ -299,18 +250,18 @@ class Engine:
         host = self._api.create_host_config(
             port_bindings={f"{spec.inside}/tcp": (LOCALHOST, port)}, mem_limit=spec.memory, network_mode=spec.name,
             binds={spec.name: {"bind": spec.data, "mode": "rw"}})
-        with _mapped("create the container"):
+        with mapped("create the container"):
             try:
                 made = self._api.create_container(
                     spec.image, name=spec.name, hostname=spec.name, labels=spec.labels, host_config=host,
                     ports=[f"{spec.inside}/tcp"], environment=dict(spec.environment(spec.name, port)))
             except docker.errors.ImageNotFound as wrong:
-                raise errors.no_image(spec.image, _text(wrong)) from wrong
+                raise errors.no_image(spec.image, text_of(wrong)) from wrong
         return str(made["Id"])
 
     def _volume(self, spec: Spec) -> bool:
         """Whether the volume of the run was there; made where it was not."""
-        with _mapped("create the volume"):
+        with mapped("create the volume"):
             if self._api.volumes(filters={"label": f"{LABEL_ID}={spec.run_id}"})["Volumes"]:
                 return True
             self._api.create_volume(spec.name, labels=spec.labels)
@@ -321,7 +272,7 @@ class Engine:
 
         Its own network, because only there other containers find the broker by its name.
         """
-        with _mapped("create the network"):
+        with mapped("create the network"):
             if self._api.networks(filters={"label": f"{LABEL_ID}={spec.run_id}"}):
                 return True
             self._api.create_network(spec.name, labels=spec.labels)
@@ -345,44 +296,3 @@ def free_port(prefers: int) -> int:
                 probe.bind((LOCALHOST, port))
                 return int(probe.getsockname()[1])
     raise PortTaken("there is no free port", "", "")
-
-
-@contextmanager
-def _mapped(doing: str) -> Iterator[None]:
-    """The SDK's errors become those of `containers_errors`; `doing` says what was tried."""
-    import docker.errors
-    import requests
-
-    try:
-        yield
-    except docker.errors.APIError as wrong:
-        raise errors.refused(doing, wrong.status_code, _text(wrong)) from wrong
-    except (docker.errors.DockerException, requests.RequestException, OSError) as wrong:
-        text = _innermost(wrong)
-        raise errors.forbidden("") if "Permission denied" in text else errors.absent(text) from wrong
-
-
-def _text(wrong: Any) -> str:
-    return " ".join(str(wrong.explanation or wrong).split())
-
-
-def _innermost(wrong: BaseException) -> str:
-    """The text of the first cause, without the layers that libraries wrapped round it."""
-    while (cause := wrong.__cause__ or wrong.__context__) is not None:
-        wrong = cause
-    return " ".join(str(wrong).split()) or type(wrong).__name__
-
-
-def _take_in(layers: dict[str, tuple[int, int]], told: Mapping[str, Any]) -> None:
-    """One line of a pull's progress; only downloading counts, as extracting tells its bytes again."""
-    detail = told.get("progressDetail") or {}
-    if told.get("status") == "Downloading" and "total" in detail:
-        layers[told["id"]] = (detail["current"], detail["total"])
-    elif told.get("status") in ("Download complete", "Pull complete") and told.get("id") in layers:
-        total = layers[told["id"]][1]
-        layers[told["id"]] = (total, total)
-
-
-def _run_of(told: Mapping[str, Any]) -> dict[str, Any]:
-    labels = told.get("Labels") or {}
-    return {"run": labels.get(LABEL_RUN), "run_id": labels.get(LABEL_ID), "role": labels.get(LABEL_ROLE)}

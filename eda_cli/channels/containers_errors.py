@@ -91,7 +91,7 @@ def refused(doing: str, status: int | None, text: str) -> Unreachable:
 
 def no_image(image: str, text: str) -> ImageMissing:
     """The image is not here, or its registry has none of that name."""
-    return ImageMissing(f"there is no image {image}", text, OTHER_IMAGE)
+    return ImageMissing(f"there is no image {image}", text, f"pull it: eda pull; or {OTHER_IMAGE}")
 
 
 def not_pulled(image: str, text: str) -> Unreachable:

@@ -45,7 +45,7 @@ class KafkaChannel:
         self._cluster = Cluster(self._settings)
         self._topics = Topics(self._cluster)
         self._groups = Groups(self._cluster)
-        self._publisher = Publisher(self._settings, lambda topic: self._cluster.partitions([topic]))
+        self._publisher = Publisher(self._settings, self._topics.takes)
         self._reading: set[Reader] = set()
 
     def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> None:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 
 from eda_cli.channels import kafka_wire
-from eda_cli.channels.containers import LOCALHOST, Spec
+from eda_cli.channels.containers_model import LOCALHOST, Spec
 
 PORT = 9092
 INTERNAL_PORT = 19092

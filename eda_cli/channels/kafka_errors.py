@@ -39,7 +39,6 @@ MEANING: dict[type[Exception], tuple[type[ChannelError], str]] = {
     kafka.IllegalStateError: (ChannelError, ""),
     kafka.KafkaConfigurationError: (ChannelError, ""),
 }
-RETRIED = (kafka.RetriableError, kafka.BrokerNotAvailableError)
 
 
 @contextmanager

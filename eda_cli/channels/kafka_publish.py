@@ -9,13 +9,15 @@ from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError, UnknownError
+from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafka.serializer import Serializer
 
 from eda_cli.channels.base import Receipt
 from eda_cli.channels.kafka_client import CLOSE_S, Settings
-from eda_cli.channels.kafka_errors import RETRIED, mapped, meaning, said
-from eda_cli.channels.kafka_records import headers_of
+from eda_cli.channels.kafka_errors import mapped, meaning, said
+from eda_cli.channels.kafka_records import Header, headers_of
+from eda_cli.channels.kafka_topics import Takes
 from eda_cli.channels.murmur2 import partition_of
 from eda_cli.errors import ChannelError, PublishError
 from eda_cli.event import Event
@@ -33,11 +35,11 @@ TOGETHER = 100  # events without a key that stay in one partition, so that they 
 class Publisher:
     """One producer, made when first needed, and what it has in care."""
 
-    def __init__(self, settings: Settings, check_topic: Callable[[str], object]) -> None:
+    def __init__(self, settings: Settings, look_at: Callable[[str], Takes]) -> None:
         self._settings = settings
-        self._check_topic = check_topic
+        self._look_at = look_at
         self._producer: Any = None
-        self._known: set[str] = set()
+        self._known: dict[str, Takes] = {}
         self._pending: list[tuple[str | None, str, Any]] = []  # id, topic, the client's future
         self._bytes = 0
         self._turn = itertools.count()
@@ -45,18 +47,20 @@ class Publisher:
     def publish(self, topic: str, events: Sequence[Event]) -> None:
         with mapped("publish", self._settings.bootstrap, topic):
             many = self._partitions(topic)
+            takes = self._known[topic]
+            roomy = (takes.max_bytes or LARGEST_BYTES) // 2  # bodies below it need no exact look
             send, pending = self._producer.send, self._pending
             for index, event in enumerate(events):
                 if index % TOGETHER == 0:
                     free = next(self._turn) % many
-                partition = event.partition
-                key, data = event.key, event.data
+                partition, key, data = event.partition, event.key, event.data
+                headers = headers_of(event)
+                if (key is None and takes.keys_only) or (data is not None and len(data) > roomy):
+                    _check(topic, takes, event, headers)
                 if partition is None:
                     partition = free if key is None else partition_of(key, many)
                 elif not 0 <= partition < many:
-                    raise ChannelError(f"there is no partition {partition} in '{topic}'",
-                                       f"it has {many}, counted from 0")
-                headers = headers_of(event)
+                    raise ChannelError(f"there is no partition {partition} in '{topic}'", f"it has {many}, counted from 0")
                 if (key is None and data is None) or (event.headers and any(raw is None for _, raw in event.headers)):
                     future = send(topic, data, _Null(key, headers), _Unsized(), partition)
                 else:
@@ -102,11 +106,10 @@ class Publisher:
     def _partitions(self, topic: str) -> int:
         """How many partitions the topic has. Raises UnknownTopic.
 
-        Asked of the admin first: the producer's own question may create the topic, on a cluster that allows it.
+        Asked of the admin first: what a topic does not take is never sent, and refused event by event.
         """
         if topic not in self._known:
-            self._check_topic(topic)
-            self._known.add(topic)
+            self._known[topic] = self._look_at(topic)
         if self._producer is None:
             self._producer = KafkaProducer(
                 **self._settings.client([topic]), key_serializer=_Nulls(), batch_size=BATCH_BYTES, linger_ms=LINGER_MS,
@@ -115,7 +118,7 @@ class Publisher:
         try:
             return len(self._producer.partitions_for(topic))
         except KafkaTimeoutError:
-            self._known.discard(topic)  # deleted meanwhile, or no broker answers: the next try will tell
+            del self._known[topic]  # deleted meanwhile, or no broker answers: the next try will tell
             raise
 
     def _wait(self, deadline: float) -> None:
@@ -124,14 +127,15 @@ class Publisher:
             try:
                 self._producer.flush(min(left, LOOK_S))
                 return
-            except KafkaTimeoutError:
+            except (KafkaTimeoutError, UnknownError):  # the latter: a batch was split under way
                 continue
 
     def _failed(self, unstored: list[str | None], reason: BaseException, receipts: list[Receipt]) -> PublishError:
-        """What to raise; what may still be under way is given up, so that nothing comes after its retry."""
-        self._known.clear()
-        if isinstance(reason, RETRIED):
-            self._drop()
+        """What to raise. What may still be under way is given up, so that nothing comes after its retry.
+
+        The producer goes with it: after the first event that a broker refuses, kafka-python 3.0 stores none.
+        """
+        self._drop()
         told = meaning(reason, "publish", self._settings.bootstrap)
         return PublishError(f"{len(unstored)} of {len(unstored) + len(receipts)} events are not stored",
                             f"{told.what}: {said(reason)}", told.hint, unstored=unstored, receipts=receipts)
@@ -146,6 +150,17 @@ class Publisher:
             producer._sender.join(CLOSE_S)
             with suppress(KafkaError):
                 producer.close(timeout=0)
+
+
+def _check(topic: str, takes: Takes, event: Event, headers: Sequence[Header]) -> None:
+    """Raises ChannelError where the topic does not take this event."""
+    if event.key is None and takes.keys_only:
+        raise ChannelError(f"'{topic}' takes no event without a key", "it is compacted: of each key the last event is kept",
+                           "give its events a key")
+    size = DefaultRecordBatchBuilder.estimate_size_in_bytes(event.key, event.data, headers)
+    if size > (takes.max_bytes or LARGEST_BYTES):
+        raise ChannelError(f"'{topic}' takes no event of {size:,} bytes", f"its limit is {takes.max_bytes or LARGEST_BYTES:,}",
+                           "make the body smaller, or the topic's config max.message.bytes larger")
 
 
 class _Null:

@@ -65,6 +65,7 @@ def event_of(key: bytes | None, value: bytes | None, headers: Sequence[Header]) 
     id_, source, type_ = take("ce_id", None), take("ce_source", None), take("ce_type", None)
     if not (id_ and source and type_ and take("ce_specversion", None)):
         return _structured(key, value, content_type, headers, rest) or _foreign(key, value, headers)
+    take("ce_partitionkey", None)  # some write it besides the key, which it is
     event = Event(id_, source, type_, take("ce_time", None), value, key, content_type)
     if attributes:
         event.correlationid, event.causationid = take("ce_correlationid", None), take("ce_causationid", None)

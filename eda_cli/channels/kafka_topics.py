@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.structs import TopicPartition
 
 from eda_cli.channels.base import PartitionInfo, Topic, TopicInfo
 from eda_cli.channels.kafka_admin import Cluster, raise_first
+from eda_cli.errors import ChannelError
 
 FOR_EVER = "-1"
+
+
+class Takes(NamedTuple):
+    """What a topic takes: batches of so many bytes at most (None: unknown), and keyed events only."""
+
+    max_bytes: int | None
+    keys_only: bool
 
 
 class Topics:
@@ -58,6 +67,14 @@ class Topics:
             infos.append(TopicInfo(name, partitions, events, compacted, retention_s))
         return infos
 
+    def takes(self, name: str) -> Takes:
+        """What the topic takes. Never creates it. Raises UnknownTopic."""
+        self._cluster.partitions([name])
+        with suppress(ChannelError), self._cluster.doing("look at the topic") as client:
+            configs = _ask_configs(client, [name], "cleanup.policy", "max.message.bytes")[name]
+            return Takes(int(configs["max.message.bytes"]), "compact" in configs["cleanup.policy"])
+        return Takes(None, False)  # a cluster may keep its settings to itself
+
     def remove(self, names: Sequence[str]) -> None:
         """Raises UnknownTopic; then none is removed."""
         if not names:
@@ -87,13 +104,15 @@ def _configs(topic: Topic) -> dict[str, str]:
 
 def _read_configs(client: Any, names: Iterable[str]) -> dict[str, tuple[bool, float | None]]:
     """Of each topic: whether it is compacted, and its retention in seconds."""
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name, {"cleanup.policy": None, "retention.ms": None})
-             for name in names]
-    if not asked:
-        return {}
-    told = client.describe_configs(asked, config_filter="all")["topic"]
     read = {}
-    for name, configs in told.items():
-        retention = int(configs["retention.ms"]["value"])
-        read[name] = ("compact" in configs["cleanup.policy"]["value"], None if retention < 0 else retention / 1000)
+    for name, configs in _ask_configs(client, names, "cleanup.policy", "retention.ms").items():
+        retention = int(configs["retention.ms"])
+        read[name] = ("compact" in configs["cleanup.policy"], None if retention < 0 else retention / 1000)
     return read
+
+
+def _ask_configs(client: Any, names: Iterable[str], *settings: str) -> dict[str, dict[str, str]]:
+    """These settings of each topic, with the cluster's defaults where a topic has none of its own."""
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(settings)) for name in names]
+    told = client.describe_configs(asked, config_filter="all")["topic"] if asked else {}
+    return {name: {setting: configs[setting]["value"] for setting in settings} for name, configs in told.items()}

@@ -7,20 +7,18 @@ the container as it is. Its leash gone, it stops the container and keeps it for 
 from __future__ import annotations
 
 import os
-import select
-import signal
-import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from eda_cli import leash
 from eda_cli.channels import CHANNELS, connect
 from eda_cli.channels.containers import Container, Engine, PortTaken, Spec
+from eda_cli.channels.keeper_bell import Bell, Ended, Watch
 from eda_cli.errors import ChannelError, EdaError, NotReady, Unreachable
 from eda_cli.journal import Journal, log, log_libraries
 
@@ -32,11 +30,6 @@ STOP_S = 10  # a broker writes its log out
 LEASH_STOP_S = 2  # the supervisor is gone: everything is to be gone within 5 s
 BACKOFF_S = (0.5, 10.0)  # between two tries to start it again
 SETTLED_S = 30.0  # a broker that answered this long begins its failures anew
-ENGINE_S = 1.0  # between two tries to reach an engine that went away
-
-
-class _Ended(Exception):
-    """The end is wished while something else is waited for."""
 
 
 class Keeper:
@@ -48,35 +41,33 @@ class Keeper:
         self._kind: str = self._run["broker"]["kind"]
         self._recipe = import_module(RECIPES[self._kind])
         self._journal = Journal(folder / "keeper.jsonl", "keeper")
-        self._wake, self._waker = os.pipe()
-        self._stop_wished = self._leash_lost = False
-        self._ended = threading.Event()
+        self._bell = Bell(LEASH_STOP_S + 0.5)
         self._engine: Engine | None = None
         self._container: Container | None = None
-        self._watch: _Watch | None = None
+        self._watch: Watch | None = None
         self._answered = 0.0  # when it last began to answer
         self._failures = 0
 
     def run(self) -> int:
-        self._listen()
+        log_libraries()
+        self._bell.listen()
         try:
             return self._keep()
         finally:
             self._journal.close()
-            self._ended.set()
+            self._bell.ended.set()
 
     def _keep(self) -> int:
         try:
             self._begin()
-        except _Ended:
-            return self._end()
+            while not self._bell.wait(None):
+                if self._watch is not None and self._watch.over:
+                    self._bring_back()
+        except Ended:
+            pass
         except EdaError as wrong:
             self._fail(wrong)
             return wrong.exit_code
-        while not self._end_wished():
-            self._pause(None)
-            if self._watch is not None and self._watch.over:
-                self._bring_back()
         return self._end()
 
     # --- the start
@@ -126,11 +117,11 @@ class Keeper:
         return None
 
     def _await_answer(self) -> None:
-        """Until the broker speaks its protocol. Raises ContainerDied, NotReady, _Ended."""
+        """Until the broker speaks its protocol. Raises ContainerDied, NotReady, Ended."""
         assert self._engine is not None and self._container is not None
         container = self._container
         self._tell_starting(f"waiting for {container.image} to answer on port {container.port}")
-        self._watch = _Watch(container, self._waker)
+        self._watch = Watch(container, self._bell.ring)
         import_module(CHANNELS[self._kind].load.partition(":")[0])  # takes a while, and now there is time
         deadline = time.monotonic() + START_S
         while not self._recipe.answers(container.port):
@@ -139,22 +130,20 @@ class Keeper:
             if time.monotonic() > deadline:
                 raise NotReady(f"the broker in {container.name} did not answer in {START_S:g} s",
                                "\n".join(self._engine.last_log(container)), f"its log: docker logs {container.name}")
-            self._pause(PROBE_S)
+            self._bell.pause(PROBE_S)
         self._answered = time.monotonic()
 
     # --- afterwards
 
     def _bring_back(self) -> None:
-        """The container ended, or the engine went away: the broker comes back at the same address."""
+        """The container ended, or the engine went away: the broker comes back at the same address. Raises Ended."""
         if time.monotonic() - self._answered > SETTLED_S:
             self._failures = 0
         told = ""
-        while not self._end_wished():
+        while True:
             try:
                 self._start_again()
                 self._tell_ready()
-                return
-            except _Ended:
                 return
             except EdaError as wrong:
                 self._failures += 1
@@ -162,7 +151,7 @@ class Keeper:
                     told = str(wrong)
                     self._journal.tell("waiting", text=f"{wrong.what}: {wrong.why}")
                     log(told)
-            self._pause_unless_ended(self._backoff())
+            self._bell.pause(self._backoff())
 
     def _start_again(self) -> None:
         assert self._container is not None
@@ -173,7 +162,7 @@ class Keeper:
             self._engine = Engine.connect()
         seen = self._engine.look(self._container.id)
         if seen is not None and seen.running:
-            self._watch = _Watch(seen, self._waker)
+            self._watch = Watch(seen, self._bell.ring)
             return
         self._failures += 1
         pause = self._backoff() if self._failures > 1 else 0.0
@@ -181,12 +170,11 @@ class Keeper:
             "it ran out of memory" if seen.out_of_memory else f"its container ended with status {seen.exit_code}"
         self._journal.tell("crashed", reason=f"the broker is down: {reason}", again_in_s=pause,
                            log=self._engine.last_log(seen) if seen else [])
-        self._pause_unless_ended(pause)
+        self._bell.pause(pause)
         if seen is not None:
             self._engine.start(seen)
         else:
-            spec = self._spec()
-            self._container = self._engine.create(_on_port(spec, self._container.port))
+            self._container = self._engine.create(replace(self._spec(), port=self._container.port))
         self._await_answer()
 
     def _backoff(self) -> float:
@@ -199,8 +187,8 @@ class Keeper:
         """Stop the container; on a wished stop remove it, its data stay."""
         try:
             if self._container is not None and self._engine is not None:
-                self._engine.stop(self._container, LEASH_STOP_S if self._leash_lost else STOP_S)
-                if not self._leash_lost:
+                self._engine.stop(self._container, LEASH_STOP_S if self._bell.leash_lost else STOP_S)
+                if not self._bell.leash_lost:
                     self._engine.remove(self._container)
                     self._engine.leave_network(self._container.name)
         except Unreachable as wrong:
@@ -236,69 +224,6 @@ class Keeper:
         """Tell the supervisor, on the socket that is also the leash."""
         with suppress(OSError):  # nobody listens any more: the leash says so too
             os.write(0, orjson.dumps({"report": kind, "process": "keeper", **fields}) + b"\n")
-
-    # --- waiting
-
-    def _listen(self) -> None:
-        log_libraries()
-        os.set_blocking(self._waker, False)
-        os.set_blocking(self._wake, False)
-        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
-        signal.signal(signal.SIGTERM, self._on_term)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        leash.hold(self._on_leash)
-
-    def _on_term(self, *_: object) -> None:
-        self._stop_wished = True
-
-    def _on_leash(self) -> None:
-        """In the leash's own thread, which ends this process a moment after this returns."""
-        self._leash_lost = True
-        os.write(self._waker, b"\0")
-        self._ended.wait(LEASH_STOP_S + 0.5)
-
-    def _end_wished(self) -> bool:
-        return self._stop_wished or self._leash_lost
-
-    def _pause(self, seconds: float | None) -> None:
-        """Wait so long, or until something happens. Raises _Ended where a bounded wait meets the end."""
-        if self._pause_unless_ended(seconds) and seconds is not None:
-            raise _Ended
-
-    def _pause_unless_ended(self, seconds: float | None) -> bool:
-        """Wait so long, or until something happens; whether the end is wished."""
-        if not self._end_wished():
-            select.select([self._wake], [], [], seconds)
-            with suppress(BlockingIOError):
-                os.read(self._wake, 4096)
-        return self._end_wished()
-
-
-class _Watch:
-    """Waits for the end of a container, on a connection of its own, and wakes the keeper then."""
-
-    def __init__(self, container: Container, waker: int) -> None:
-        self.over = False
-        self.lost_engine = False
-        self._container = container
-        self._waker = waker
-        threading.Thread(target=self._wait, name="watch", daemon=True).start()
-
-    def _wait(self) -> None:
-        try:
-            engine = Engine.connect()
-            engine.wait(self._container)
-        except Unreachable:
-            self.lost_engine = True
-        self.over = True
-        os.write(self._waker, b"\0")
-
-
-def _on_port(spec: Spec, port: int | None) -> Spec:
-    """The same container at the address that clients know."""
-    from dataclasses import replace
-
-    return replace(spec, port=port)
 
 
 def _told(wrong: EdaError) -> dict[str, Any]:

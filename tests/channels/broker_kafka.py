@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import pytest
@@ -49,13 +51,30 @@ def engine() -> Iterator[Engine]:
 class Broker:
     """A Kafka broker in a container of its own, that a test may treat badly."""
 
-    def __init__(self, engine: Engine, image: str | None = None) -> None:
+    def __init__(self, engine: Engine, **environment: str) -> None:
         self.engine = engine
         self.run_id = secrets.token_hex(8)
-        self.spec = kafka_broker.spec("test", self.run_id, image or kafka_image(), None)
+        spec = kafka_broker.spec("test", self.run_id, kafka_image(), None)
+        self.spec = replace(spec, environment=lambda name, port: {**spec.environment(name, port), **environment})
         self.container: Container = engine.create(self.spec)
         assert self.container.port is not None
         self.address: dict[str, Any] = kafka_broker.address(self.container.name, self.container.port)
+        self.await_answer()
+
+    def go_away(self, how: str) -> None:
+        match how:
+            case "killed" | "away for long":
+                self._docker("kill")
+            case "stopped":
+                self.engine.stop(self.container, 10)
+            case "paused":
+                self._docker("pause")
+
+    def come_back(self) -> None:
+        seen = self.engine.look(self.container.id)
+        assert seen is not None
+        if seen.state != "running":
+            self.engine.start(seen)
         self.await_answer()
 
     def await_answer(self) -> float:
@@ -68,6 +87,9 @@ class Broker:
 
     def remove(self) -> None:
         self.engine.sweep(self.run_id, volumes=True)
+
+    def _docker(self, command: str) -> None:
+        subprocess.run(["docker", command, self.container.id], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="session")
