@@ -174,15 +174,16 @@ class Engine:
             self._api.wait(container.id, timeout=None)
 
     def last_log(self, container: Container, lines: int = LOG_LINES) -> list[str]:
-        """The last lines it wrote; none where it is gone."""
+        """The last lines it wrote, without the frames of stack traces, which bury the words; none where it is gone."""
         import docker.errors
 
         with mapped("read the container's log"):
             try:
-                told: bytes = self._api.logs(container.id, tail=lines)
+                told: bytes = self._api.logs(container.id, tail=lines * 10)
             except docker.errors.APIError:
                 return []
-        return told.decode(errors="replace").splitlines()
+        said = told.decode(errors="replace").splitlines()
+        return [line for line in said if not line.startswith(("\tat ", "\t... "))][-lines:]
 
     def died(self, container: Container) -> ContainerDied:
         """What to tell of a container that ended before its broker answered."""

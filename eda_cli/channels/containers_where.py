@@ -56,7 +56,7 @@ def _usual() -> list[Path]:
 def _context() -> Found | None:
     folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     name = os.environ.get("DOCKER_CONTEXT") or _read(folder / "config.json").get("currentContext")
-    if not name or name == "default":
+    if not isinstance(name, str) or name in ("", "default"):
         return None
     digest = hashlib.sha256(name.encode()).hexdigest()
     host = _read(folder / "contexts" / "meta" / digest / "meta.json").get("Endpoints", {}).get("docker", {}).get("Host")
