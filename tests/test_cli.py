@@ -127,3 +127,15 @@ def test_windows_is_told_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(SystemExit, match="WSL"):
         main()
+
+
+def test_a_home_that_cannot_be_used_is_told(tmp_path: Path) -> None:
+    run("init", "--example", "shop", cwd=tmp_path)
+    (tmp_path / "file").write_text("")
+    told = run("up", "--broker", "embedded", cwd=tmp_path, code=1, EDA_HOME=str(tmp_path / "file" / "home")).stderr
+    assert "EDA_HOME" in told
+    (tmp_path / "home" / "shop").mkdir(parents=True)
+    (tmp_path / "home" / "shop" / "mine").write_text("precious")
+    told = run("up", "--broker", "embedded", cwd=tmp_path, code=1).stderr
+    assert "is in the way" in told
+    assert (tmp_path / "home" / "shop" / "mine").read_text() == "precious"

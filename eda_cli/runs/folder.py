@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from eda_cli import lock
+from eda_cli.errors import EdaError
 from eda_cli.event import now
 from eda_cli.journal import Observation, last_observations
 from eda_cli.sketch.resolved import Resolved
@@ -115,25 +116,37 @@ class RunFolder:
 def create(info: RunInfo, text: str, resolved: Resolved, address: Mapping[str, Any] | None) -> int | None:
     """Make the run's folder and hold its supervisor's lock from the first moment: the descriptor.
 
-    None where somebody else made a run of this name meanwhile.
+    None where somebody else made a run of this name meanwhile. Raises EdaError where no folder can be made.
     """
     root = home()
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
     new = root / f".{info.name}.new-{secrets.token_hex(4)}"
-    new.mkdir(mode=0o700)
-    folder = RunFolder(new)
-    write(new / "run.json", orjson.dumps(asdict(info), option=orjson.OPT_INDENT_2))
-    folder.write_sketch(text, resolved)
-    if address is not None:
-        write(new / "channel.json", orjson.dumps(address))
-    fd = lock.take(new / f"{SUPERVISOR}.lock", for_child=True)
-    assert fd is not None
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new.mkdir(mode=0o700)
+        fd = _fill(new, info, text, resolved, address)
+    except OSError as wrong:
+        shutil.rmtree(new, ignore_errors=True)
+        raise EdaError(f"{root} cannot be written", wrong.strerror or str(wrong),
+                       "set EDA_HOME to a folder of yours on a local disk; eda doctor looks at it") from None
     try:
         new.rename(root / info.name)
     except OSError:
         os.close(fd)
         shutil.rmtree(new, ignore_errors=True)
+        if not RunFolder(root / info.name).exists():
+            raise EdaError(f"{root / info.name} is in the way", "it is no run of eda's",
+                           "move it, or give another --name") from None
         return None
+    return fd
+
+
+def _fill(new: Path, info: RunInfo, text: str, resolved: Resolved, address: Mapping[str, Any] | None) -> int:
+    write(new / "run.json", orjson.dumps(asdict(info), option=orjson.OPT_INDENT_2))
+    RunFolder(new).write_sketch(text, resolved)
+    if address is not None:
+        write(new / "channel.json", orjson.dumps(address))
+    fd = lock.take(new / f"{SUPERVISOR}.lock", for_child=True)
+    assert fd is not None  # nobody else knows the folder yet
     return fd
 
 
