@@ -122,6 +122,11 @@ class Engine:
                 return None
         return Container.told(told)
 
+    def has_volume(self, run_id: str) -> bool:
+        """Whether there are data of this run."""
+        with mapped("look for the volume"):
+            return bool(self._api.volumes(filters={"label": f"{LABEL_ID}={run_id}"})["Volumes"])
+
     def create(self, spec: Spec) -> Container:
         """A new container that runs, on the run's volume and network, which are made where they are missing.
 
@@ -262,9 +267,9 @@ class Engine:
 
     def _volume(self, spec: Spec) -> bool:
         """Whether the volume of the run was there; made where it was not."""
+        if self.has_volume(spec.run_id):
+            return True
         with mapped("create the volume"):
-            if self._api.volumes(filters={"label": f"{LABEL_ID}={spec.run_id}"})["Volumes"]:
-                return True
             self._api.create_volume(spec.name, labels=spec.labels)
         return False
 

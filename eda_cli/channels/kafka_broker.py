@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 
 from eda_cli.channels import kafka_wire
@@ -13,6 +14,8 @@ PORT = 9092
 INTERNAL_PORT = 19092
 DATA = "/var/lib/kafka/data"
 MEMORY = "1g"
+
+_TAG = re.compile(r"(?:^|/)kafka(?:-native)?:(\d+\.\d+(?:\.\d+)?)")
 
 
 def spec(run: str, run_id: str, image: str, port: int | None) -> Spec:
@@ -65,6 +68,12 @@ def cluster_id(run_id: str) -> str:
     """
     digest = hashlib.sha256(run_id.encode()).digest()[:16]
     return base64.urlsafe_b64encode(bytes([digest[0] & 0x7F, *digest[1:]])).rstrip(b"=").decode()
+
+
+def version(image: str) -> str | None:
+    """As the tag of a Kafka image tells it; None where it tells nothing."""
+    tag = _TAG.search(image)
+    return f"Apache Kafka {tag[1]}" if tag else None
 
 
 def answers(port: int) -> bool:

@@ -22,9 +22,9 @@ from eda_cli.channels.keeper_bell import Bell, Ended, Watch
 from eda_cli.errors import ChannelError, EdaError, NotReady, Unreachable
 from eda_cli.journal import Journal, log, log_libraries
 
-RECIPES = {"kafka": "eda_cli.channels.kafka_broker"}  # broker -> module: spec, address, answers
+RECIPES = {"kafka": "eda_cli.channels.kafka_broker"}  # broker -> module: spec, address, answers, version
 
-PROBE_S = 0.05  # between two handshakes
+PROBE_S = 0.03  # between two handshakes
 START_S = 180.0  # until the broker answers, on a machine that is busy
 STOP_S = 10  # a broker writes its log out
 LEASH_STOP_S = 2  # the supervisor is gone: everything is to be gone within 5 s
@@ -82,7 +82,7 @@ class Keeper:
         created = self._container is None
         if self._container is None:
             self._tell_starting(f"starting {spec.image}")
-            had_data = bool(self._engine.list_labelled(spec.run_id)["volumes"])
+            had_data = self._engine.has_volume(spec.run_id)
             self._container = self._engine.create(spec)
         try:
             self._await_answer()
@@ -122,7 +122,6 @@ class Keeper:
         container = self._container
         self._tell_starting(f"waiting for {container.image} to answer on port {container.port}")
         self._watch = Watch(container, self._bell.ring)
-        import_module(CHANNELS[self._kind].load.partition(":")[0])  # takes a while, and now there is time
         deadline = time.monotonic() + START_S
         while not self._recipe.answers(container.port):
             if self._watch.over:
@@ -212,7 +211,7 @@ class Keeper:
         assert self._container is not None and self._container.port is not None
         address = {**self._recipe.address(self._container.name, self._container.port),
                    "ours": True, "run": self._run["name"]}
-        address["version"] = _version(address)
+        address["version"] = self._recipe.version(self._container.image) or _version(address)
         new = self._folder / "channel.json.new"
         new.write_bytes(orjson.dumps(address))
         new.chmod(0o600)
@@ -231,7 +230,7 @@ def _told(wrong: EdaError) -> dict[str, Any]:
 
 
 def _version(address: dict[str, Any]) -> str:
-    """What answers there, for the header of `up`; not worth a failure."""
+    """What answers there, for the header of `up`; not worth a failure. Imports the channel, which takes a while."""
     try:
         channel = connect(address)
         try:

@@ -410,3 +410,12 @@ def test_the_engine_tells_its_version(engine: Engine) -> None:
     assert name in ("Docker", "Podman")
     assert version[0].isdigit()
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("image", "version"), [
+    ("apache/kafka:4.3.1", "Apache Kafka 4.3.1"), ("apache/kafka-native:4.3.0-rc1", "Apache Kafka 4.3.0"),
+    ("registry:5000/mine/kafka:3.9", "Apache Kafka 3.9"), ("apache/kafka", None), ("apache/kafka:latest", None),
+    ("confluentinc/cp-kafka:7.6.0", None), ("apache/kafka@sha256:4.3.1", None),
+])
+def test_the_version_is_read_from_the_tag_of_a_kafka_image(image: str, version: str | None) -> None:
+    assert kafka_broker.version(image) == version
