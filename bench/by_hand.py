@@ -14,6 +14,7 @@ from uuid import uuid4
 import orjson
 
 BATCH = 500  # events that are made and published together, as eda's generators do
+WARM = 0.2  # this share of the events comes first and does not count
 COMMIT_S = 0.1  # a reader stores how far it came this often, as eda's consumers do
 TICK_S = 0.01  # between two events when latency is measured: 100 a second
 SOURCE, TYPE = "/by-hand/webshop", "purchaseCreated"
@@ -65,23 +66,22 @@ def _body() -> dict[str, Any]:
 
 
 class Stopwatch:
-    """Counts from the first batch that is through to the last: starting is not measured."""
+    """Measures how fast `count` events get through, once WARM of them did: starting is not measured."""
 
-    def __init__(self) -> None:
-        self._events = 0
-        self._began: float | None = None
-        self._ended = 0.0
+    def __init__(self, count: int) -> None:
+        self._warm = count * WARM
+        self._through = self._first = 0
+        self._began = self._ended = 0.0
 
     def through(self, events: int) -> None:
         """So many more are stored, or handled."""
+        self._through += events
         self._ended = time.perf_counter()
-        if self._began is None:
-            self._began = self._ended
-        else:
-            self._events += events
+        if not self._first and self._through >= self._warm:
+            self._first, self._began = self._through, self._ended
 
     def lap(self) -> dict[str, float]:
-        return {"events": self._events, "seconds": self._ended - (self._began or 0.0)}
+        return {"events": self._through - self._first, "seconds": self._ended - self._began}
 
 
 def ticks(seconds: float) -> Any:

@@ -66,7 +66,7 @@ def publish(bootstrap: str, topic: str, count: int) -> None:
 
     Not to wait for that gains nothing (measured): the client's own thread needs the same interpreter.
     """
-    client, watch = producer(bootstrap), Stopwatch()
+    client, watch = producer(bootstrap), Stopwatch(count)
     for first in range(0, count, BATCH):
         futures = send(client, topic, purchases(min(BATCH, count - first)))
         client.flush()
@@ -78,7 +78,7 @@ def publish(bootstrap: str, topic: str, count: int) -> None:
 
 def consume(bootstrap: str, topic: str, count: int) -> None:
     """Read and count so many events from the beginning."""
-    client, watch = consumer(bootstrap, topic, "earliest"), Stopwatch()
+    client, watch = consumer(bootstrap, topic, "earliest"), Stopwatch(count)
     handled = 0
     done: dict[TopicPartition, OffsetAndMetadata] = {}
     committed = time.monotonic()

@@ -62,7 +62,7 @@ def commit(connection: sqlite3.Connection, topic: str, place: int) -> None:
 
 def publish(file: str, topic: str, count: int) -> None:
     """So many events, as fast as can be."""
-    connection, watch = connect(file), Stopwatch()
+    connection, watch = connect(file), Stopwatch(count)
     for first in range(0, count, BATCH):
         batch = purchases(min(BATCH, count - first))
         store(connection, batch)
@@ -73,7 +73,7 @@ def publish(file: str, topic: str, count: int) -> None:
 
 def consume(file: str, topic: str, count: int) -> None:
     """Read and count so many events from the beginning."""
-    connection, watch = connect(file), Stopwatch()
+    connection, watch = connect(file), Stopwatch(count)
     place = handled = 0
     committed = time.monotonic()
     while handled < count:

@@ -7,9 +7,9 @@ from statistics import quantiles
 from typing import NamedTuple
 
 from bench.beds import Bed, Log
-from bench.rig import Lap, Memory, alone, eventually, result
+from bench.rig import Lap, Memory, alone, result
 
-WARM = 100  # events at the beginning of a latency trial that do not count
+FIRST = 100  # events at the beginning of a latency trial that do not count
 _number = itertools.count(1)
 
 
@@ -60,9 +60,9 @@ def latency(bed: Bed, log: Log, seconds: int) -> Latency:
     run = bed.up(
         log, generators={shop: {"publishes": log.topic, "event": "purchaseCreated", "rate": "100/s"}},
         consumers={shipping: {"subscribes": log.topic}})
-    eventually(lambda: len(run.after_ms(f"{shipping}.1")) >= WARM + count)
+    run.wait_for(f"{shipping}.1", "handled", FIRST + count)
     weighed = run.memory(f"{shop}.1"), run.memory(f"{shipping}.1")
-    after_ms = run.after_ms(f"{shipping}.1")[WARM:WARM + count]
+    after_ms = run.after_ms(f"{shipping}.1")[FIRST:FIRST + count]
     bed.end(run, log)
     return Latency(*_p50_p99(after_ms), *weighed)
 
@@ -76,7 +76,7 @@ def latency_by_hand(bed: Bed, seconds: int) -> Latency:
     ticker = alone(bed.hand, "tick", address, topic, str(seconds + 1))
     after_ms = result(listener)
     result(ticker)
-    return Latency(*_p50_p99(after_ms[WARM:]))
+    return Latency(*_p50_p99(after_ms[FIRST:]))
 
 
 def _p50_p99(values: list[float]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
+from bench.by_hand import WARM
 from eda_cli import lock
 from eda_cli.event import epoch
 
@@ -91,10 +92,11 @@ class Run:
         return address
 
     def wait_for(self, process: str, kind: str, many: int) -> Lap:
-        """Until a process counts so many events of a kind: from its first batch to its last one."""
+        """Until a process counts so many events of a kind; measured once WARM of them are through."""
         eventually(lambda: self._counted_last(process, kind) >= many)
         laps = list(self._counted(process, kind))
-        (began, first), (ended, last) = laps[0], next(lap for lap in laps if lap[1] == laps[-1][1])
+        began, first = next(lap for lap in laps if lap[1] >= many * WARM)
+        ended, last = next(lap for lap in laps if lap[1] >= many)
         return Lap(last - first, ended - began)
 
     def after_ms(self, process: str) -> list[float]:
@@ -111,7 +113,8 @@ class Run:
     def _lines(self, process: str) -> Iterator[dict[str, Any]]:
         for path in (self.folder / f"{process}.jsonl.1", self.folder / f"{process}.jsonl"):
             if path.exists():
-                yield from map(orjson.loads, path.read_bytes().splitlines())
+                whole = path.read_bytes().rpartition(b"\n")[0]  # a line may be under way
+                yield from map(orjson.loads, whole.splitlines())
 
     def _counted(self, process: str, kind: str) -> Iterator[tuple[float, int]]:
         for line in self._lines(process):

@@ -21,7 +21,7 @@ class Size:
     trials: int = 5
     starts: int = 10
     published: int = 50_000
-    consumed: int = 300_000
+    consumed: int = 500_000
     seconds: int = 5
     large: int = 1_000_000
 
