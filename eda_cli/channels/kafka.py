@@ -49,6 +49,8 @@ class KafkaChannel:
         self._reading: set[Reader] = set()
 
     def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> None:
+        if groups:
+            self._groups.announce(groups[0].name)
         if topics and self._topics.make(topics):
             self._publisher.forget()
         if groups:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kafka.admin import OffsetSpec
+from kafka.errors import RetriableError
 from kafka.structs import OffsetAndMetadata, TopicPartition
 
 from eda_cli.channels.base import Group, GroupInfo, GroupPlace, Place
@@ -20,6 +22,11 @@ class Groups:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+
+    def announce(self, name: str) -> None:
+        """A group will be asked for: a new broker begins to set itself up for groups, which takes 0.3 s."""
+        with self._cluster.doing("look at the groups") as client, suppress(RetriableError):
+            client.describe_groups([name])
 
     def start(self, groups: Sequence[Group]) -> None:
         """Give each group a position where it has none. Raises UnknownTopic."""
