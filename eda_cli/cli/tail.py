@@ -8,6 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from heapq import merge
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
 
 SHOWN_AT_FIRST = 10  # events of each topic that are shown before it follows
+AT_ONCE = 500  # events that are written together
 LOOK_S = 1.0  # how often it sees whether its run is still up
 
 
@@ -114,7 +117,8 @@ def _start(channel: EventChannel, names: list[str], offset: str | None, partitio
 def _topics(run: RunFolder, channel: EventChannel, wished: list[str], wait: bool) -> list[str]:
     """The topics to show. Raises UnknownTopic."""
     if not wished:
-        if names := [topic.name for topic in channel.topics()]:
+        sketch = run.sketch()
+        if names := list(sketch.topics) if sketch.guest else [topic.name for topic in channel.topics()]:
             return names
         raise EdaError("there are no topics", f"the run '{run.name}' has none yet")
     told = False
@@ -138,11 +142,13 @@ def _batches(run: RunFolder, channel: EventChannel, names: list[str], start: Sta
     if len(names) == 1:
         yield from channel.read(names[0], start, end)
         return
-    if stop_at_end:
-        for name in names:
-            yield from channel.read(name, start, end)
+    if not stop_at_end:
+        yield from _together(run, names, start)
         return
-    yield from _together(run, names, start)
+    each = [chain.from_iterable(channel.read(name, start, end)) for name in names]
+    in_time = merge(*each, key=lambda delivery: delivery.published)
+    while batch := list(islice(in_time, AT_ONCE)):
+        yield batch
 
 
 def _together(run: RunFolder, names: list[str], start: Start) -> Iterator[Sequence[Delivery]]:

@@ -91,7 +91,9 @@ def test_tail_shows_the_last_ten_and_follows(eda: Eda, quiet: Path) -> None:
     assert len(eda("tail", "purchases", "-o", "beginning", "-n", "5", "--raw").stdout.splitlines()) == 5
     assert len(eda.lines("tail", "purchases", "-o", "@-1h", "-e", "--json")) == 58
     assert eda.lines("tail", "purchases", "-o", "beginning", "-e", "--json", "--grep", '"id":7}')[0]["data"] == {"id": 7}
-    assert eda.lines("tail", "-o", "beginning", "-e", "--json")
+    for number, topic in enumerate(("one", "two", "one")):
+        eda("publish", topic, "--create", str(number))
+    assert eda("tail", "one", "two", "-o", "beginning", "-e", "-f", "%t%s ").stdout == "one0 two1 one2 "
 
 
 def test_tail_waits_for_a_topic_and_a_group_keeps_its_place(embedded: Eda, quiet: Path) -> None:
