@@ -150,15 +150,19 @@ class Subscription(Protocol):
 
 
 class EventChannel(Protocol):
-    """One connection to what carries events. Belongs to one thread. `address` says where it is."""
+    """One connection to what carries events. Belongs to one thread.
+
+    `address` says where it is, and by `"ours": False` that it is a bus which eda did not start: nothing that others
+    made there is changed or deleted.
+    """
 
     can: frozenset[Ability]
 
-    def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> None:
-        """Topics exist and from now on each group gets every event of its topics.
+    def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> Sequence[str]:
+        """Topics exist and from now on each group gets every event of its topics; a line for each hint that is not met.
 
         Idempotent: only what is missing is made, only missing positions are set. A topic that exists keeps
-        its settings, but for partitions, which may grow.
+        its settings, but for partitions, which may grow where the bus is ours.
         """
 
     def publish(self, topic: str, events: Sequence[Event]) -> None:
@@ -192,7 +196,7 @@ class EventChannel(Protocol):
         """Set where a group goes on, per topic (none named: all it has). Raises ChannelError while it has members."""
 
     def remove(self, topics: Sequence[str], groups: Sequence[str]) -> None:
-        """Delete these. Raises UnknownTopic."""
+        """Delete these. Raises UnknownTopic, and ChannelError on a bus that is not ours."""
 
     def version(self) -> str:
         """What answers and its version: `Apache Kafka 4.1`."""

@@ -49,7 +49,7 @@ class EmbeddedChannel:
         self._publisher = Publisher(self._store)
         self._reading: set[Store] = set()
 
-    def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> None:
+    def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> Sequence[str]:
         with self._store.write() as connection:
             for topic in topics:
                 _declare_topic(connection, topic)
@@ -58,6 +58,7 @@ class EmbeddedChannel:
         embedded_clean.sweep(self._store)
         for topic in topics:
             embedded_clean.clean(self._store, topic.name)
+        return ()
 
     def publish(self, topic: str, events: Sequence[Event]) -> None:
         self._publisher.publish(topic, events)

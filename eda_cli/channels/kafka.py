@@ -1,7 +1,7 @@
 """Apache Kafka, through kafka-python: the channel that the rest of eda sees. Knows how its neighbours do it, not what.
 
-`address` is `{"channel": "kafka", "bootstrap": "host:port[,…]"}`; whatever else it holds is for others. Names
-of topics and groups are final: whoever calls puts a run's name before them where the cluster is somebody else's.
+`address` is `{"channel": "kafka", "bootstrap": "host:port[,…]"}`, and maybe `"ours": False`; whatever else it holds is
+for others. Names of topics and groups are final: whoever calls puts a run's name before them on somebody else's cluster.
 Nothing is connected, and no thread started, before it is needed: the warm process of a run imports this and forks.
 
 Its neighbours: `kafka_publish`, `kafka_member` (of a group), `kafka_read`, `kafka_topics` and `kafka_groups` over
@@ -32,6 +32,7 @@ from eda_cli.channels.kafka_member import Member
 from eda_cli.channels.kafka_publish import Publisher
 from eda_cli.channels.kafka_read import Reader
 from eda_cli.channels.kafka_topics import Topics
+from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery, Event
 
 
@@ -43,18 +44,22 @@ class KafkaChannel:
     def __init__(self, address: Mapping[str, Any]) -> None:
         self._settings = Settings.of(address)
         self._cluster = Cluster(self._settings)
+        self._ours = bool(address.get("ours", True))
         self._topics = Topics(self._cluster)
         self._groups = Groups(self._cluster)
         self._publisher = Publisher(self._settings, self._topics.takes)
         self._reading: set[Reader] = set()
 
-    def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> None:
+    def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> Sequence[str]:
         if groups:
             self._groups.announce(groups[0].name)
-        if topics and self._topics.make(topics):
+        made = self._topics.make(topics, may_grow=self._ours)
+        if made.changed:
             self._publisher.forget()
         if groups:
             self._groups.start(groups)
+        return [f"the topic '{topic.name}' has {made.smaller[topic.name]} partitions, not {topic.partitions}: "
+                "it is somebody else's and stays as it is" for topic in topics if topic.name in made.smaller]
 
     def publish(self, topic: str, events: Sequence[Event]) -> None:
         self._publisher.publish(topic, events)
@@ -100,6 +105,9 @@ class KafkaChannel:
             reader.close()
 
     def remove(self, topics: Sequence[str], groups: Sequence[str]) -> None:
+        if not self._ours:
+            raise ChannelError("eda deletes nothing on a Kafka that it did not start",
+                               f"{self._settings.bootstrap} is not this run's own", "use the tools of whoever runs it")
         self._topics.remove(topics)
         self._publisher.forget()
         self._groups.remove(groups)

@@ -23,29 +23,39 @@ class Takes(NamedTuple):
     keys_only: bool
 
 
+class Made(NamedTuple):
+    """Whether a topic was made or grew, and how many partitions those have that stayed smaller than wished."""
+
+    changed: bool
+    smaller: Mapping[str, int]
+
+
 class Topics:
     """The topics of a cluster."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
 
-    def make(self, topics: Sequence[Topic]) -> bool:
-        """Create those that are missing, add missing partitions; whether there was something to do."""
+    def make(self, topics: Sequence[Topic], may_grow: bool) -> Made:
+        """Create those that are missing; add missing partitions where that is allowed."""
+        if not topics:
+            return Made(False, {})
         with self._cluster.doing("create the topics") as client:
             there = {topic["name"]: len(topic["partitions"])
                      for topic in client.describe_topics([topic.name for topic in topics]) if not topic["error_code"]}
             new = {topic.name: {"num_partitions": topic.partitions, "configs": _configs(topic)}
                    for topic in topics if topic.name not in there}
-            grown = {topic.name: topic.partitions for topic in topics
+            short = {topic.name: topic.partitions for topic in topics
                      if 0 < there.get(topic.name, 0) < topic.partitions}
+            grown = short if may_grow else {}
             if new:
                 raise_first(client.create_topics(new, raise_errors=False)["topics"],
                             ignore="TopicAlreadyExistsError")
             if grown:
                 client.create_partitions(grown)
         if new or grown:
-            self._await({topic.name: topic.partitions for topic in topics})
-        return bool(new or grown)
+            self._await({topic.name: topic.partitions for topic in topics if topic.name in new or topic.name in grown})
+        return Made(bool(new or grown), {name: there[name] for name in short if name not in grown})
 
     def infos(self) -> list[TopicInfo]:
         with self._cluster.doing("list the topics") as client:

@@ -36,8 +36,8 @@ def complete_part(incomplete: str) -> Iterable[str]:
 
 def complete_group(incomplete: str) -> Iterable[str]:
     """The groups of the sketches that run."""
-    return sorted({part.group for sketch in _sketches() for part in sketch.consumers.values()
-                   if part.group.startswith(incomplete)})
+    names = {sketch.group_of(part) for sketch in _sketches() for part in sketch.consumers.values()}
+    return sorted(name for name in names if name.startswith(incomplete))
 
 
 def _sketches() -> list[Resolved]:

@@ -54,7 +54,7 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
         parts += _part_rows(run, picture, generator, "generator", alive)
     for consumer in sketch.consumers.values():
         for row in _part_rows(run, picture, consumer, "consumer", alive):
-            parts.append(row | {"lag": lags.get(consumer.group)})
+            parts.append(row | {"lag": lags.get(sketch.group_of(consumer))})
     helpers = [{"process": process, "pid": pid} for process, pid in alive.items()
                if process in ("supervisor", "keeper", "stubs")]
     return {"run": run.name, "state": state, "broker": info.broker["kind"], "address": run.address(),

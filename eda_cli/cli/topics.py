@@ -14,6 +14,7 @@ from eda_cli.errors import EdaError, UsageError
 if TYPE_CHECKING:
     from eda_cli.channels.base import EventChannel, Start
     from eda_cli.runs.folder import RunFolder
+    from eda_cli.sketch.resolved import Resolved
 
 
 def register(app: typer.Typer) -> None:
@@ -137,9 +138,17 @@ def groups(
             raise UsageError("which group, and where to?", "reset needs a group and --to",
                              "for example: eda groups reset invoicing --to beginning")
         start = parse_start(to, "--to")
+        _refuse_foreign(found.sketch(), name)
         with_channel(found, lambda channel: _reset(channel, name, topic or [], start))
     else:
         raise UsageError(f"'{action}' is nothing to do with groups", "known: reset", "list them with: eda groups")
+
+
+def _refuse_foreign(sketch: Resolved, group: str) -> None:
+    own = sorted({sketch.group_of(part) for part in sketch.consumers.values()})
+    if sketch.guest and group not in own:
+        raise EdaError(f"the group '{group}' is not one of this run", "eda changes nothing of others on a Kafka that it "
+                       "did not start", f"groups of this run: {', '.join(own) or 'none'}")
 
 
 def _reset(channel: EventChannel, name: str, topics: list[str], start: Start) -> None:

@@ -66,6 +66,8 @@ def up(
     knobs = Knobs(broker, name, tuple(scale or ()), seed)
     seconds = _duration(for_) if for_ is not None else None
     loaded = load(sketch, knobs)
+    if fresh and loaded.resolved.guest:
+        console.say("warning: on a bus that eda did not start the events of the last run stay; the run begins anew", "yellow")
     wanted = lifecycle.Wanted(loaded.resolved, sketch.resolve(), loaded.text, lambda: decide(loaded.resolved),
                               fresh=fresh, leashed=not detach)
     brought = lifecycle.up(wanted, on_discard=sweep)
@@ -177,8 +179,12 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
     from eda_cli.view.picture import Picture
 
     processes = len(run.alive())
-    had_container = bool(run.info().broker.get("kept")) and "keeper" in run.alive()
-    events = Picture().see_all(run.last_told()).published()
+    broker = run.info().broker
+    had_container = bool(broker.get("kept")) and "keeper" in run.alive()
+    kept = "its events are kept" if keep else ""
+    if servers := broker.get("bootstrap_servers"):
+        kept = f"its events stay on {', '.join(servers)}, which eda did not start"
+    events = 0 if kept else Picture().see_all(run.last_told()).published()
     containers = int(had_container)
     if keep:
         lifecycle.stop(run)
@@ -187,13 +193,12 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
         lifecycle.remove(run, lambda gone: swept.append(sweep(gone)))
         containers = max(containers, *swept)
     if json:
-        console.write_json({"run": run.name, "processes": processes, "containers": containers,
-                            "events": 0 if keep else events})
+        console.write_json({"run": run.name, "processes": processes, "containers": containers, "events": events})
         return
     gone = [_many(processes, "process", "processes")]
     gone += [_many(containers, "container", "containers")] if containers else []
-    gone += [_many(events, "event", "events")] if events and not keep else []
-    console.say(f"{run.name} is down: {', '.join(gone)}" + ("; its events are kept" if keep else ""))
+    gone += [_many(events, "event", "events")] if events else []
+    console.say("; ".join(filter(None, (f"{run.name} is down: {', '.join(gone)}", kept))))
 
 
 def sweep(run: RunFolder) -> int:

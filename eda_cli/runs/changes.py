@@ -25,8 +25,8 @@ def changes(old: Resolved, new: Resolved) -> list[str]:
 def refusals(old: Resolved, new: Resolved, info: RunInfo) -> list[str]:
     """What cannot be changed on events that are there already."""
     lines: list[str] = []
-    if new.broker["kind"] != "auto" and not _same_broker(new.broker, info.broker):
-        lines.append(f"broker: {info.broker['kind']} runs, {new.broker['kind']} is wished")
+    if not _same_broker(new.broker, info.broker):
+        lines.append(f"broker: {_told(info.broker, new.broker)} runs, {_told(new.broker, info.broker)} is wished")
     if new.seed is not None and new.seed != info.seed:
         lines.append(f"seed: {info.seed} runs, {new.seed} is wished")
     for name, topic in new.topics.items():
@@ -39,7 +39,18 @@ def refusals(old: Resolved, new: Resolved, info: RunInfo) -> list[str]:
 
 
 def _same_broker(wished: Mapping[str, Any], runs: Mapping[str, Any]) -> bool:
-    return all(runs.get(name) == value for name, value in wished.items() if value is not None)
+    if wished.get("bootstrap_servers") != runs.get("bootstrap_servers"):
+        return False
+    return wished["kind"] == "auto" or all(runs.get(name) == value for name, value in wished.items())
+
+
+def _told(broker: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """The broker in words: where it is, and the settings that the other one says differently."""
+    if servers := broker.get("bootstrap_servers"):
+        return f"{broker['kind']} at {','.join(servers)}"
+    differing = [f"{name} {broker[name]}" for name in ("image", "port")
+                 if broker.get(name) is not None and broker[name] != other.get(name)]
+    return f"{broker['kind']} ({', '.join(differing)})" if differing else str(broker["kind"])
 
 
 def _differences(word: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:

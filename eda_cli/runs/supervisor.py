@@ -125,6 +125,8 @@ class Supervisor:
                 self._warm = True
             case "declared":
                 self._apply()
+            case "warning":
+                self._journal.tell("warning", text=report["text"])
             case "failed":
                 return self._failed(process, report)
             case "ready" if process == "keeper":

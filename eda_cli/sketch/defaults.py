@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from eda_cli.sketch import model, resolved
@@ -18,12 +19,15 @@ def fill(sketch: model.Sketch, name: str) -> resolved.Resolved:
     topics = {key: _topic(key, topic) for key, topic in sketch.topics.items()}
     for used in used_topics(sketch):
         topics.setdefault(used, resolved.Topic(used))
-    return resolved.Resolved(
+    whole = resolved.Resolved(
         name=sketch.name or name, broker=_broker(sketch.broker), seed=sketch.seed, topics=topics,
         events=sketch.events,
         generators={key: _generator(key, part, sketch) for key, part in sketch.generators.items()},
         consumers={key: _consumer(key, part, sketch) for key, part in sketch.consumers.items()},
     )
+    own = {key: replace(part, group=key) for key, part in whole.consumers.items()
+           if not part.group and (part.external or not whole.guest)}
+    return replace(whole, consumers={**whole.consumers, **own})
 
 
 def used_topics(sketch: model.Sketch) -> Iterator[str]:
@@ -85,7 +89,7 @@ def _generator(name: str, part: model.Generator, sketch: model.Sketch) -> resolv
 
 def _consumer(name: str, part: model.Consumer, sketch: model.Sketch) -> resolved.Consumer:
     return resolved.Consumer(
-        name=name, subscribes=tuple(part.subscribes), group=part.group or name, accepts=tuple(part.accepts),
+        name=name, subscribes=tuple(part.subscribes), group=part.group or "", accepts=tuple(part.accepts),
         start=part.start, replicas=part.replicas, takes=part.takes,
         rules=tuple(_rule(rule, sketch) for rule in part.publishes), service=part.service or name,
         about=part.about, external=part.external)

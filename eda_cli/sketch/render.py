@@ -108,7 +108,7 @@ class _Writer:
 
     def consumer(self, part: Consumer) -> dict[str, Any]:
         takes = _between(part.takes) if part.takes is not None else None
-        return {"subscribes": list(part.subscribes), **_said(accepts=list(part.accepts)), "group": part.group,
+        return {"subscribes": list(part.subscribes), **_said(accepts=list(part.accepts)), **_said(group=part.group),
                 "from": part.start, **_said(takes=takes), **_common(part),
                 **_said(publishes=[self.rule(rule) for rule in part.rules])}
 

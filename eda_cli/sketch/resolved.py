@@ -72,7 +72,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
-    """Subscribes to topics as a group. `takes` is the range of seconds that handling one event takes."""
+    """Subscribes to topics as a group. `takes` is the range of seconds that handling one event takes.
+
+    `group` is empty where the run gives the name: `Resolved.group_of`.
+    """
 
     name: str
     subscribes: tuple[str, ...]
@@ -101,6 +104,15 @@ class Resolved:
     events: Mapping[str, Raw]
     generators: Mapping[str, Generator]
     consumers: Mapping[str, Consumer]
+
+    @property
+    def guest(self) -> bool:
+        """Whether the bus is somebody else's: there, nothing that was there before is changed or deleted."""
+        return "bootstrap_servers" in self.broker
+
+    def group_of(self, part: Consumer) -> str:
+        """The name of its group; as a guest with the run's before it, but where the sketch says the name."""
+        return part.group or (f"{self.name}.{part.name}" if self.guest else part.name)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON data (`inf` becomes the string "max")."""

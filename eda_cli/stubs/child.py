@@ -56,21 +56,24 @@ def declare(folder: Path, wish: str, report: Report) -> None:
     sketch = Resolved.from_json(orjson.loads((folder / wish).read_bytes()))
     groups: dict[str, Group] = {}
     for part in sketch.consumers.values():
-        others = groups[part.group].topics if part.group in groups else ()
-        groups[part.group] = Group(part.group, tuple(dict.fromkeys((*others, *part.subscribes))), part.start)
+        name = sketch.group_of(part)
+        others = groups[name].topics if name in groups else ()
+        groups[name] = Group(name, tuple(dict.fromkeys((*others, *part.subscribes))), part.start)
     channel = connect(folder)
     try:
-        channel.declare([Topic(topic.name, topic.partitions, topic.retention_s, topic.compacted, topic.config)
-                         for topic in sketch.topics.values()], list(groups.values()))
+        unmet = channel.declare([Topic(topic.name, topic.partitions, topic.retention_s, topic.compacted, topic.config)
+                                 for topic in sketch.topics.values()], list(groups.values()))
     finally:
         channel.close()
+    for hint in unmet:
+        report("warning", text=hint)
     report("declared")
 
 
 def lag(folder: Path, report: Report) -> None:
     """Tell how far each group of the sketch came. Raises ChannelError."""
     sketch, _ = read_sketch(folder)
-    wanted = {part.group for part in sketch.consumers.values()}
+    wanted = {sketch.group_of(part) for part in sketch.consumers.values()}
     channel = connect(folder)
     try:
         report("groups", groups={group.name: group.lag for group in channel.groups() if group.name in wanted})

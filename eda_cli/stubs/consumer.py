@@ -35,15 +35,15 @@ class _Running:
     def __init__(self, part: Part, consumer: Consumer) -> None:
         self._part = part
         self._consumer = consumer
+        self._group = Group(part.sketch.group_of(consumer), consumer.subscribes, consumer.start)
         self._dice = Dice(part.seed, part.name, "takes")
         self._accepts = frozenset(consumer.accepts)
         self._reactions = Reactions(part.sketch, consumer, part.source)
 
     def run(self) -> None:
         """One membership in the group, from joining to leaving."""
-        consumer = self._consumer
-        subscription = self._part.channel.subscribe(Group(consumer.group, consumer.subscribes, consumer.start))
-        handle = self._one_by_one if consumer.takes else self._together
+        subscription = self._part.channel.subscribe(self._group)
+        handle = self._one_by_one if self._consumer.takes else self._together
         try:
             self._part.ready()
             while not self._part.stop.wished:

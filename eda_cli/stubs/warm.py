@@ -3,7 +3,8 @@
 It speaks lines of JSON on its stdin, a socket to the supervisor that is its leash as well. It hears
 `{"do": "start", "process", "part", "replica"}`, `{"do": "stop", "process", "kill"}`, `{"do": "declare",
 "sketch"}` and `{"do": "lag"}`, and tells
-`{"report": "warm" | "started" | "ready" | "exited" | "failed" | "declared" | "groups", "process", …}`.
+`{"report": "warm" | "started" | "ready" | "exited" | "failed" | "declared" | "warning" | "groups",
+"process", …}`.
 """
 
 from __future__ import annotations

@@ -140,8 +140,8 @@ def _news(seen: Observation) -> tuple[str, str]:
             return f"crashed: {fields.get('reason') or fields.get('text', '')}{again}{log}", "bold red"
         case "log":
             return str(fields["text"]), "dim"
-        case "waiting":
-            return f"waiting: {fields.get('text', '')}", "yellow"
+        case "waiting" | "warning":
+            return f"{seen.kind}: {fields.get('text', '')}", "yellow"
         case "starting":
             return str(fields.get("text", "starting")), "dim"
         case "finished":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -82,6 +83,23 @@ def test_the_only_declared_event_is_the_default() -> None:
 ])
 def test_the_forms_of_a_broker(text: str, broker: dict[str, object]) -> None:
     assert loaded(f"broker: {text}").resolved.broker == broker
+
+
+def test_a_guest_has_groups_of_its_own() -> None:
+    sketch = loaded("""
+        name: shop
+        broker: {kafka: {bootstrap_servers: "a:1"}}
+        generators: {web: {publishes: sales}}
+        consumers:
+          billing: {subscribes: sales}
+          audit: {subscribes: sales, group: auditors}
+          crm: {subscribes: sales, external: true}
+        """).resolved
+    assert [sketch.group_of(part) for part in sketch.consumers.values()] == ["shop.billing", "auditors", "crm"]
+    other = replace(sketch, name="shop-2")
+    assert other.group_of(other.consumers["billing"]) == "shop-2.billing"
+    at_home = replace(sketch, broker={"kind": "embedded"})
+    assert at_home.group_of(at_home.consumers["billing"]) == "billing"
 
 
 def test_quantities_are_numbers() -> None:

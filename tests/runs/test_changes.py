@@ -1,0 +1,55 @@
+"""What a changed sketch changes, and what stored events forbid: in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from eda_cli.runs.changes import changes, refusals
+from eda_cli.runs.folder import RunInfo
+from eda_cli.sketch.resolved import Consumer, Generator, Resolved, Topic
+
+SKETCH = Resolved("shop", {"kind": "auto"}, 1, {"t": Topic("t")}, {"made": {"id": 1}},
+                  {"web": Generator("web", "t", "made", {"id": 1})}, {"bill": Consumer("bill", ("t",), "bill")})
+AT_A = {"kind": "kafka", "bootstrap_servers": ["a:1"]}
+
+
+def info(broker: Mapping[str, Any]) -> RunInfo:
+    return RunInfo("id", "shop", "/shop.yaml", broker, 1, "2026-11-24T00:00:00.000000Z")
+
+
+def test_each_change_is_a_line() -> None:
+    new = replace(SKETCH, topics={"t": Topic("t", partitions=6), "u": Topic("u")}, events={"made": {"id": 2}},
+                  generators={"web": replace(SKETCH.generators["web"], rate=2.0, body={"id": 2})}, consumers={})
+    assert changes(SKETCH, new) == [
+        "changed topic t: partitions", "added topic u", "changed web: body, rate", "removed bill", "changed event types: made"]
+    assert changes(SKETCH, SKETCH) == []
+
+
+@pytest.mark.parametrize(("runs", "wished", "refused"), [
+    ({"kind": "embedded"}, {"kind": "auto"}, ""),
+    ({"kind": "embedded"}, {"kind": "kafka"}, "broker: embedded runs, kafka is wished"),
+    ({"kind": "kafka", "image": "x", "port": None, "kept": True}, {"kind": "kafka"}, ""),
+    ({"kind": "kafka", "image": "x", "port": None, "kept": True}, {"kind": "kafka", "image": "y"},
+     "broker: kafka (image x) runs, kafka (image y) is wished"),
+    ({"kind": "kafka", "image": "x", "port": None, "kept": True}, {"kind": "kafka", "port": 9095},
+     "broker: kafka (image x) runs, kafka (port 9095) is wished"),
+    ({"kind": "kafka", "image": "x", "port": None, "kept": True}, AT_A,
+     "broker: kafka (image x) runs, kafka at a:1 is wished"),
+    (AT_A, AT_A, ""),
+    (AT_A, {"kind": "auto"}, "broker: kafka at a:1 runs, auto is wished"),
+    (AT_A, {"kind": "kafka"}, "broker: kafka at a:1 runs, kafka is wished"),
+    (AT_A, {"kind": "kafka", "bootstrap_servers": ["b:1"]}, "broker: kafka at a:1 runs, kafka at b:1 is wished"),
+])
+def test_the_broker_stays(runs: Mapping[str, Any], wished: Mapping[str, Any], refused: str) -> None:
+    assert "; ".join(refusals(SKETCH, replace(SKETCH, broker=wished), info(runs))) == refused
+
+
+def test_what_stored_events_forbid() -> None:
+    old = replace(SKETCH, topics={"t": Topic("t", 3)})
+    new = replace(SKETCH, seed=2, topics={"t": Topic("t", 2, compacted=True)})
+    assert refusals(old, new, info({"kind": "embedded"})) == [
+        "seed: 1 runs, 2 is wished", "topic t: compacted was false, true is wished", "topic t: 3 partitions cannot become 2"]
