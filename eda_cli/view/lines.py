@@ -103,18 +103,21 @@ def line_of(seen: Observation, colour: str, part_width: int = PART_WIDTH[0]) -> 
 
 
 def event_line(seen: Observation, colour: str, part_width: int = PART_WIDTH[0]) -> Text:
-    """`09:30:00.123 webshop → purchases[1]@42 purchaseCreated 3f2a91c0 ann {…}`; behind a handled one how long after."""
+    """`09:30:00.123 webshop → purchases[1]@42 purchaseCreated 3f2a91c0 ann {…}`.
+
+    A handled one says behind its place how long after it was published: a narrow terminal cuts the body, not that.
+    """
     fields = seen.fields
     place = f"{fields['topic']}[{_or(fields['partition'], '?')}]@{_or(fields['offset'], '?')}"
     line = _begin(seen, colour, part_width)
     line.append(f"{ARROWS[seen.kind]} ", "bold red" if seen.kind == "failed" else "bold")
     line.append(escaped(place), colour)
+    if "after_ms" in fields:
+        line.append(f" +{_duration(fields['after_ms'])}", "dim")
     line.append(f" {escaped(fields.get('type') or '-')}", "bold")
     line.append(f" {escaped((fields.get('id') or '-')[:8])}", "dim")
     if fields.get("key") is not None:
         line.append(f" {escaped(fields['key'], 60)}", "italic")
-    if "after_ms" in fields:
-        line.append(f" +{_duration(fields['after_ms'])}", "dim")
     if seen.kind == "failed":
         line.append(f" {escaped(str(fields.get('reason', '')), 300)}", "red")
     line.append(f" {_body(seen)}")

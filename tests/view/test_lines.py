@@ -47,7 +47,7 @@ def test_a_published_event_is_one_line_with_all_it_needs() -> None:
 def test_a_handled_one_says_how_long_after_it_was_published() -> None:
     seen = Observation("handled", TIME, "invoicing", {**published().fields, "after_ms": 12.34, "replica": 2})
     assert Screen().show(seen) == [
-        '09:30:00.123 invoicing.2 ← purchases[1]@42 purchaseCreated 3f2a91c0 ann +12ms {"id":1}']
+        '09:30:00.123 invoicing.2 ← purchases[1]@42 +12ms purchaseCreated 3f2a91c0 ann {"id":1}']
 
 
 def test_a_foreign_event_and_a_tombstone_are_lines_too() -> None:
