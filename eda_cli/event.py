@@ -105,10 +105,18 @@ def epoch(rfc3339_time: str) -> float:
 
 
 def encode_key(key: Any) -> bytes | None:
-    """A string as it is, null is no key, anything else compact JSON."""
+    """A string as it is, null is no key, anything else compact JSON. Raises ValueError."""
     if key is None:
         return None
-    return key.encode() if isinstance(key, str) else orjson.dumps(key)
+    return key.encode() if isinstance(key, str) else encode_json(key)
+
+
+def encode_json(value: Any) -> bytes:
+    """Compact JSON. Raises ValueError where JSON cannot say it, as it is nested too deep, say."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError as wrong:
+        raise ValueError(f"cannot be written as JSON: {wrong}") from None
 
 
 def decode_body(data: bytes | None) -> Any:
@@ -161,13 +169,16 @@ def from_line(line: bytes | str | Mapping[str, Any]) -> Event:
     value = line if isinstance(line, Mapping) else orjson.loads(line)
     if not isinstance(value, Mapping):
         raise ValueError("an event is a JSON object")
+    if "specversion" not in value and value.get("id") is not None:
+        raise ValueError("an event with an 'id' needs 'specversion': \"1.0\"")
     if "specversion" in value:
         for name in ("id", "source", "type"):
             if not isinstance(value.get(name), str) or not value[name]:
                 raise ValueError(f"an event needs '{name}', a string that is not empty")
     if value.get("time") is not None:
         _checked_time(value["time"])
-    extensions = {name: _extension_in(name, given) for name, given in value.items() if name not in _KNOWN}
+    extensions = {name: _extension_in(name, given) for name, given in value.items()
+                  if name not in _KNOWN and given is not None}  # null is unset, says the JSON format
     return Event(
         id=_text(value, "id"), source=_text(value, "source"), type=_text(value, "type"),
         time=_text(value, "time"), data=_data_in(value), key=_key_in(value),
@@ -238,7 +249,9 @@ def _headers_in(given: Any) -> tuple[tuple[str, bytes | None], ...]:
 
 
 def _is_text(datacontenttype: str | None) -> bool:
-    return datacontenttype is not None and datacontenttype.startswith("text/")
+    """Whether `data` is the body itself, and not JSON (JSON event format 1.0.2, 3.1)."""
+    kind = (datacontenttype or JSON_TYPE).partition(";")[0].strip().lower()
+    return not kind.endswith(("/json", "+json"))
 
 
 def _data_out(event: Event) -> dict[str, Any]:
@@ -253,7 +266,15 @@ def _data_out(event: Event) -> dict[str, Any]:
         value = orjson.loads(data)
     except orjson.JSONDecodeError:
         return {"data_base64": _base64(data)}
-    return {"data": orjson.Fragment(data)} if orjson.dumps(value) == data else {"data_base64": _base64(data)}
+    return {"data": orjson.Fragment(data)} if _same_json(value, data) else {"data_base64": _base64(data)}
+
+
+def _same_json(value: Any, data: bytes) -> bool:
+    """Whether the value's JSON is these bytes; one nested too deep to be written is not."""
+    try:
+        return encode_json(value) == data
+    except ValueError:
+        return False
 
 
 def _data_in(value: Mapping[str, Any]) -> bytes | None:
@@ -263,7 +284,7 @@ def _data_in(value: Mapping[str, Any]) -> bytes | None:
         return None
     if _is_text(value.get("datacontenttype")) and isinstance(value["data"], str):
         return value["data"].encode()
-    return orjson.dumps(value["data"])
+    return encode_json(value["data"])
 
 
 def _key_in(value: Mapping[str, Any]) -> bytes | None:

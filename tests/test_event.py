@@ -63,10 +63,31 @@ def test_a_line_carries_the_coordinates_and_the_body_as_json() -> None:
     ('{"specversion": "1.0", "id": "1", "source": "/x", "type": "t", "data_base64": "*"}', "base64"),
     ('{"specversion": "1.0", "id": "1", "source": "/x", "type": "t", "headers": [["a"]]}', "pairs"),
     ('{"specversion": "1.0", "id": "1", "source": "/x", "type": "t", "ext": {"a": 1}}', "'ext'"),
+    ('{"id": "1", "data": 1, "topic": "t", "partition": 0, "offset": 0}', "specversion"),
+    ('{"specversion": "1.0", "id": "1", "source": "/x", "type": "t", "data": %s}' % ("[" * 500 + "]" * 500), "JSON"),
 ])
 def test_what_is_no_event_is_said(line: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         from_line(line)
+
+
+@pytest.mark.parametrize(("line", "data"), [
+    ({"datacontenttype": "application/xml", "data": "<a/>"}, b"<a/>"),
+    ({"datacontenttype": "text/plain; charset=utf-8", "data": "1"}, b"1"),
+    ({"datacontenttype": "application/cloudevents+json; charset=utf-8", "data": "1"}, b'"1"'),
+    ({"data": "1", "tenant": None}, b'"1"'),
+])
+def test_events_of_others_are_read_as_the_json_format_says(line: dict[str, object], data: bytes) -> None:
+    event = from_line({"specversion": "1.0", "id": "1", "source": "/x", "type": "t", **line})
+    assert event.data == data
+    assert not event.extensions
+    assert from_line(to_line(event)) == event
+
+
+def test_a_body_too_deep_for_json_is_shown_as_bytes() -> None:
+    deep = event(data=b"[" * 500 + b"]" * 500)
+    assert b"data_base64" in to_line(deep)
+    assert from_line(to_line(deep)).data == deep.data
 
 
 def test_times_are_utc_with_microseconds() -> None:

@@ -55,8 +55,8 @@ class Engine:
             where.knock(found.url)
         except PermissionError:
             raise errors.forbidden(told) from None
-        except OSError as wrong:
-            raise errors.absent(f"{told}: {wrong.strerror or wrong}") from None
+        except (OSError, ValueError) as wrong:
+            raise errors.absent(f"{told}: {getattr(wrong, 'strerror', None) or wrong}") from None
         import docker
 
         with mapped("connect"):
@@ -132,8 +132,10 @@ class Engine:
 
         Raises ImageMissing, PortTaken, NameTaken, EngineRefused; then nothing is left that was not there before.
         """
-        had_volume, had_network = self._volume(spec), self._network(spec)
+        had_volume = self._volume(spec)
+        had_network = True
         try:
+            had_network = self._network(spec)
             return self._create_on_a_port(spec)
         except BaseException:
             if not had_network:
@@ -165,7 +167,7 @@ class Engine:
             self._api.remove_container(container.id, v=True, force=True)
 
     def leave_network(self, name: str) -> None:
-        """Remove the run's network, unless containers of others are still in it."""
+        """Remove the run's network, unless containers of others are still in it: they find it again at the next start."""
         with mapped("look for the network"):
             found = self._api.networks(names=[name], filters={"label": LABEL_ID})
         for each in found:
@@ -217,7 +219,10 @@ class Engine:
         }
 
     def sweep(self, run_id: str, volumes: bool) -> dict[str, list[str]]:
-        """Remove what carries the id of a run, and say by name what that was; its events only with `volumes`."""
+        """Remove what carries the id of a run, and say by name what that was; its events only with `volumes`.
+
+        Containers of others that joined the run's network go on without it.
+        """
         found = self.list_labelled(run_id)
         import docker.errors
 
@@ -225,19 +230,22 @@ class Engine:
             for each in found["containers"]:
                 with suppress(docker.errors.NotFound):
                     self._api.remove_container(each["id"], v=True, force=True)
-            for each in found["networks"]:
-                with suppress(docker.errors.NotFound):
-                    self._api.remove_network(each["id"])
             for each in found["volumes"] if volumes else ():
                 with suppress(docker.errors.NotFound):
                     self._api.remove_volume(each["name"])
+            for each in found["networks"]:
+                with suppress(docker.errors.NotFound):
+                    for guest in self._api.inspect_network(each["id"]).get("Containers") or ():
+                        self._api.disconnect_container_from_network(guest, each["id"], force=True)
+                    self._api.remove_network(each["id"])
         return {what: [each["name"] for each in all_] for what, all_ in found.items() if what != "volumes" or volumes}
 
     # --- within
 
     def _create_on_a_port(self, spec: Spec) -> Container:
         for tries_left in reversed(range(PORT_TRIES)):
-            port = spec.port or free_port(spec.prefers)
+            # The engine may see who has a port where we do not: after the first refusal any free one will do.
+            port = spec.port or free_port(spec.prefers if tries_left == PORT_TRIES - 1 else 0)
             made = self._make(spec, port)
             try:
                 with mapped(f"start the container on port {port}"):

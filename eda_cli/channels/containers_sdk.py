@@ -14,12 +14,13 @@ def mapped(doing: str) -> Iterator[None]:
     """The SDK's errors become those of `containers_errors`; `doing` says what was tried."""
     import docker.errors
     import requests
+    import urllib3
 
     try:
         yield
     except docker.errors.APIError as wrong:
         raise errors.refused(doing, wrong.status_code, text_of(wrong)) from wrong
-    except (docker.errors.DockerException, requests.RequestException, OSError) as wrong:
+    except (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as wrong:
         text = _innermost(wrong)
         raise errors.forbidden("") if "Permission denied" in text else errors.absent(text) from wrong
 

@@ -36,7 +36,7 @@ def find() -> Found | None:
 
 
 def knock(url: str) -> None:
-    """Whether somebody listens at this address. Raises OSError where nobody does."""
+    """Whether somebody listens at this address. Raises OSError where nobody does, ValueError where it is none."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         with socket.socket(socket.AF_UNIX) as probe:

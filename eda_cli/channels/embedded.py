@@ -85,12 +85,22 @@ class EmbeddedChannel:
               only: int | None) -> Iterator[Sequence[Delivery]]:
         try:
             yield from log.merged(store, logs, positions)
+            told = 0.0
             while follow is not None:
                 logs = [each for each in log.logs_of(store, follow) if only in (None, each.number)]
                 for each in logs:
                     positions.setdefault(each.id, each.first)  # a partition that came meanwhile
-                yield from log.merged(store, logs, positions)
-                yield from _wait(store)
+                for batch in log.merged(store, logs, positions):
+                    yield batch
+                    told = time.monotonic()
+                while not store.changed():
+                    time.sleep(LOOK_S)
+                    if time.monotonic() - told >= QUIET_S:
+                        break
+                if time.monotonic() - told >= QUIET_S:  # others may write all the time
+                    yield ()
+                    store.look()
+                    told = time.monotonic()
         finally:
             self._reading.discard(store)
             store.close()
@@ -152,10 +162,10 @@ def _declare_topic(connection: sqlite3.Connection, topic: Topic) -> None:
 
 
 def _retention(topic: Topic) -> int | None:
-    """In microseconds; None keeps everything."""
-    if topic.retention_s is not None:
-        return round(topic.retention_s * 1e6)
-    given = topic.config.get("retention.ms", "-1")
+    """In microseconds; None keeps everything. The config has the last word, as on Kafka."""
+    given = topic.config.get("retention.ms")
+    if given is None:
+        return None if topic.retention_s is None else round(topic.retention_s * 1e6)
     try:
         milliseconds = int(given)
     except ValueError as wrong:
@@ -165,14 +175,3 @@ def _retention(topic: Topic) -> int | None:
 
 def _compacted(topic: Topic) -> bool:
     return topic.compacted or "compact" in topic.config.get("cleanup.policy", "").split(",")
-
-
-def _wait(store: Store) -> Iterator[Sequence[Delivery]]:
-    """Until something was committed."""
-    quiet = time.monotonic() + QUIET_S
-    while not store.changed():
-        if time.monotonic() >= quiet:
-            yield ()
-            store.look()
-            quiet = time.monotonic() + QUIET_S
-        time.sleep(LOOK_S)

@@ -210,7 +210,11 @@ def reset(store: Store, group: str, topics: Sequence[str], start: Start) -> None
     with store.write() as connection:
         id_ = _id(connection, group)
         empty(connection, id_, group)
-        for topic in topics or _topics(connection, id_):
+        had = _topics(connection, id_)
+        for topic in topics:
+            if topic not in had:
+                raise UnknownTopic(topic, f"the group '{group}' has none of that name")
+        for topic in topics or had:
             logs = logs_of(store, topic)
             connection.executemany(
                 "INSERT OR REPLACE INTO committed VALUES (?, ?, ?)",

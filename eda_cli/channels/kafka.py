@@ -68,7 +68,7 @@ class KafkaChannel:
         return self._publisher.flush(timeout)
 
     def subscribe(self, group: Group) -> Subscription:
-        self._cluster.partitions(group.topics)
+        self._groups.start([group])  # a topic that came while the group had members has no position yet
         return Member(self._settings, group)
 
     def read(self, topic: str, start: Start, end: End) -> Iterator[Sequence[Delivery]]:
@@ -79,11 +79,11 @@ class KafkaChannel:
             reader.close()
             raise
         self._reading.add(reader)
-        return self._read(reader, starts, end == "never")
+        return self._read(reader, topic, starts, end == "never")
 
-    def _read(self, reader: Reader, starts: Mapping[int, int], follow: bool) -> Iterator[Sequence[Delivery]]:
+    def _read(self, reader: Reader, topic: str, starts: Mapping[int, int], follow: bool) -> Iterator[Sequence[Delivery]]:
         try:
-            yield from reader.read(starts, follow)
+            yield from reader.read(starts, follow, lambda: self._cluster.partitions([topic])[topic])
         finally:
             self._reading.discard(reader)
             reader.close()

@@ -54,6 +54,7 @@ def environment(name: str, port: int, run_id: str) -> Mapping[str, str]:
         "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR": "1",
         "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_NUM_PARTITIONS": "1",
         "KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS": "0",
+        "KAFKA_OFFSETS_RETENTION_MINUTES": "2147483647",  # a group keeps its place as long as the run keeps its events
         # A broker that was killed may register again only when its old session is over: 9 s by default, measured
         # 11.8 s until it answered; so 3.5 s.
         "KAFKA_BROKER_SESSION_TIMEOUT_MS": "2000",

@@ -41,7 +41,7 @@ class Member:
         self._group = group
         self._ledger = Ledger()
         self._uncommitted: dict[TopicPartition, int] = {}
-        self._committing: Any = None
+        self._committing = False  # a commit is under way
         self._committed_at = time.monotonic()
         self._early: list[Delivery] = []  # fetched while only membership was to be kept
         self._lost: set[Place] = set()
@@ -122,13 +122,9 @@ class Member:
         """Send what is done; one commit at a time, so that none overtakes another."""
         self._committed_at = now
         self._gather()
-        if self._committing is not None and not self._committing.is_done:
-            return
-        self._committing = None
-        if self._uncommitted:
-            sent = dict(self._uncommitted)
-            self._committing = self._client.commit_async(_offsets(sent), callback=_ignore)
-            self._committing.add_callback(lambda _: self._is_committed(sent))
+        if self._uncommitted and not self._committing:
+            self._client.commit_async(_offsets(self._uncommitted), callback=self._on_answer)
+            self._committing = True
 
     def _commit_all(self, deadline: float) -> None:
         """Store what is done; while the group deals anew only after that, and if that lasts, it comes again."""
@@ -140,9 +136,16 @@ class Member:
             except (CommitFailedError, RebalanceInProgressError):
                 self._keep_membership(SLICE_S, 0)
 
-    def _is_committed(self, sent: Mapping[TopicPartition, int]) -> None:
-        for place, offset in sent.items():
-            if self._uncommitted.get(place) == offset:
+    def _on_answer(self, sent: Mapping[TopicPartition, OffsetAndMetadata], answer: Any) -> None:
+        """Called by the library within a later poll: what is stored is forgotten, what is not is sent again.
+
+        Not by the future of `commit_async`: where the coordinator was lost, that is the future of looking for it.
+        """
+        self._committing = False
+        if isinstance(answer, Exception):
+            return
+        for place, position in sent.items():
+            if self._uncommitted.get(place) == position.offset:
                 del self._uncommitted[place]
 
     async def let_go(self, places: Iterable[TopicPartition], ours: bool) -> None:
@@ -205,4 +208,4 @@ def _offsets(positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, Of
 
 
 def _ignore(offsets: Any, result: Any) -> None:
-    """A commit that failed is sent again with the next one."""
+    """What could not be committed comes again."""

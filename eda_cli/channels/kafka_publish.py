@@ -122,8 +122,8 @@ class Publisher:
             raise
 
     def _wait(self, deadline: float) -> None:
-        """Until all in care is stored or failed, or the deadline passed."""
-        while (left := deadline - time.monotonic()) > 0:
+        """Until all in care is stored or failed, or the deadline passed; without a producer it is decided."""
+        while self._producer is not None and (left := deadline - time.monotonic()) > 0:
             try:
                 self._producer.flush(min(left, LOOK_S))
                 return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -20,6 +21,7 @@ QUIET_MS = 100  # a read that waits says so this often
 FETCH_WAIT_MS = 200  # how long the broker holds a fetch that finds nothing
 AT_ONCE = 1000  # events of one batch
 TIMEOUT_MS = 10_000
+LOOK_S = 3.0  # a topic that was deleted, or got partitions, is noticed after this
 
 
 class Reader:
@@ -29,12 +31,17 @@ class Reader:
         self._settings = settings
         self._topic = topic
         self._places = [TopicPartition(topic, number) for number in numbers]
+        self._whole = True  # all partitions are read, those too that come later
         with self._mapped():
             self._client = KafkaConsumer(
                 **settings.client([topic]), group_id=None, enable_auto_commit=False, auto_offset_reset="earliest",
                 fetch_max_wait_ms=FETCH_WAIT_MS, metrics_enabled=False, check_crcs=False)
-            self._first = self._client.beginning_offsets(self._places, TIMEOUT_MS)
-            self._end = self._client.end_offsets(self._places, TIMEOUT_MS)
+            try:
+                self._first = self._client.beginning_offsets(self._places, TIMEOUT_MS)
+                self._end = self._client.end_offsets(self._places, TIMEOUT_MS)
+            except BaseException:
+                self._client.close()
+                raise
 
     def close(self) -> None:
         self._client.close()
@@ -42,6 +49,7 @@ class Reader:
     def starts(self, start: Start) -> dict[int, int]:
         """The first offset of each partition that is to be read."""
         if start.partition is not None:
+            self._whole = False
             self._places = [place for place in self._places if place.partition == start.partition]
             if not self._places:
                 raise ChannelError(f"there is no partition {start.partition} in '{self._topic}'",
@@ -50,8 +58,13 @@ class Reader:
             found = self._starts(start)
         return {place.partition: offset for place, offset in found.items()}
 
-    def read(self, starts: Mapping[int, int], follow: bool) -> Iterator[Sequence[Delivery]]:
-        """Batches from there; without `follow` up to what was stored when this reader was made."""
+    def read(self, starts: Mapping[int, int], follow: bool,
+             look: Callable[[], Sequence[int]] | None = None) -> Iterator[Sequence[Delivery]]:
+        """Batches from there; without `follow` up to what was stored when this reader was made.
+
+        `look` is asked now and then for the partitions that are there now, and raises UnknownTopic.
+        """
+        looked = time.monotonic()
         left = [place for place in self._places if follow or starts[place.partition] < self._end[place]]
         with self._mapped():
             self._seek(left, starts)
@@ -62,9 +75,20 @@ class Reader:
                 found = {place: [record for record in records if record.offset < self._end[place]]
                          for place, records in found.items()}
             yield _in_time([[delivery_of(record) for record in records] for records in found.values() if records])
+            if look is not None and time.monotonic() - looked >= LOOK_S:
+                looked = time.monotonic()
+                self._take_in(left, look(), follow)
             if not follow:
                 with self._mapped():
                     left = [place for place in left if (self._client.position(place, TIMEOUT_MS) or 0) < self._end[place]]
+
+    def _take_in(self, left: list[TopicPartition], numbers: Sequence[int], follow: bool) -> None:
+        """Read those that others added from their beginning."""
+        new = [place for number in numbers if (place := TopicPartition(self._topic, number)) not in left]
+        if follow and self._whole and new:
+            left += new
+            with self._mapped():
+                self._client.assign(left)
 
     def _starts(self, start: Start) -> dict[TopicPartition, int]:
         match start.at:

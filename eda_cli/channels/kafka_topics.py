@@ -82,8 +82,9 @@ class Topics:
         self._cluster.partitions([name])
         with suppress(ChannelError), self._cluster.doing("look at the topic") as client:
             configs = _ask_configs(client, [name], "cleanup.policy", "max.message.bytes")[name]
-            return Takes(int(configs["max.message.bytes"]), "compact" in configs["cleanup.policy"])
-        return Takes(None, False)  # a cluster may keep its settings to itself
+            most = configs.get("max.message.bytes")
+            return Takes(None if most is None else int(most), "compact" in configs.get("cleanup.policy", ""))
+        return Takes(None, False)
 
     def remove(self, names: Sequence[str]) -> None:
         """Raises UnknownTopic; then none is removed."""
@@ -109,20 +110,25 @@ class Topics:
 
 def _configs(topic: Topic) -> dict[str, str]:
     retention = FOR_EVER if topic.retention_s is None else str(round(topic.retention_s * 1000))
-    return {"retention.ms": retention, **({"cleanup.policy": "compact"} if topic.compacted else {}), **topic.config}
+    policy = "compact" if topic.retention_s is None else "compact,delete"
+    return {"retention.ms": retention, **({"cleanup.policy": policy} if topic.compacted else {}), **topic.config}
 
 
 def _read_configs(client: Any, names: Iterable[str]) -> dict[str, tuple[bool, float | None]]:
     """Of each topic: whether it is compacted, and its retention in seconds."""
     read = {}
     for name, configs in _ask_configs(client, names, "cleanup.policy", "retention.ms").items():
-        retention = int(configs["retention.ms"])
-        read[name] = ("compact" in configs["cleanup.policy"], None if retention < 0 else retention / 1000)
+        retention = int(configs.get("retention.ms") or FOR_EVER)
+        read[name] = ("compact" in configs.get("cleanup.policy", ""), None if retention < 0 else retention / 1000)
     return read
 
 
 def _ask_configs(client: Any, names: Iterable[str], *settings: str) -> dict[str, dict[str, str]]:
-    """These settings of each topic, with the cluster's defaults where a topic has none of its own."""
+    """These settings of each topic, with the cluster's defaults where a topic has none of its own.
+
+    What the cluster keeps to itself, or of a topic that is gone, is missing.
+    """
     asked = [ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(settings)) for name in names]
     told = client.describe_configs(asked, config_filter="all")["topic"] if asked else {}
-    return {name: {setting: configs[setting]["value"] for setting in settings} for name, configs in told.items()}
+    return {name: {setting: told[name][setting]["value"] for setting in settings if setting in told.get(name, {})}
+            for name in names}

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from eda_cli.channels import CHANNELS, connect
-from eda_cli.channels.containers import Container, Engine, PortTaken, Spec
+from eda_cli.channels.containers import Container, Engine, EngineRefused, PortTaken, Spec
 from eda_cli.channels.keeper_bell import Bell, Ended, Watch
 from eda_cli.errors import ChannelError, EdaError, NotReady, Unreachable
 from eda_cli.journal import Journal, log, log_libraries
@@ -80,6 +80,7 @@ class Keeper:
         found = self._engine.find(spec.run_id, spec.role)
         self._container = self._adopt(found, spec) if found else None
         created = self._container is None
+        had_data = True
         if self._container is None:
             self._tell_starting(f"starting {spec.image}")
             had_data = self._engine.has_volume(spec.run_id)
@@ -87,13 +88,22 @@ class Keeper:
         try:
             self._await_answer()
         except EdaError:
-            if created:
-                self._engine.remove(self._container)
-                if not had_data:
-                    self._engine.sweep(spec.run_id, volumes=True)
+            with suppress(Unreachable):  # why it did not answer is told, not what went wrong in clearing up
+                self._clear_up(self._container, created, had_data)
             raise
         self._tell_ready()
         self._report("ready")
+
+    def _clear_up(self, container: Container, created: bool, had_data: bool) -> None:
+        """What did not come up does not go on running; what was made for it goes."""
+        assert self._engine is not None
+        if not created:
+            self._engine.stop(container, STOP_S)
+            return
+        self._engine.remove(container)
+        self._engine.leave_network(container.name)
+        if not had_data:
+            self._engine.sweep(self._run["id"], volumes=True)
 
     def _spec(self) -> Spec:
         wish = self._run["broker"]
@@ -110,8 +120,8 @@ class Keeper:
                     self._tell_starting(f"starting the container {found.name} again")
                     self._engine.start(found)
                 return found
-            except PortTaken:
-                if spec.port is not None:
+            except (PortTaken, EngineRefused) as wrong:  # its network was pruned, say: a new one finds the same data
+                if isinstance(wrong, PortTaken) and spec.port is not None:
                     raise
         self._engine.remove(found)
         return None
@@ -138,21 +148,25 @@ class Keeper:
         """The container ended, or the engine went away: the broker comes back at the same address. Raises Ended."""
         if time.monotonic() - self._answered > SETTLED_S:
             self._failures = 0
+        pause = self._backoff() if self._failures else 0.0  # it ends again and again
+        self._failures += 1
         told = ""
         while True:
             try:
-                self._start_again()
+                self._start_again(pause)
                 self._tell_ready()
                 return
             except EdaError as wrong:
-                self._failures += 1
                 if str(wrong) != told:
                     told = str(wrong)
                     self._journal.tell("waiting", text=f"{wrong.what}: {wrong.why}")
                     log(told)
             self._bell.pause(self._backoff())
+            self._failures += 1
+            pause = 0.0
 
-    def _start_again(self) -> None:
+    def _start_again(self, pause: float) -> None:
+        """Let the container run until its broker answers; where it does not run, after a pause."""
         assert self._container is not None
         if self._engine is not None and self._watch is not None and self._watch.lost_engine:
             self._engine.close()
@@ -160,20 +174,14 @@ class Keeper:
         if self._engine is None:
             self._engine = Engine.connect()
         seen = self._engine.look(self._container.id)
-        if seen is not None and seen.running:
-            self._watch = Watch(seen, self._bell.ring)
-            return
-        self._failures += 1
-        pause = self._backoff() if self._failures > 1 else 0.0
-        reason = "its container is gone" if seen is None else \
-            "it ran out of memory" if seen.out_of_memory else f"its container ended with status {seen.exit_code}"
-        self._journal.tell("crashed", reason=f"the broker is down: {reason}", again_in_s=pause,
-                           log=self._engine.last_log(seen) if seen else [])
-        self._bell.pause(pause)
-        if seen is not None:
-            self._engine.start(seen)
-        else:
-            self._container = self._engine.create(replace(self._spec(), port=self._container.port))
+        if seen is None or not seen.running:
+            reason = "its container is gone" if seen is None else \
+                "it ran out of memory" if seen.out_of_memory else f"its container ended with status {seen.exit_code}"
+            self._journal.tell("crashed", reason=f"the broker is down: {reason}", again_in_s=pause,
+                               log=self._engine.last_log(seen) if seen else [])
+            self._bell.pause(pause)
+        self._container = (self._adopt(seen, replace(self._spec(), port=self._container.port)) if seen else None) or \
+            self._engine.create(replace(self._spec(), port=self._container.port))
         self._await_answer()
 
     def _backoff(self) -> float:

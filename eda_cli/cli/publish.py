@@ -134,7 +134,7 @@ class _Publishing:
         """The event that some bytes say: a JSON event, a JSON body or text. Raises UsageError."""
         import orjson
 
-        from eda_cli.event import from_line, is_event_line
+        from eda_cli.event import encode_json, from_line, is_event_line
 
         try:
             value = orjson.loads(data)
@@ -144,9 +144,9 @@ class _Publishing:
                                  f"line {wrong.lineno}, column {wrong.colno}: {wrong.msg}",
                                  "quote it for the shell: '{\"id\": 1}'") from None
             return self._text_event(data)
-        if not is_event_line(value):
-            return self.event(orjson.dumps(value), value)
         try:
+            if not is_event_line(value):
+                return self.event(encode_json(value), value)
             event = from_line(value)
         except ValueError as wrong:
             raise UsageError(f"{name} is no event", str(wrong)) from None

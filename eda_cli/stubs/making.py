@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from eda_cli.event import Delivery, Event, encode_key, epoch, rfc3339
+from eda_cli.event import Delivery, Event, encode_json, encode_key, epoch, rfc3339
 from eda_cli.payloads import (
     TOMBSTONE,
     Context,
@@ -53,7 +51,7 @@ def generator_events(topic: Topic, generator: Generator, seed: int,
             record_key = None
             if key is not None:
                 context.seen = Seen(body=said, id=id, type=kind, source=source, time=happened)
-                record_key = encode_key(key(context))
+                record_key = _key(key(context))
                 context.seen = None
             events.append(Event(id, source, kind, happened, _encode(said), record_key,
                                 headers=headers(context) if headers else ()))
@@ -121,10 +119,10 @@ class Reactions:
             said = rule.body(context)
             data, content = _encode(said), "application/json"
         if rule.key is not None:
-            key = encode_key(rule.key(context))
+            key = _key(rule.key(context))
         elif rule.topic_key is not None:
             published = Seen(body=said, id=id, type=kind, source=self._source, time=happened)
-            key = encode_key(rule.topic_key(Context(self._dice, context.now, seen=published)))
+            key = _key(rule.topic_key(Context(self._dice, context.now, seen=published)))
         else:
             key = heard.key
         return Event(id, self._source, kind, happened, data, key, content,
@@ -164,9 +162,17 @@ def _encode(said: Any) -> bytes | None:
     if said is TOMBSTONE:
         return None
     try:
-        return orjson.dumps(said)
-    except orjson.JSONEncodeError as wrong:
-        raise PayloadError("the body cannot be written as JSON", str(wrong)) from None
+        return encode_json(said)
+    except ValueError as wrong:
+        raise PayloadError("the body has no JSON", str(wrong)) from None
+
+
+def _key(said: Any) -> bytes | None:
+    """The bytes of a key or a header. Raises PayloadError where it is nested too deep to be written."""
+    try:
+        return encode_key(said)
+    except ValueError as wrong:
+        raise PayloadError("the key has no JSON", str(wrong)) from None
 
 
 def _headers_maker(raw: Mapping[str, Any], scope: Scope) -> Callable[[Context], Headers] | None:
@@ -175,6 +181,6 @@ def _headers_maker(raw: Mapping[str, Any], scope: Scope) -> Callable[[Context], 
     values = [(name, compile_value(value, scope)) for name, value in raw.items()]
 
     def make(context: Context) -> Headers:
-        return tuple((name, encode_key(value(context))) for name, value in values)
+        return tuple((name, _key(value(context))) for name, value in values)
 
     return make

@@ -233,6 +233,20 @@ def test_it_is_bounded_local_and_to_be_found_by_other_containers(engine: Engine,
 
 
 @pytest.mark.broker
+def test_a_container_of_somebody_else_in_the_network_does_not_hold_up_the_end(engine: Engine, spec: Spec) -> None:
+    engine.create(spec)
+    guest = subprocess.run(["docker", "run", "-d", "--network", spec.name, spec.image, "sleep", "300"],
+                           check=True, capture_output=True, text=True).stdout.strip()
+    try:
+        engine.sweep(spec.run_id, volumes=True)
+        nothing_left(engine, spec)
+        seen = engine.look(guest)
+        assert seen is not None and seen.running
+    finally:
+        subprocess.run(["docker", "rm", "-f", "-v", guest], check=True, capture_output=True)
+
+
+@pytest.mark.broker
 def test_a_new_container_goes_on_with_the_data_of_the_old_one(engine: Engine, spec: Spec) -> None:
     first = engine.create(spec)
     eventually(lambda: kafka_broker.answers(first.port or 0), 120)

@@ -6,6 +6,7 @@ In the order of the protocol: declare, publish, subscribe, done, share, read, lo
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -96,6 +97,23 @@ def test_a_group_gets_a_topic_more_without_losing_its_place(
     assert committed(channel, group) == {Place(first, 0): 0, Place(second, 0): 3}
 
 
+def test_a_group_that_is_busy_hears_a_new_topic_from_now_on(
+        open_channel: Open, name: Name, group: str) -> None:
+    channel, members = open_channel(), open_channel()
+    first, second = name("first"), name("second")
+    channel.declare([Topic(first, 1), Topic(second, 1)], [Group(group, (first,))])
+    busy = members.subscribe(Group(group, (first,)))
+    share(channel, group, [busy])
+    publish(channel, second, events(3))
+    channel.declare([], [Group(group, (first, second))])
+    busy.close()
+    restarted = members.subscribe(Group(group, (first, second)))
+    published = publish(channel, second, events(2))
+    assert ids(drain(restarted, 2)) == [receipt.id for receipt in published]
+    nothing_more(restarted)
+    restarted.close()
+
+
 def test_a_group_of_an_unknown_topic_is_refused(channel: EventChannel, topic: str, group: str) -> None:
     with pytest.raises(UnknownTopic, match=topic):
         channel.declare([], [Group(group, (topic,))])
@@ -139,6 +157,15 @@ def test_flush_tells_only_what_was_published_since_the_last(channel: EventChanne
     channel.publish(topic, events(1))
     assert len(channel.flush(10)) == 3
     assert list(channel.flush(10)) == []
+
+
+def test_a_topic_that_is_declared_between_publish_and_flush_costs_no_receipt(
+        channel: EventChannel, topic: str, name: Name) -> None:
+    channel.declare([Topic(topic)], [])
+    published = events(3)
+    channel.publish(topic, published)
+    channel.declare([Topic(name("other"))], [])
+    assert [receipt.id for receipt in channel.flush(20)] == [each.id for each in published]
 
 
 def test_several_topics_in_one_flush(channel: EventChannel, name: Name) -> None:
@@ -718,6 +745,62 @@ def test_read_never_follows_and_shows_that_it_waits(
     assert set(found) == {*filled[-2:], *after}
 
 
+def test_a_read_that_follows_says_so_while_others_write(channel: EventChannel, open_channel: Open, name: Name) -> None:
+    quiet, busy = name("quiet"), name("busy")
+    channel.declare([Topic(quiet), Topic(busy)], [])
+    stop = threading.Event()
+
+    def write() -> None:
+        writer = open_channel()
+        while not stop.wait(0.01):
+            publish(writer, busy, events(1))
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        began = time.monotonic()
+        waited = [batch for batch, _ in zip(channel.read(quiet, Start("end"), "never"), range(5), strict=False)]
+        assert len(waited) == 5
+        assert not any(waited)
+        assert time.monotonic() - began < 10
+    finally:
+        stop.set()
+        writing.join()
+
+
+def test_a_read_that_follows_sees_partitions_that_come(channel: EventChannel, open_channel: Open, topic: str) -> None:
+    channel.declare([Topic(topic, 1)], [])
+    reading = channel.read(topic, Start("beginning"), "never")
+    next(reading)
+    other = open_channel()
+    other.declare([Topic(topic, 3)], [])
+    published = publish(other, topic, [event(number, partition=number) for number in range(3)])
+    found: list[str | None] = []
+
+    def all_came() -> bool:
+        found.extend(ids(next(reading)))
+        return len(found) >= 3
+
+    eventually(all_came, 20)
+    assert set(found) == {receipt.id for receipt in published}
+
+
+def test_a_read_of_a_topic_that_goes_ends(channel: EventChannel, open_channel: Open, topic: str) -> None:
+    channel.declare([Topic(topic)], [])
+    reading = channel.read(topic, Start("beginning"), "never")
+    next(reading)
+    open_channel().remove([topic], [])
+
+    def told() -> bool:
+        try:
+            next(reading)
+        except UnknownTopic:
+            return True
+        return False
+
+    eventually(told, 20)
+
+
 def test_readers_move_nobody(channel: EventChannel, topic: str, group: str) -> None:
     channel.declare([Topic(topic)], [Group(group, (topic,))])
     published = publish(channel, topic, events(9, keys=9))
@@ -815,6 +898,10 @@ def test_reset_names_what_is_unknown(channel: EventChannel, topic: str, group: s
     channel.declare([Topic(topic, 1)], [Group(group, (topic,))])
     with pytest.raises(UnknownTopic):
         channel.reset(group, [name("missing")], Start("beginning"))
+    other = name("other")
+    channel.declare([Topic(other)], [])
+    with pytest.raises(UnknownTopic, match=other):
+        channel.reset(group, [other], Start("beginning"))
     with pytest.raises(ChannelError):
         channel.reset(name("nobody"), [], Start("beginning"))
 

@@ -18,13 +18,14 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import CommitFailedError
 
 from eda_cli.channels import connect
 from eda_cli.channels.base import EventChannel, Group, Start, Topic
 from eda_cli.channels.containers import Engine
 from eda_cli.errors import BrokerUnreachable, ChannelError, PublishError, UnknownTopic
 from eda_cli.event import Event
-from tests.channels.acts import committed, drain, event, events, ids, info, publish, share, stored
+from tests.channels.acts import committed, drain, event, events, ids, info, nothing_more, publish, share, stored
 from tests.channels.broker_kafka import Broker
 from tests.channels.conftest import Address
 from tests.eventually import eventually
@@ -184,12 +185,13 @@ def config_of(admin: Any, topic: str) -> dict[str, str]:
 
 
 def test_a_topic_gets_the_settings_it_is_declared_with(channel: EventChannel, admin: Any, name: Name) -> None:
-    kept, short, compacted = name("kept"), name("short"), name("compacted")
+    kept, short, compacted, both = name("kept"), name("short"), name("compacted"), name("both")
     channel.declare([Topic(kept), Topic(short, retention_s=1.5, config={"segment.bytes": "1048576"}),
-                     Topic(compacted, compacted=True)], [])
+                     Topic(compacted, compacted=True), Topic(both, retention_s=60, compacted=True)], [])
     assert config_of(admin, kept) == {"retention.ms": "-1"}
     assert config_of(admin, short) == {"retention.ms": "1500", "segment.bytes": "1048576"}
     assert config_of(admin, compacted) == {"retention.ms": "-1", "cleanup.policy": "compact"}
+    assert config_of(admin, both) == {"retention.ms": "60000", "cleanup.policy": "compact,delete"}
 
 
 def test_a_foreign_topic_is_used_and_not_changed(channel: EventChannel, admin: Any, topic: str, name: Name) -> None:
@@ -390,6 +392,34 @@ def drain_for(member: Any, seconds: float) -> list[Any]:
     while time.monotonic() < deadline:
         found += member.poll(0.1, 100).deliveries
     return found
+
+
+def test_a_commit_that_fails_after_its_coordinator_was_found_again_is_sent_once_more(
+        channel: EventChannel, topic: str, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    channel.declare([Topic(topic, 1)], [Group(group, (topic,))])
+    publish(channel, topic, events(5))
+    member: Any = channel.subscribe(Group(group, (topic,)))
+    held = drain(member, 5)
+    coordinator = member._client._coordinator
+    lost, refused = iter([True]), iter([True])
+    known, send = coordinator.coordinator_unknown, coordinator._send_offset_commit_request
+
+    async def refuse_once(offsets: Any) -> Any:
+        if next(refused, False):
+            raise CommitFailedError
+        return await send(offsets)
+
+    monkeypatch.setattr(coordinator, "coordinator_unknown", lambda: next(lost, False) or known())
+    monkeypatch.setattr(coordinator, "_send_offset_commit_request", refuse_once)
+    member.done(held)
+
+    def stored_all() -> bool:
+        nothing_more(member, 0.1)
+        return list(committed(channel, group).values()) == [5]
+
+    eventually(stored_all, 10)
+    assert next(refused, None) is None
+    member.close()
 
 
 def test_nothing_is_connected_before_it_is_needed(kafka_address: Address) -> None:

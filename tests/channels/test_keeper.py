@@ -274,6 +274,27 @@ def test_a_container_whose_port_is_taken_is_replaced_on_the_same_data(run: Run) 
     assert run.holds("kept")
 
 
+def test_a_container_whose_network_was_pruned_is_replaced_on_the_same_data(run: Run) -> None:
+    keeper = run.ready()
+    run.store("kept")
+    before, network = run.container(), run.container()["name"]
+    keeper.let_go()
+    keeper.wait()
+    eventually(lambda: run.container()["state"] == "exited", GONE_S)
+    docker("network", network, "rm")
+    run.ready()
+    assert run.container()["id"] != before["id"]
+    assert run.holds("kept")
+
+
+def test_a_broker_that_others_start_again_is_ready_once_it_answers(run: Run) -> None:
+    run.ready()
+    port = int(run.address()["bootstrap"].rpartition(":")[2])
+    docker("restart", run.container()["id"])
+    eventually(lambda: len(run.told("ready")) == 2, READY_S)
+    assert kafka_broker.answers(port)
+
+
 # --- a start that fails --------------------------------------------------------------------------------
 
 
