@@ -10,12 +10,13 @@ EdaError                   1  ran and failed
 └── ChannelError           1  the event channel could not do it
     ├── BrokerUnreachable  4  the broker does not answer
     ├── UnknownTopic       1  the channel has no such topic
+    ├── EventRefused       1  the channel will never take this event
     └── PublishError       1  some events are not stored; names them
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,14 +108,24 @@ class UnknownTopic(ChannelError):
         self.topic = topic
 
 
+class EventRefused(ChannelError):
+    """The channel will never take this event, however often it is tried; `id` is the event's."""
+
+    def __init__(self, what: str, why: str = "", hint: str = "", *, id: str | None = None) -> None:
+        super().__init__(what, why, hint)
+        self.id = id
+
+
 class PublishError(ChannelError):
     """Some events are not stored: `unstored` holds their ids, in the order they were published.
 
-    The events that were stored are in `receipts`, as `flush` would have returned them.
+    The events that were stored are in `receipts`, as `flush` would have returned them. `refused` are those of
+    the unstored that the channel will never take, by id, each with why.
     """
 
     def __init__(self, what: str, why: str = "", hint: str = "", *, unstored: Sequence[str | None] = (),
-                 receipts: Sequence[Any] = ()) -> None:
+                 receipts: Sequence[Any] = (), refused: Mapping[str | None, EventRefused] | None = None) -> None:
         super().__init__(what, why, hint)
         self.unstored = tuple(unstored)
         self.receipts = tuple(receipts)
+        self.refused = dict(refused or {})

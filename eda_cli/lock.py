@@ -18,24 +18,34 @@ def take(path: Path, patience_s: float = PATIENCE_S, for_child: bool = False) ->
     """The descriptor that holds the lock, or None where somebody else keeps it for longer than `patience_s`.
 
     Whoever inherits the descriptor holds the lock as well; it is not inherited unless it is passed on. With
-    `for_child` it bears no name until the child signs it.
+    `for_child` it bears no name until the child signs it. Raises FileNotFoundError where its folder is gone.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + patience_s
     while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            os.close(fd)
             if time.monotonic() >= deadline:
-                os.close(fd)
                 return None
             time.sleep(0.01)
+            continue
+        if not _is_there(path, fd):  # its folder was removed meanwhile, and maybe made anew
+            os.close(fd)
+            continue
+        if for_child:
+            os.ftruncate(fd, 0)
         else:
-            if for_child:
-                os.ftruncate(fd, 0)
-            else:
-                sign(fd)
-            return fd
+            sign(fd)
+        return fd
+
+
+def _is_there(path: Path, fd: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
 
 
 def sign(fd: int) -> None:
