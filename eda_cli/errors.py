@@ -35,6 +35,11 @@ class EdaError(Exception):
     def __str__(self) -> str:
         return "\n".join(line for line in (self.what, self.why, self.hint) if line)
 
+    @property
+    def line(self) -> str:
+        """What and why on one line, as a journal tells it."""
+        return ": ".join(part.replace("\n", " ") for part in (self.what, self.why) if part)
+
 
 class UsageError(EdaError):
     """The command was called in a way it does not understand."""

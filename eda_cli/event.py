@@ -89,12 +89,12 @@ _second = (0, "")  # formatting the second is most of the cost, and many events 
 
 
 def rfc3339(epoch_seconds: float) -> str:
-    """RFC 3339 in UTC with microseconds: `2026-11-24T09:30:00.123456Z`."""
+    """RFC 3339 in UTC with microseconds: `2026-11-24T09:30:00.123456Z`. Raises ValueError outside the years 1 to 9999."""
     global _second
     micros = round(epoch_seconds * 1_000_000)
     whole, rest = divmod(micros, 1_000_000)
     if _second[0] != whole:
-        _second = (whole, datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+        _second = (whole, datetime.fromtimestamp(whole, UTC).isoformat()[:19])
     return f"{_second[1]}.{rest:06d}Z"
 
 

@@ -77,6 +77,13 @@ class Journal:
             self._lines.append(self._line("published", {
                 "topic": topic, "partition": receipt.partition, "offset": receipt.offset, **shown(event)}))
 
+    def unpublished(self, topic: str, event: Event, reason: str) -> None:
+        """This could not be made, or the channel never takes it: it counts as failed."""
+        self._count("failed", topic, 1)
+        if self._allowed(1):
+            self._lines.append(self._line("failed", {"topic": topic, "partition": None, "offset": None, **shown(event),
+                                                     "reason": reason}))
+
     def consumed(self, kind: str, deliveries: Sequence[Delivery], **fields: Any) -> None:
         """These were received, handled or failed (`kind`), just now."""
         if not deliveries:

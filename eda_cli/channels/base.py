@@ -168,13 +168,15 @@ class EventChannel(Protocol):
     def publish(self, topic: str, events: Sequence[Event]) -> None:
         """Take events into care, in order. They may still be in flight; blocks when full, never drops.
 
-        Raises UnknownTopic where the topic does not exist: topics come from `declare` alone.
+        Raises UnknownTopic where the topic does not exist: topics come from `declare` alone. Raises EventRefused at
+        the first event that the topic never takes; those before it may be in care already, it and those behind it are not.
         """
 
     def flush(self, timeout: float) -> Sequence[Receipt]:
         """All that was published since the last flush is stored: a receipt each, in the order of publishing.
 
-        Raises PublishError, naming those that are not stored after `timeout` seconds; they are dropped.
+        Raises PublishError, naming those that are not stored after `timeout` seconds; they are dropped. It says which
+        of them the channel will never take.
         """
 
     def subscribe(self, group: Group) -> Subscription:

@@ -15,7 +15,7 @@ from eda_cli.channels.embedded_clean import CHUNK, TAIL, clean
 from eda_cli.channels.embedded_log import OFFSET_BITS, pack
 from eda_cli.channels.embedded_store import PATIENCE_S, Store
 from eda_cli.channels.murmur2 import positive
-from eda_cli.errors import ChannelError, PublishError, UnknownTopic
+from eda_cli.errors import ChannelError, EventRefused, PublishError, UnknownTopic
 from eda_cli.event import Event
 
 FULL_EVENTS = 1000  # so much waits at most for the flush, then it is stored at once
@@ -74,10 +74,7 @@ class Publisher:
     def publish(self, topic: str, events: Sequence[Event]) -> None:
         self._look()
         self._check(self._topic(topic), events)
-        try:
-            packed = list(map(pack, events))
-        except (orjson.JSONEncodeError, UnicodeEncodeError) as wrong:
-            raise ChannelError("an attribute of the event cannot be encoded", str(wrong)) from wrong
+        packed = _packed(events)
         self._waiting.append(_Batch(topic, list(events), packed))
         self._events += len(events)
         self._bytes += sum([len(event.data) for event in events if event.data is not None])
@@ -110,11 +107,11 @@ class Publisher:
             raise UnknownTopic(topic.name)
         for event in events:
             if event.partition is not None and not 0 <= event.partition < len(topic.tails):
-                raise ChannelError(f"topic '{topic.name}' has no partition {event.partition}",
-                                   f"it has {len(topic.tails)}, counted from 0")
+                raise EventRefused(f"topic '{topic.name}' has no partition {event.partition}",
+                                   f"it has {len(topic.tails)}, counted from 0", id=event.id)
             if event.key is None and topic.compacted:
-                raise ChannelError(f"topic '{topic.name}' is compacted and takes no event without a key",
-                                   "compaction keeps the newest event of each key")
+                raise EventRefused(f"topic '{topic.name}' is compacted and takes no event without a key",
+                                   "compaction keeps the newest event of each key", "give its events a key", id=event.id)
 
     def _look(self) -> None:
         """What is known of the topics holds as long as nobody else committed."""
@@ -189,6 +186,19 @@ class Publisher:
                 self._cleaned[topic.name] = now
                 with suppress(ChannelError):  # what was published is stored; the next writer cleans
                     clean(self._store, topic.name)
+
+
+def _packed(events: Sequence[Event]) -> list[bytes]:
+    """Raises EventRefused."""
+    try:
+        return list(map(pack, events))
+    except (orjson.JSONEncodeError, UnicodeEncodeError) as wrong:
+        for event in events:
+            try:
+                pack(event)
+            except (orjson.JSONEncodeError, UnicodeEncodeError):
+                raise EventRefused("an attribute of the event cannot be encoded", str(wrong), id=event.id) from wrong
+        raise
 
 
 def _seen(store: Store, name: str) -> _Topic:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from kafka import errors as kafka
 
-from eda_cli.errors import BrokerUnreachable, ChannelError, UnknownTopic
+from eda_cli.errors import BrokerUnreachable, ChannelError, EventRefused, UnknownTopic
 
 # What an error means to a user, by the nearest class in its ancestry: a channel error and what to do about it.
 # Plain KafkaError is left out on purpose: a new kind of error is to be judged, and a test says so.
@@ -19,10 +19,10 @@ MEANING: dict[type[Exception], tuple[type[ChannelError], str]] = {
     kafka.UnknownTopicIdError: (UnknownTopic, ""),
     kafka.BrokerResponseError: (ChannelError, ""),
     kafka.MessageSizeTooLargeError: (
-        ChannelError, "make the body smaller, or the topic's config max.message.bytes larger"),
+        EventRefused, "make the body smaller, or the topic's config max.message.bytes larger"),
     kafka.RecordListTooLargeError: (
-        ChannelError, "make the body smaller, or the topic's config max.message.bytes larger"),
-    kafka.InvalidRecordError: (ChannelError, "a compacted topic takes no event without a key"),
+        EventRefused, "make the body smaller, or the topic's config max.message.bytes larger"),
+    kafka.InvalidRecordError: (EventRefused, "a compacted topic takes no event without a key"),
     kafka.AuthorizationError: (ChannelError, "ask whoever runs the cluster for the right to do this"),
     kafka.SaslAuthenticationFailedError: (ChannelError, "this cluster wants other credentials"),
     kafka.NonEmptyGroupError: (ChannelError, "stop the members of the group first"),
@@ -57,6 +57,8 @@ def meaning(wrong: BaseException, doing: str, bootstrap: str, topic: str = "") -
         return unreachable(bootstrap, said(wrong))
     if kind is UnknownTopic and topic:
         return UnknownTopic(topic)
+    if kind is EventRefused:
+        return EventRefused(f"could not {doing}", said(wrong), hint)
     return ChannelError(f"could not {doing}", said(wrong), hint)
 
 

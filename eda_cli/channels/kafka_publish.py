@@ -19,7 +19,7 @@ from eda_cli.channels.kafka_errors import mapped, meaning, said
 from eda_cli.channels.kafka_records import Header, headers_of
 from eda_cli.channels.kafka_topics import Takes
 from eda_cli.channels.murmur2 import partition_of
-from eda_cli.errors import ChannelError, PublishError
+from eda_cli.errors import EventRefused, PublishError
 from eda_cli.event import Event
 
 LINGER_MS = 50  # batches grow while a publish goes on, and wake nobody; a flush sends them at once
@@ -60,7 +60,8 @@ class Publisher:
                 if partition is None:
                     partition = free if key is None else partition_of(key, many)
                 elif not 0 <= partition < many:
-                    raise ChannelError(f"there is no partition {partition} in '{topic}'", f"it has {many}, counted from 0")
+                    raise EventRefused(f"there is no partition {partition} in '{topic}'", f"it has {many}, counted from 0",
+                                       id=event.id)
                 if (key is None and data is None) or (event.headers and any(raw is None for _, raw in event.headers)):
                     future = send(topic, data, _Null(key, headers), _Unsized(), partition)
                 else:
@@ -79,17 +80,15 @@ class Publisher:
         with mapped("publish", self._settings.bootstrap):
             self._wait(deadline)
         receipts: list[Receipt] = []
-        unstored: list[str | None] = []
-        reasons: list[BaseException] = []
+        unstored: list[tuple[str | None, BaseException]] = []
         for id_, topic, future in pending:
             stored = future.value
             if stored is not None:
                 receipts.append(Receipt(id_, topic, stored.partition, stored.offset, stored.timestamp / 1000))
             else:
-                unstored.append(id_)
-                reasons.append(future.exception or KafkaTimeoutError(f"no answer after {timeout:g} s"))
+                unstored.append((id_, future.exception or KafkaTimeoutError(f"no answer after {timeout:g} s")))
         if unstored:
-            raise self._failed(unstored, reasons[0], receipts)
+            raise self._failed(unstored, receipts)
         return receipts
 
     def forget(self) -> None:
@@ -130,15 +129,18 @@ class Publisher:
             except (KafkaTimeoutError, UnknownError):  # the latter: a batch was split under way
                 continue
 
-    def _failed(self, unstored: list[str | None], reason: BaseException, receipts: list[Receipt]) -> PublishError:
+    def _failed(self, unstored: Sequence[tuple[str | None, BaseException]], receipts: list[Receipt]) -> PublishError:
         """What to raise. What may still be under way is given up, so that nothing comes after its retry.
 
         The producer goes with it: after the first event that a broker refuses, kafka-python 3.0 stores none.
         """
         self._drop()
-        told = meaning(reason, "publish", self._settings.bootstrap)
+        told = [(id_, meaning(reason, "publish", self._settings.bootstrap)) for id_, reason in unstored]
+        _, first = told[0]
         return PublishError(f"{len(unstored)} of {len(unstored) + len(receipts)} events are not stored",
-                            f"{told.what}: {said(reason)}", told.hint, unstored=unstored, receipts=receipts)
+                            f"{first.what}: {said(unstored[0][1])}", first.hint,
+                            unstored=[id_ for id_, _ in unstored], receipts=receipts,
+                            refused={id_: each for id_, each in told if isinstance(each, EventRefused)})
 
     def _drop(self) -> None:
         """Let go of the producer without waiting for it."""
@@ -153,14 +155,14 @@ class Publisher:
 
 
 def _check(topic: str, takes: Takes, event: Event, headers: Sequence[Header]) -> None:
-    """Raises ChannelError where the topic does not take this event."""
+    """Raises EventRefused where the topic does not take this event."""
     if event.key is None and takes.keys_only:
-        raise ChannelError(f"'{topic}' takes no event without a key", "it is compacted: of each key the last event is kept",
-                           "give its events a key")
+        raise EventRefused(f"'{topic}' takes no event without a key", "it is compacted: of each key the last event is kept",
+                           "give its events a key", id=event.id)
     size = DefaultRecordBatchBuilder.estimate_size_in_bytes(event.key, event.data, headers)
     if size > (takes.max_bytes or LARGEST_BYTES):
-        raise ChannelError(f"'{topic}' takes no event of {size:,} bytes", f"its limit is {takes.max_bytes or LARGEST_BYTES:,}",
-                           "make the body smaller, or the topic's config max.message.bytes larger")
+        raise EventRefused(f"'{topic}' takes no event of {size:,} bytes", f"its limit is {takes.max_bytes or LARGEST_BYTES:,}",
+                           "make the body smaller, or the topic's config max.message.bytes larger", id=event.id)
 
 
 class _Null:

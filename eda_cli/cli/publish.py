@@ -184,7 +184,10 @@ class _Publishing:
                 numbers = Numbers(self._run.path, generator.name, f"{generator.name}.0").claim(1, None)
                 make = generator_events(self._sketch.topics[self._topic], generator, self._run.info().seed,
                                         f"/eda/{self._sketch.name}/{generator.name}")
-                event = make(numbers)[0]
+                events, failed = make(numbers)
+                if failed:
+                    raise failed[0][1]
+                event = events[0]
                 event.key = self._key.encode() if self._key is not None else event.key
                 event.type = self._type_wished or event.type
                 event.headers += self._headers

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from eda_cli.channels.base import Group, Place, Subscription
 from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery, Event
-from eda_cli.journal import log
 from eda_cli.payloads import Dice, PayloadError
 from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.making import Reactions
@@ -17,17 +16,23 @@ from eda_cli.stubs.part import RETRY_S, Part
 
 POLL_S = 0.2  # bounds how long stopping takes
 AT_MOST = 500  # events held at once
+SETTLED_S = 5.0  # a membership that lasted so long begins its troubles anew
 
 
 def run(part: Part) -> bool:
     """Handle events until stopping is wished; never ends by itself."""
     running = _Running(part, part.sketch.consumers[part.name])
+    told, pause = "", RETRY_S[0]
     while not part.stop.wished:
+        began = time.monotonic()
         try:
             running.run()
         except ChannelError as wrong:
-            part.tell_trouble(wrong)
-            part.stop.wait(RETRY_S[0])
+            if time.monotonic() - began > SETTLED_S:
+                told, pause = "", RETRY_S[0]
+            told = part.tell_trouble(wrong, told)
+            part.stop.wait(pause)
+            pause = min(pause * 2, RETRY_S[1])
     return False
 
 
@@ -94,26 +99,29 @@ class _Running:
         """Publish what follows and tell; False where stopping was wished before it was stored."""
         if not deliveries:
             return True
-        failed: dict[int, PayloadError] = {}
+        failed: dict[int, str] = {}
         if self._reactions:
             follows: dict[str, list[Event]] = {}
+            causes: dict[str | None, int] = {}
             for index, delivery in enumerate(deliveries):
                 try:
                     for topic, event in self._reactions.follow(delivery):
                         follows.setdefault(topic, []).append(event)
+                        causes[event.id] = index
                 except PayloadError as wrong:
-                    failed[index] = wrong
-            if not self._part.publish(list(follows.items())):
+                    failed[index] = wrong.line
+            refused = self._part.publish(list(follows.items()))
+            if refused is None:
                 return False
+            failed |= {causes[id_]: each.line for id_, each in refused.items()}
         self._tell(deliveries, failed)
         return True
 
-    def _tell(self, deliveries: Sequence[Delivery], failed: dict[int, PayloadError]) -> None:
+    def _tell(self, deliveries: Sequence[Delivery], failed: dict[int, str]) -> None:
         journal = self._part.journal
         if failed:
-            for index, wrong in failed.items():
-                journal.consumed("failed", [deliveries[index]], reason=str(wrong).replace("\n", ": "))
-                log(f"failed {deliveries[index].identity}: {wrong}")
+            for index, reason in failed.items():
+                journal.consumed("failed", [deliveries[index]], reason=reason)
             deliveries = [delivery for index, delivery in enumerate(deliveries) if index not in failed]
         journal.consumed("handled", deliveries)
         journal.flush()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 
+from eda_cli import lock
 from eda_cli.event import Event
 from eda_cli.payloads import Dice
 from eda_cli.sketch.resolved import Generator
@@ -41,7 +43,7 @@ class _Running:
             numbers = self._numbers.claim(many, self._generator.count)
             if not numbers:
                 return True
-            if not self._publish(numbers, self._make(numbers)):
+            if not self._publish(self._spool, numbers):
                 return False
         return False
 
@@ -56,22 +58,50 @@ class _Running:
 
     def _resume(self) -> bool:
         """Publish what a kill may have left unpublished; False where stopping was wished meanwhile."""
-        whole = self._finish(self._part.process, self._numbers.claimed())
+        whole = self._finish(self._spool, self._numbers.claimed())
         if self._part.replica == 1:
-            for process, claimed in self._numbers.adopt(self._generator.replicas):
-                whole = whole and self._finish(process, claimed)
+            for process in self._numbers.orphans(self._generator.replicas):
+                whole = whole and self._inherit(process)
         return whole
 
-    def _finish(self, process: str, claimed: range) -> bool:
-        spool = self._spool if process == self._part.process else Spool(self._part.folder, process)
+    def _inherit(self, process: str) -> bool:
+        """Finish what a replica that is wished no more has left, once it is gone; then its claim is."""
+        while (fd := lock.take(self._part.folder / f"{process}.lock", patience_s=0.2, for_child=True)) is None:
+            if self._part.stop.wished:
+                return False
+        spool = Spool(self._part.folder, process)
+        try:
+            whole = self._finish(spool, self._numbers.claimed(process))
+            if whole:
+                self._numbers.drop(process)
+                spool.forget()
+            return whole
+        finally:
+            spool.close()
+            os.close(fd)
+
+    def _finish(self, spool: Spool, claimed: range) -> bool:
         numbers, events, pending = spool.pending()
         if numbers != claimed:
-            return not claimed or self._publish(claimed, self._make(claimed))
-        return not pending or self._publish(numbers, events)
+            return not claimed or self._publish(spool, claimed)
+        return not pending or self._deliver(spool, events)
 
-    def _publish(self, numbers: range, events: list[Event]) -> bool:
-        self._spool.store(numbers, events)
-        if not self._part.publish([(self._generator.publishes, events)]):
+    def _publish(self, spool: Spool, numbers: range) -> bool:
+        """Make the events of these numbers and publish them; False where stopping was wished before they were stored."""
+        events, failed = self._make(numbers)
+        for event, wrong in failed:
+            self._part.journal.unpublished(self._generator.publishes, event, wrong.line)
+        spool.store(numbers, events)
+        return self._deliver(spool, events)
+
+    def _deliver(self, spool: Spool, events: list[Event]) -> bool:
+        topic, journal = self._generator.publishes, self._part.journal
+        refused = self._part.publish([(topic, events)])
+        if refused is None:
             return False
-        self._spool.stored()
+        for event in events if refused else ():
+            if wrong := refused.get(event.id):
+                journal.unpublished(topic, event, wrong.line)
+        journal.flush()
+        spool.stored()
         return True

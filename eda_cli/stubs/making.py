@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +27,18 @@ from eda_cli.sketch.resolved import Consumer, Generator, Resolved, Topic
 
 UNKNOWN = "unknown"  # the type of what follows from a foreign event, where the rule names none
 Headers = tuple[tuple[str, bytes | None], ...]
+NO_HEADERS: Mapping[str, str | None] = {}
+
+
+Failed = list[tuple[Event, PayloadError]]  # an event that could not be made: its header, and why
 
 
 def generator_events(topic: Topic, generator: Generator, seed: int,
-                     source: str) -> Callable[[Iterable[int]], list[Event]]:
-    """A function from numbers to events: the same seed, part and number give the same event (but for its time)."""
+                     source: str) -> Callable[[Iterable[int]], tuple[list[Event], Failed]]:
+    """A function from numbers to events, and to those that could not be made.
+
+    The same seed, part and number give the same event (but for its time).
+    """
     body = compile_value(generator.body, "generator")
     raw_key = topic.key if generator.key is None else generator.key
     key = compile_value(raw_key, "key") if raw_key is not None else None
@@ -39,23 +47,28 @@ def generator_events(topic: Topic, generator: Generator, seed: int,
     dice = Dice(seed, generator.name)
     context = Context(dice, 0.0)
 
-    def make(numbers: Iterable[int]) -> list[Event]:
+    def make(numbers: Iterable[int]) -> tuple[list[Event], Failed]:
         context.now = time.time()
         happened = rfc3339(context.now)
-        events = []
+        events: list[Event] = []
+        failed: Failed = []
         for number in numbers:
             dice.roll(number)
             context.number = number
+            context.seen = None
             id = event_id(dice)
-            said = body(context)
-            record_key = None
-            if key is not None:
-                context.seen = Seen(body=said, id=id, type=kind, source=source, time=happened)
-                record_key = _key(key(context))
-                context.seen = None
-            events.append(Event(id, source, kind, happened, _encode(said), record_key,
-                                headers=headers(context) if headers else ()))
-        return events
+            try:
+                said = body(context)
+                given = headers(context) if headers else ()
+                record_key = None
+                if key is not None:
+                    context.seen = Seen(body=said, id=id, type=kind, source=source, time=happened,
+                                        headers=_texts(given) if given else NO_HEADERS)
+                    record_key = _key(key(context))
+                events.append(Event(id, source, kind, happened, _encode(said), record_key, headers=given))
+            except (PayloadError, ValueError, ArithmeticError) as wrong:
+                failed.append((Event(id, source, kind, happened, None), _as_failure(wrong)))
+        return events, failed
 
     return make
 
@@ -95,6 +108,12 @@ class Reactions:
 
     def follow(self, delivery: Delivery) -> list[tuple[str, Event]]:
         """(topic, event) for each rule that applies. Raises PayloadError where a value cannot be made."""
+        try:
+            return self._follow(delivery)
+        except (ValueError, ArithmeticError) as wrong:  # whatever others wrote fails its event, never the part
+            raise _as_failure(wrong) from wrong
+
+    def _follow(self, delivery: Delivery) -> list[tuple[str, Event]]:
         heard = delivery.event
         seen: Seen | None = None
         follows: list[tuple[str, Event]] = []
@@ -118,16 +137,17 @@ class Reactions:
         else:
             said = rule.body(context)
             data, content = _encode(said), "application/json"
+        headers = rule.headers(context) if rule.headers else ()
         if rule.key is not None:
             key = _key(rule.key(context))
         elif rule.topic_key is not None:
-            published = Seen(body=said, id=id, type=kind, source=self._source, time=happened)
+            published = Seen(body=said, id=id, type=kind, source=self._source, time=happened,
+                             headers=_texts(headers) if headers else NO_HEADERS)
             key = _key(rule.topic_key(Context(self._dice, context.now, seen=published)))
         else:
             key = heard.key
         return Event(id, self._source, kind, happened, data, key, content,
-                     correlationid=heard.correlationid or heard.id, causationid=heard.id,
-                     headers=rule.headers(context) if rule.headers else ())
+                     correlationid=heard.correlationid or heard.id, causationid=heard.id, headers=headers)
 
 
 def _event_type(raw: str) -> Callable[[Context], str]:
@@ -135,7 +155,16 @@ def _event_type(raw: str) -> Callable[[Context], str]:
     if not raw.startswith("$"):
         return lambda context: raw
     value = compile_value(raw, "rule")
-    return lambda context: str(value(context) or "")
+
+    def read(context: Context) -> str:
+        found = value(context)
+        if found is None:
+            return ""
+        if not (isinstance(found, str) and found.isprintable()):
+            raise PayloadError(f"{raw} is no event type", f"it is {type(found).__name__}: a type is a line of text")
+        return found
+
+    return read
 
 
 def _topic_key(topic: Topic) -> Value | None:
@@ -144,17 +173,26 @@ def _topic_key(topic: Topic) -> Value | None:
 
 def _moment(delivery: Delivery) -> float:
     """When the cause happened: `now()` of what follows, so that it is the same each time it is handled."""
-    try:
-        return epoch(delivery.event.time) if delivery.event.time else delivery.published
-    except ValueError:
-        return delivery.published
+    if delivery.event.time:
+        with suppress(ValueError):
+            moment = epoch(delivery.event.time)
+            rfc3339(moment)  # others may write what we could not: the last moment of the year 9999 in another zone
+            return moment
+    return delivery.published
 
 
 def _seen(event: Event) -> Seen:
     key = event.key.decode(errors="replace") if event.key is not None else None
-    headers = {name: value.decode(errors="replace") if value is not None else None for name, value in event.headers}
     return Seen(body=event.body(), key=key, id=event.id, type=event.type, source=event.source, time=event.time,
-                headers=headers)
+                headers=_texts(event.headers))
+
+
+def _texts(headers: Headers) -> dict[str, str | None]:
+    return {name: value.decode(errors="replace") if value is not None else None for name, value in headers}
+
+
+def _as_failure(wrong: Exception) -> PayloadError:
+    return wrong if isinstance(wrong, PayloadError) else PayloadError("its values cannot be made", str(wrong))
 
 
 def _encode(said: Any) -> bytes | None:

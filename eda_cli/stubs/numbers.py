@@ -40,19 +40,19 @@ class Numbers:
             state["claims"][self._process] = [first, max(first, last)]
         return range(first, last)
 
-    def claimed(self) -> range:
-        """What this replica claimed last: it may not be published yet."""
-        return range(*self._read()["claims"].get(self._process, (0, 0)))
+    def claimed(self, process: str = "") -> range:
+        """What this replica (or that of a process) claimed last: it may not be published yet."""
+        return range(*self._read()["claims"].get(process or self._process, (0, 0)))
 
-    def adopt(self, replicas: int) -> list[tuple[str, range]]:
-        """Take over the claims of replicas that exist no longer: (their process, their numbers)."""
+    def orphans(self, replicas: int) -> list[str]:
+        """The processes of replicas that are wished no more and have claimed numbers."""
         part = self._process.rpartition(".")[0]
-        gone: list[tuple[str, range]] = []
+        return [process for process in self._read()["claims"] if int(process.removeprefix(f"{part}.")) > replicas]
+
+    def drop(self, process: str) -> None:
+        """All that it claimed is published."""
         with self._changed() as state:
-            for process in list(state["claims"]):
-                if int(process.removeprefix(f"{part}.")) > replicas:
-                    gone.append((process, range(*state["claims"].pop(process))))
-        return gone
+            state["claims"].pop(process, None)
 
     @contextmanager
     def _changed(self) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eda_cli.channels.base import EventChannel, Receipt
-from eda_cli.errors import ChannelError, PublishError
+from eda_cli.errors import ChannelError, EventRefused, PublishError
 from eda_cli.event import Event
 from eda_cli.journal import Journal, log
 from eda_cli.sketch.resolved import Resolved
@@ -15,6 +15,8 @@ from eda_cli.stubs.stop import Stop
 
 FLUSH_S = 10.0  # how long the channel has to store a batch before it is tried again
 RETRY_S = (0.1, 2.0)  # the first pause between two tries, and the longest
+
+Refused = dict[str | None, EventRefused]  # by the id of the event
 
 
 @dataclass(slots=True)
@@ -36,36 +38,46 @@ class Part:
     def source(self) -> str:
         return f"/eda/{self.sketch.name}/{self.name}"
 
-    def publish(self, batches: Sequence[tuple[str, Sequence[Event]]]) -> bool:
+    def publish(self, batches: Sequence[tuple[str, Sequence[Event]]]) -> Refused | None:
         """Publish the events of each topic, and tell of them once they are stored.
 
-        Tries until the channel has them all; False where stopping was wished before that.
+        Tries until the channel has them all, but for those that it will never take, which are given back.
+        None where stopping was wished before that.
         """
         left = [(topic, list(events)) for topic, events in batches if events]
+        refused: Refused = {}
         pause, longest = RETRY_S
+        told = ""
         while left:
             try:
-                self._publish_once(left)
+                self._publish_once(left, refused)
             except ChannelError as wrong:
-                self.tell_trouble(wrong)
+                told = self.tell_trouble(wrong, told)
                 if self.stop.wait(pause):
-                    return False
+                    return None
                 pause = min(pause * 2, longest)
-        return True
+        return refused
 
-    def _publish_once(self, left: list[tuple[str, list[Event]]]) -> None:
-        """Takes what is stored out of `left`."""
+    def _publish_once(self, left: list[tuple[str, list[Event]]], refused: Refused) -> None:
+        """Takes out of `left` what is stored, and what is refused for ever."""
         try:
             for topic, events in left:
                 self.channel.publish(topic, events)
-        except ChannelError:
-            self._keep_rest(left, self._flushed())  # what was taken before it is in care
+        except ChannelError as wrong:
+            if isinstance(wrong, EventRefused):
+                refused[wrong.id] = wrong
+            self._keep_rest(left, self._flushed(refused), refused)  # what was taken before it is in care
+            if isinstance(wrong, EventRefused):
+                return
             raise
         try:
             receipts = self.channel.flush(FLUSH_S)
         except PublishError as wrong:
-            self._keep_rest(left, wrong.receipts)
-            raise
+            refused.update(wrong.refused)
+            self._keep_rest(left, wrong.receipts, refused)
+            if left:
+                raise
+            return
         at = 0
         for topic, events in left:
             self.journal.published(topic, events, receipts[at:at + len(events)])
@@ -73,24 +85,28 @@ class Part:
         self.journal.flush()
         left.clear()
 
-    def _flushed(self) -> Sequence[Receipt]:
+    def _flushed(self, refused: Refused) -> Sequence[Receipt]:
         try:
             return self.channel.flush(FLUSH_S)
         except PublishError as wrong:
+            refused.update(wrong.refused)
             return wrong.receipts
 
-    def _keep_rest(self, left: list[tuple[str, list[Event]]], receipts: Sequence[Receipt]) -> None:
+    def _keep_rest(self, left: list[tuple[str, list[Event]]], receipts: Sequence[Receipt], refused: Refused) -> None:
         stored = {(receipt.topic, receipt.id): receipt for receipt in receipts}
         rest: list[tuple[str, list[Event]]] = []
         for topic, events in left:
             done = [event for event in events if (topic, event.id) in stored]
             self.journal.published(topic, done, [stored[topic, event.id] for event in done])
-            if missing := [event for event in events if (topic, event.id) not in stored]:
+            if missing := [event for event in events if (topic, event.id) not in stored and event.id not in refused]:
                 rest.append((topic, missing))
         left[:] = rest
         self.journal.flush()
 
-    def tell_trouble(self, wrong: ChannelError) -> None:
-        """Say in journal and log that the channel refuses; the part goes on trying."""
-        self.journal.tell("waiting", text=wrong.what, why=wrong.why)
-        log(f"{wrong.what}: {wrong.why}; trying again")
+    def tell_trouble(self, wrong: ChannelError, told: str = "") -> str:
+        """Say in journal and log that the channel refuses, unless that was `told`; the part goes on trying."""
+        text = f"{wrong.what}: {wrong.why}"
+        if text != told:
+            self.journal.tell("waiting", text=wrong.what, why=wrong.why)
+            log(f"{text}; trying again")
+        return text

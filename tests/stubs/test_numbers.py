@@ -28,13 +28,16 @@ def test_count_bounds_the_claims_of_all(tmp_path: Path) -> None:
     two.close()
 
 
-def test_the_claims_of_replicas_that_are_gone_are_adopted_once(tmp_path: Path) -> None:
+def test_the_claims_of_replicas_that_are_gone_are_orphans_until_they_are_dropped(tmp_path: Path) -> None:
     one, two = Numbers(tmp_path, "web", "web.1"), Numbers(tmp_path, "web", "web.2")
     one.claim(1, None)
     two.claim(2, None)
-    assert one.adopt(2) == []
-    assert one.adopt(1) == [("web.2", range(1, 3))]
-    assert one.adopt(1) == []
+    assert one.orphans(2) == []
+    assert one.orphans(1) == ["web.2"]
+    assert one.claimed("web.2") == range(1, 3)
+    one.drop("web.2")
+    assert one.orphans(1) == []
+    assert one.claimed("web.2") == range(0)
     one.close()
     two.close()
 
