@@ -1,16 +1,18 @@
 """The journal: what each process of a run tells, as lines of JSON, and how to listen to it.
 
-Knows neither processes nor channels. An observation is one line of `<process>.jsonl`. Single events are
+Knows neither processes nor channels. Over 250 lines because writing and reading share what a line and its totals are.
+An observation is one line of `<process>.jsonl`. Single events are
 sampled above LINES_PER_S, while the `counted` line behind each batch always holds the exact totals.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,9 @@ from eda_cli.event import Delivery, Event, rfc3339
 LINES_PER_S = 200  # events a process tells one by one; above it samples
 BODY_SHOWN = 2_000  # bytes of a body that an observation carries
 FILE_LIMIT = 32 * 1024 * 1024  # bytes; then the file moves to `.jsonl.1` and a new one begins
-_TAIL = 64 * 1024  # bytes at the end of a file in which its last `counted` line is found
+COUNTED_EVERY = 16 * 1024  # bytes at most between two `counted` lines
+LINES_KEPT = 1_000  # lines that wait while the disk is full
+_TAIL = 64 * 1024  # bytes at the end of a file that are looked at first
 
 Counts = dict[str, dict[str, int]]  # kind -> topic (or part) -> how many since the run's events began
 
@@ -51,7 +55,8 @@ class Observation:
 class Journal:
     """Writes the observations of one process; each batch is one write, so lines never mix.
 
-    `counts` go on where the file's last `counted` line left them.
+    `counts` go on where the file's last `counted` line left them. A full disk stops nobody: what cannot be written
+    waits, and what does not fit into LINES_KEPT is left out; the counts are told whole once there is room.
     """
 
     def __init__(self, path: Path, part: str, replica: int = 0) -> None:
@@ -61,6 +66,8 @@ class Journal:
         self._fd = _append(path)
         self._size = os.fstat(self._fd).st_size
         self._lines: list[bytes] = []
+        self._uncounted = 0  # bytes since the last `counted` line
+        self._torn = False  # the last line was not written whole
         self._tokens = float(LINES_PER_S)
         self._refilled = time.monotonic()
 
@@ -107,7 +114,7 @@ class Journal:
     def flush(self) -> None:
         """Write what was told since, with the totals behind it."""
         self._lines.append(self._line("counted", {"counts": self.counts}))
-        self._write()
+        self._write(counted=True)
 
     def close(self) -> None:
         if self._lines:
@@ -129,58 +136,70 @@ class Journal:
         self._tokens -= allowed
         return allowed
 
-    def _write(self) -> None:
-        lines, self._lines = self._lines, []
-        data = b"\n".join(lines) + b"\n"
-        if self._size + len(data) > FILE_LIMIT:
-            self._turn_over()
-        os.write(self._fd, data)
-        self._size += len(data)
+    def _write(self, counted: bool = False) -> None:
+        size = sum(map(len, self._lines)) + len(self._lines)
+        self._uncounted = 0 if counted else self._uncounted + size
+        if self._uncounted > COUNTED_EVERY:
+            self._lines.append(self._line("counted", {"counts": self.counts}))
+            self._uncounted = 0
+        data = (b"\n" if self._torn else b"") + b"\n".join(self._lines) + b"\n"
+        try:
+            if self._size + len(data) > FILE_LIMIT:
+                self._turn_over()
+            written = os.write(self._fd, data)
+        except OSError:
+            self._lines = self._lines[-LINES_KEPT:]
+            return
+        self._size += written
+        self._torn = written < len(data)
+        self._lines = []
 
     def _turn_over(self) -> None:
         os.close(self._fd)
-        self._path.replace(self._path.with_name(self._path.name + ".1"))
+        self._path.replace(_older(self._path))
         self._fd = _append(self._path)
         first = self._line("counted", {"counts": self.counts}) + b"\n"
         self._size = os.write(self._fd, first)
 
 
+Marks = Mapping[str, int]  # file -> how much of it was written
+
+
+def marks(folder: Path) -> Marks:
+    """How far the journals of a run are: what is told from now on is behind that."""
+    try:
+        return {path.name: path.stat().st_size for path in folder.iterdir() if path.suffix == ".jsonl"}
+    except FileNotFoundError:
+        return {}
+
+
 class Listener:
     """Reads what the processes of a run tell, in the order of time as far as one look shows it.
 
-    `since` None reads all that is kept; else only what was told at that time (RFC 3339) or later. Then `past`
-    holds what stood shortly before, the latest totals among it. Files that appear later are read whole.
+    `since` None reads all that is kept; else only what was told behind those marks. Then `past` holds what stood
+    shortly before them, the latest totals among it. Files that appear later are read whole.
     """
 
-    def __init__(self, folder: Path, since: str | None = None) -> None:
+    def __init__(self, folder: Path, since: Marks | None = None) -> None:
         self._folder = folder
-        self._since = since or ""
         self._open: dict[str, _Tail] = {}
         self.past: list[Observation] = []
-        if since is not None:
-            for path in self._files():
-                self._open[path.name] = _Tail(path, near_end=True)
-            self._first = self._read()
-            self.past = [seen for seen in self._first if seen.time < self._since]
-            self._first = [seen for seen in self._first if seen.time >= self._since]
-        else:
-            self._first = []
+        if since:
+            self.past = in_order([last_observations(folder / name, size) for name, size in since.items()])
+            for name, size in since.items():
+                with suppress(FileNotFoundError):
+                    self._open[name] = _Tail(folder / name, size)
 
     def poll(self) -> list[Observation]:
         """What was told since the last call; never waits."""
         for path in self._files():
             if path.name not in self._open:
-                self._open[path.name] = _Tail(path, near_end=False)
-        seen, self._first = self._first + self._read(), []
-        seen.sort(key=lambda observation: observation.time)
-        return seen
+                self._open[path.name] = _Tail(path, 0)
+        return in_order([tail.read() for tail in self._open.values()])
 
     def close(self) -> None:
         for tail in self._open.values():
             tail.close()
-
-    def _read(self) -> list[Observation]:
-        return [observation for tail in self._open.values() for observation in tail.read()]
 
     def _files(self) -> Iterable[Path]:
         try:
@@ -192,12 +211,12 @@ class Listener:
 class _Tail:
     """One journal file, followed across its turning over."""
 
-    def __init__(self, path: Path, near_end: bool) -> None:
+    def __init__(self, path: Path, start: int) -> None:
         self._path = path
         self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._rest = b""
-        if near_end:
-            os.lseek(self._fd, max(0, os.fstat(self._fd).st_size - _TAIL), os.SEEK_SET)
+        if start <= os.fstat(self._fd).st_size:  # else it turned over meanwhile
+            os.lseek(self._fd, start, os.SEEK_SET)
 
     def read(self) -> list[Observation]:
         seen = self._read_open()
@@ -233,51 +252,48 @@ def _parsed(lines: Iterable[bytes]) -> Iterable[Observation]:
             continue
 
 
-def log(text: str) -> None:
-    """A line of this process's own log, its stderr; each line carries the time, so that views can interleave."""
-    stamp = rfc3339(time.time())
-    os.write(2, b"".join(f"{stamp} {line}\n".encode(errors="replace") for line in text.splitlines() or [""]))
-
-
-def log_to(path: Path) -> None:
-    """From now on stdout and stderr of this process, and the warnings of its libraries, go to that file."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.dup2(fd, 1)
-    os.dup2(fd, 2)
-    os.close(fd)
-    log_libraries()
-
-
-def log_libraries() -> None:
-    """The warnings of libraries become lines of this process's log."""
-    handler = _LogHandler(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-
-
-class _LogHandler(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        log(self.format(record))
-
-
 def last_counts(path: Path) -> Counts:
     """The totals of a journal file; empty where it has none yet."""
-    for observation in reversed(last_observations(path)):
-        if observation.kind == "counted":
-            counts: Counts = observation.fields["counts"]
-            return counts
+    for file in (path, _older(path)):  # a kill may have come between turning over and the first line
+        for observation in reversed(last_observations(file)):
+            if observation.kind == "counted":
+                counts: Counts = observation.fields["counts"]
+                return counts
     return {}
 
 
-def last_observations(path: Path) -> list[Observation]:
-    """What stands in the last 64 KB of a journal file, oldest first."""
+def last_observations(path: Path, end: int | None = None) -> list[Observation]:
+    """What stands at the end of a journal file (or before `end`), oldest first: its last totals are among it."""
     try:
         with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL))
-            return list(_parsed(file.read().split(b"\n")))
+            whole = file.seek(0, os.SEEK_END)
+            size = whole if end is None or end > whole else end
+            window = _TAIL
+            while True:
+                file.seek(max(0, size - window))
+                seen = list(_parsed(file.read(min(window, size)).split(b"\n")))
+                if window >= size or any(one.kind == "counted" for one in seen):
+                    return seen
+                window *= 4
     except FileNotFoundError:
         return []
+
+
+def in_order(files: Iterable[Sequence[Observation]]) -> list[Observation]:
+    """The observations of several files by time, each file in its own order, whatever its clock did."""
+    timed: list[tuple[str, Observation]] = []
+    for seen in files:
+        latest = ""
+        for one in seen:
+            latest = max(latest, one.time)
+            timed.append((latest, one))
+    timed.sort(key=itemgetter(0))
+    return [one for _, one in timed]
+
+
+def _older(path: Path) -> Path:
+    """Where a full file moves."""
+    return path.with_name(path.name + ".1")
 
 
 def _append(path: Path) -> int:

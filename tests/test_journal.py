@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from eda_cli import journal
 from eda_cli.channels.base import Receipt
-from eda_cli.event import Delivery, Event, now
-from eda_cli.journal import Journal, Listener, Observation, last_counts
+from eda_cli.event import Delivery, Event
+from eda_cli.journal import Journal, Listener, Observation, in_order, last_counts, last_observations, marks
 
 
 def events(many: int) -> list[Event]:
@@ -59,19 +61,77 @@ def test_a_full_file_turns_over_and_the_listener_follows(tmp_path: Path, monkeyp
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 5_000
 
 
-def test_since_separates_past_from_news(tmp_path: Path) -> None:
+def test_marks_separate_past_from_news_whatever_the_clock_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     book = Journal(tmp_path / "a.1.jsonl", "a")
+    monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
     book.tell("old")
-    moment = now()
+    mark = marks(tmp_path)
+    monkeypatch.setattr("time.time", lambda: 1_000_000_000.0)
     book.tell("new")
-    listener = Listener(tmp_path, since=moment)
+    listener = Listener(tmp_path, since=mark)
     later = Journal(tmp_path / "b.1.jsonl", "b")
     later.tell("newer")
     assert [one.kind for one in listener.past] == ["old"]
-    assert [one.kind for one in listener.poll()] == ["new", "newer"]
+    assert sorted(one.kind for one in listener.poll()) == ["new", "newer"]
+    assert [one.kind for one in in_order([last_observations(tmp_path / "a.1.jsonl")])] == ["old", "new"]
     listener.close()
     later.close()
     book.close()
+
+
+def test_totals_are_found_behind_many_lines_and_torn_ones(tmp_path: Path) -> None:
+    path = tmp_path / "a.1.jsonl"
+    book = Journal(path, "a")
+    book.published("t", events(3), receipts(3))
+    book.flush()
+    for _ in range(2_000):
+        book.tell("waiting", text="the broker does not answer")
+    book.close()
+    assert last_counts(path) == {"published": {"t": 3}}
+    with path.open("ab") as file:  # a batch that a kill tore has no totals behind it
+        file.write(b'{"kind":"note","time":"","part":"a"}\n' * 10_000)
+    assert last_counts(path) == {"published": {"t": 3}}
+    path.rename(path.with_name("a.1.jsonl.1"))  # a kill between turning over and the first line
+    assert last_counts(path) == {"published": {"t": 3}}
+
+
+def test_a_full_disk_stops_nobody_and_loses_no_count(tmp_path: Path) -> None:
+    path = tmp_path / "a.1.jsonl"
+    script = """
+import resource, signal, sys
+from pathlib import Path
+from tests.test_journal import events, receipts
+from eda_cli.journal import Journal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+book = Journal(Path(sys.argv[1]), "a")
+for _ in range(50):
+    book.published("t", events(10), receipts(10))
+    book.flush()
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+book.tell("room")
+book.close()
+"""
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    assert last_counts(path) == {"published": {"t": 500}}
+    assert [one.kind for one in last_observations(path)][-1] in ("room", "counted")
+
+
+def test_a_log_turns_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    script = """
+import sys
+from pathlib import Path
+from eda_cli import log
+log.LIMIT = 1_000
+log.log_to(Path(sys.argv[1]))
+for number in range(100):
+    log.log(f"line {number}")
+"""
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    assert path.stat().st_size < 1_100
+    assert path.with_name("a.log.1").stat().st_size < 1_100
+    assert path.read_text().endswith("line 99\n")
 
 
 def test_a_huge_body_is_cut_and_its_size_is_told(tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ from eda_cli.channels import CHANNELS, connect
 from eda_cli.channels.containers import Container, Engine, EngineRefused, PortTaken, Spec
 from eda_cli.channels.keeper_bell import Bell, Ended, Watch
 from eda_cli.errors import ChannelError, EdaError, NotReady, Unreachable
-from eda_cli.journal import Journal, log, log_libraries
+from eda_cli.journal import Journal
+from eda_cli.log import log, log_libraries
 
 RECIPES = {"kafka": "eda_cli.channels.kafka_broker"}  # broker -> module: spec, address, answers, version
 

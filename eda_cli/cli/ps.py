@@ -10,7 +10,7 @@ import typer
 from eda_cli.cli import console
 from eda_cli.cli.channel import open_channel
 from eda_cli.cli.options import Json, with_examples
-from eda_cli.errors import EdaError
+from eda_cli.errors import EdaError, NoRun
 
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
@@ -27,7 +27,7 @@ def ps(json: Json = False) -> None:
     """Runs and their processes: what is alive, what crashed, how far it came."""
     from eda_cli.runs.folder import all_runs
 
-    rows = [_run_row(run) for run in all_runs()]
+    rows = [row for run in all_runs() for row in _run_rows(run)]
     if json:
         for row in rows:
             console.write_json(row)
@@ -36,6 +36,13 @@ def ps(json: Json = False) -> None:
         console.say("there is no run; start one with: eda up")
     for row in rows:
         _print_run(row)
+
+
+def _run_rows(run: RunFolder) -> list[dict[str, Any]]:
+    try:
+        return [_run_row(run)]
+    except NoRun:  # it was taken down meanwhile
+        return []
 
 
 def _run_row(run: RunFolder) -> dict[str, Any]:
@@ -73,7 +80,7 @@ def _part_rows(run: RunFolder, picture: Any, part: Generator | Consumer, kind: s
 def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, replicas: int,
               alive: dict[str, int]) -> dict[str, Any]:
     process = f"{name}.{replica}"
-    seen = picture.parts.get((name, replica if replicas > 1 else 0)) or picture.parts.get((name, replica))
+    seen = picture.parts.get((name, replica))
     told = seen.state if seen else "starting"
     row: dict[str, Any] = {"part": name if replicas == 1 else process, "kind": kind, "pid": alive.get(process)}
     if process in alive:
@@ -87,7 +94,7 @@ def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, 
         row["state"] = "stopped" if picture.state == "stopped" else "crashed"
     if seen:
         row |= {kind: seen.total(kind) for kind in ("published", "handled", "failed") if seen.total(kind)}
-        row["restarts"] = picture.restarts.get(name, 0)
+        row["restarts"] = picture.restarts.get(process, 0)
         if row["state"] == "crashed" and seen.reason:
             row["reason"] = seen.reason
     return row

@@ -12,7 +12,7 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.options import Json, Run, Sketch, with_examples
-from eda_cli.errors import SketchError, UsageError
+from eda_cli.errors import NoRun, SketchError, UsageError
 
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
@@ -171,27 +171,31 @@ def down(
     from eda_cli.runs import folder, lifecycle
 
     for one in folder.all_runs() if all_ else [lifecycle.find_any(run)]:
-        _down(one, keep, json)
+        try:
+            _down(one, keep, json)
+        except NoRun:  # two at once: it is gone, which was wished
+            console.say(f"{one.name} is gone already")
 
 
 def _down(run: RunFolder, keep: bool, json: bool) -> None:
     from eda_cli.runs import lifecycle
     from eda_cli.view.picture import Picture
 
-    processes = len(run.alive())
-    broker = run.info().broker
-    had_container = bool(broker.get("kept")) and "keeper" in run.alive()
+    broker, alive = run.info().broker, run.alive()
     kept = "its events are kept" if keep else ""
     if servers := broker.get("bootstrap_servers"):
         kept = f"its events stay on {', '.join(servers)}, which eda did not start"
-    events = 0 if kept else Picture().see_all(run.last_told()).published()
-    containers = int(had_container)
+    processes, containers, events = len(alive), int(bool(broker.get("kept")) and "keeper" in alive), 0
+
+    def discard(gone: RunFolder) -> None:
+        nonlocal containers, events
+        events = 0 if kept else Picture().see_all(gone.last_told()).published()
+        containers = max(containers, sweep(gone))
+
     if keep:
         lifecycle.stop(run)
     else:
-        swept: list[int] = []
-        lifecycle.remove(run, lambda gone: swept.append(sweep(gone)))
-        containers = max(containers, *swept)
+        lifecycle.remove(run, discard)
     if json:
         console.write_json({"run": run.name, "processes": processes, "containers": containers, "events": events})
         return

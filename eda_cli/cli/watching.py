@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -20,6 +21,7 @@ from eda_cli.journal import Listener, Observation
 from eda_cli.runs import lifecycle
 from eda_cli.runs.lifecycle import Brought
 from eda_cli.view.lines import Flow
+from eda_cli.view.picture import Picture
 
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
@@ -59,11 +61,12 @@ class _Following:
         parts |= {name: part.replicas for name, part in sketch.consumers.items()}
         self._flow = Flow(out, parts, out.width if out.is_terminal else None)
         self._flow.past(self._listener.past)
+        self._early = Picture().see_all(self._listener.past)  # until the first line is shown
         self._begun = time.monotonic()
         self._ready_at: float | None = None
         self._held: list[Observation] = []  # told before it was ready
         self._interrupts = 0
-        self._stopping = False
+        self._stopping = self._killing = False
         self._saved = _stamp(wishes.path)
         self._wake, self._waker = os.pipe()
 
@@ -77,10 +80,12 @@ class _Following:
                 self._look(LOOK_S)
             self._look(0)
             self._finish()
-        except BrokenPipeError:  # nobody sees it any more
-            if self._mine:
+        except OSError as wrong:
+            if wrong.errno not in (errno.EPIPE, errno.EIO):
+                raise
+            if self._mine:  # nobody sees it any more: the pipe is closed, or the terminal is
                 lifecycle.stop(self._run)
-            raise
+            raise BrokenPipeError from None
         finally:
             self._listener.close()
 
@@ -103,18 +108,16 @@ class _Following:
                     self._late()
         if self._ready_at is not None:
             self._header()
-            told = [one for one in self._held if self._wishes.json or one.kind != "starting"]  # narrated while waiting
-            self._held = []
-            self._show(told)
+        self._show([one for one in self._held if self._wishes.json or one.kind != "starting"])  # that was narrated
 
     def _ready_before(self) -> bool:
         """Whether a run that was up already is ready: its journal says so, or says nothing of a start any more."""
-        state = self._flow.picture.state
+        state = self._early.state
         return state == "running" or (not state and bool(self._listener.past))
 
     def _late(self) -> None:
-        waiting = [name for name, part in self._flow.picture.helpers.items() if part.state != "running"]
-        waiting += [name for (name, _), part in self._flow.picture.parts.items() if part.state != "running"]
+        waiting = [name for name, part in self._early.helpers.items() if part.state != "running"]
+        waiting += [name for (name, _), part in self._early.parts.items() if part.state != "running"]
         if self._brought.supervisor is not None:
             lifecycle.stop(self._run)
         raise NotReady(f"the run '{self._run.name}' was not ready in {self._wishes.wait_s:g} s",
@@ -151,9 +154,8 @@ class _Following:
         if show:
             self._show(seen)
         else:
-            self._held = [*self._held, *seen]
-            for observation in seen:
-                self._flow.picture.see(observation)
+            self._held += seen
+            self._early.see_all(seen)
         if self._interrupts or self._time_is_up():
             self._stop()
         if show and self._wishes.reload is not None and not self._stopping:
@@ -178,18 +180,17 @@ class _Following:
 
     def _stop(self) -> None:
         if not self._mine:
-            if self._interrupts:
-                console.say("detached; the run goes on (eda down ends it)", "dim")
-                raise typer.Exit(0)
-            if not self._stopping:
-                raise typer.Exit(0)
+            console.say(f"{'detached' if self._interrupts else 'time is up'}; the run goes on (eda down ends it)", "dim")
+            raise typer.Exit(0)
         pid = self._run.supervisor()
         if pid and not self._stopping:
             self._stopping = True
+            os.kill(pid, signal.SIGTERM)  # before a word of it: the terminal may be gone
             console.say("stopping; the events are kept (eda down deletes them)", "dim")
-            os.kill(pid, signal.SIGTERM)
-        elif pid and self._interrupts > 1:
+        elif pid and self._interrupts > 1 and not self._killing:
+            self._killing = True
             os.kill(pid, signal.SIGQUIT)
+            console.say("killing what is left", "dim")
 
     def _apply_saved(self, reload: Callable[[], Loaded]) -> None:
         stamp = _stamp(self._wishes.path)
@@ -215,13 +216,19 @@ class _Following:
 
     def _finish(self) -> None:
         self._flow.say_left_out() if not self._wishes.json else None
-        self._show(self._held)
         failure = self._flow.picture.failure
         if failure is not None:
             if self._brought.how == "started" and self._ready_at is None:  # there never was a run: nothing is left behind
                 lifecycle.remove(self._run, self._wishes.discard)
             raise _Failed(failure)
         self._summary()
+        if self._killing:
+            raise typer.Exit(130)
+        if self._flow.picture.state == "stopped" and not self._stopping:
+            console.say("somebody else stopped the run", "dim")
+            if self._ready_at is None:
+                raise EdaError(f"the run '{self._run.name}' was stopped before it was ready", "not by this command",
+                               "start it again: eda up")
         if self._flow.picture.state != "stopped":
             raise EdaError(f"the run '{self._run.name}' ended by itself",
                            f"its supervisor was killed or failed; its log: {self._run.path}/supervisor.log",

@@ -16,12 +16,13 @@ from typing import Any
 import orjson
 
 from eda_cli import lock
-from eda_cli.errors import EdaError
+from eda_cli.errors import EdaError, NoRun
 from eda_cli.event import now
-from eda_cli.journal import Observation, last_observations
+from eda_cli.journal import Observation, in_order, last_observations
 from eda_cli.sketch.resolved import Resolved
 
 SUPERVISOR = "supervisor"
+ENDING = "ending.flock"  # held by who ends the run, until it is ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,19 @@ class RunFolder:
         return (self.path / "run.json").is_file()
 
     def info(self) -> RunInfo:
-        """Raises FileNotFoundError where there is no such run."""
-        return RunInfo(**orjson.loads((self.path / "run.json").read_bytes()))
+        """What was decided. Raises NoRun where there is no such run (any more)."""
+        return RunInfo(**self._read("run.json"))
 
     def sketch(self) -> Resolved:
-        return Resolved.from_json(orjson.loads((self.path / "sketch.json").read_bytes()))
+        """What is live. Raises NoRun where there is no such run (any more)."""
+        return Resolved.from_json(self._read("sketch.json"))
+
+    def _read(self, name: str) -> dict[str, Any]:
+        try:
+            data: dict[str, Any] = orjson.loads((self.path / name).read_bytes())
+        except FileNotFoundError:
+            raise NoRun(f"the run '{self.name}' is gone", "somebody took it down", "start it with: eda up") from None
+        return data
 
     def write_sketch(self, text: str, resolved: Resolved) -> None:
         """Put another sketch in the place of the one that is wished; each file changes at once."""
@@ -89,6 +98,10 @@ class RunFolder:
         """The process id of the supervisor that is alive."""
         return self.holder(SUPERVISOR)
 
+    def ending(self) -> bool:
+        """Whether the run that is up is about to end."""
+        return lock.holder(self.path / ENDING) is not None
+
     def holder(self, process: str) -> int | None:
         """The process id of a process of this run that is alive (0: it has not said it yet)."""
         return lock.holder(self.path / f"{process}.lock")
@@ -103,8 +116,7 @@ class RunFolder:
 
     def last_told(self) -> list[Observation]:
         """What its processes told last, the latest totals of each among it, in the order of time."""
-        told = [seen for path in self.path.glob("*.jsonl") for seen in last_observations(path)]
-        return sorted(told, key=lambda seen: seen.time)
+        return in_order([last_observations(path) for path in self.path.glob("*.jsonl")])
 
     def delete(self) -> None:
         """The folder vanishes at once, its files after it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -38,18 +39,39 @@ class Helper:
         spawned(self._popen.pid)
 
     def order(self, order: dict[str, Any]) -> None:
-        """Tell it what to do; one that is gone is noticed elsewhere."""
+        """Tell it what to do; one that is gone is noticed elsewhere.
+
+        Hears meanwhile: two that only spoke would wait for each other.
+        """
+        data = memoryview(orjson.dumps(order) + b"\n")
         with contextlib.suppress(OSError):
-            self.socket.sendall(orjson.dumps(order) + b"\n")
+            while data:
+                readable, writable, _ = select.select([self.socket], [self.socket], [])
+                if readable and not self._hear():
+                    return
+                if writable:
+                    data = data[self.socket.send(data, socket.MSG_DONTWAIT):]
 
     def reports(self) -> list[dict[str, Any]]:
-        """What it said, once its socket is readable; nothing where it is gone."""
-        try:
-            heard = self.socket.recv(65536)
-        except OSError:
-            heard = b""
-        *lines, self._rest = (self._rest + heard).split(b"\n")
+        """What it said since the last call; never waits."""
+        with contextlib.suppress(OSError):
+            self._hear()
+        *lines, self._rest = self._rest.split(b"\n")
         return [orjson.loads(line) for line in lines]
+
+    @property
+    def has_said(self) -> bool:
+        """Whether there is something that was heard already, so that its socket does not tell."""
+        return b"\n" in self._rest
+
+    def _hear(self) -> bool:
+        """False where it is gone."""
+        try:
+            heard = self.socket.recv(65536, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return True
+        self._rest += heard
+        return bool(heard)
 
     def ended(self) -> int | None:
         """Its exit status (negative: the signal), None while it lives."""

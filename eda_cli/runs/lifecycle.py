@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +18,7 @@ import orjson
 
 from eda_cli import lock
 from eda_cli.errors import EdaError, NoRun, NotReady, UsageError
-from eda_cli.event import now
-from eda_cli.journal import Listener
+from eda_cli.journal import Listener, Marks, marks
 from eda_cli.runs import folder as folders
 from eda_cli.runs.changes import changes, refusals
 from eda_cli.runs.folder import RunFolder, RunInfo
@@ -54,7 +54,7 @@ class Brought:
     supervisor: subprocess.Popen[bytes] | None = None
     leash: int | None = None  # let go of it and the run ends
     changed: tuple[str, ...] = ()
-    since: str = ""  # RFC 3339: what is told from then on belongs to this start
+    since: Marks = field(default_factory=dict)  # what is told behind them belongs to this start
 
 
 def up(wanted: Wanted, on_discard: Callable[[RunFolder], object]) -> Brought:
@@ -63,28 +63,51 @@ def up(wanted: Wanted, on_discard: Callable[[RunFolder], object]) -> Brought:
     `on_discard` is called before the events of an old run are thrown away (`fresh`). Raises EdaError where the
     name belongs to another sketch or the change cannot be made.
     """
-    since = now()
-    return replace(_up(wanted, on_discard, RunFolder.of(wanted.resolved.name)), since=since)
-
-
-def _up(wanted: Wanted, on_discard: Callable[[RunFolder], object], run: RunFolder) -> Brought:
+    run = RunFolder.of(wanted.resolved.name)
     while True:
-        if not run.exists():
-            if (fd := _create(wanted)) is not None:
-                return _launch("started", run, fd, wanted.leashed)
-            continue
-        info = run.info()
-        _own(info, wanted.path)
-        if wanted.fresh:
-            remove(run, on_discard)
-            continue
-        if run.supervisor() is not None:
+        try:
+            if (brought := _up(wanted, on_discard, run)) is not None:
+                return brought
+        except (FileNotFoundError, NoRun):
+            if run.exists():
+                raise
+
+
+def _up(wanted: Wanted, on_discard: Callable[[RunFolder], object], run: RunFolder) -> Brought | None:
+    """None where somebody else was quicker: look again."""
+    if not run.exists():
+        fd = _create(wanted)
+        return _launch("started", run, fd, wanted.leashed, {}) if fd is not None else None
+    info = run.info()
+    _own(info, wanted.path)
+    if wanted.fresh:
+        decision = wanted.decide()  # what cannot begin anew is not thrown away
+        remove(run, on_discard)
+        wanted.fresh, wanted.decide = False, lambda: decision
+        return None
+    if run.supervisor() is not None:
+        if not run.ending():
             return _attach(run, info, wanted)
-        _refuse(run, info, wanted)
-        if (fd := lock.take(run.path / f"{folders.SUPERVISOR}.lock", for_child=True)) is not None:
-            _wait_for_orphans(run)
-            run.write_sketch(wanted.text, _seeded(wanted.resolved, info.seed))
-            return _launch("resumed", run, fd, wanted.leashed)
+        _await_end(run)
+        return None
+    _refuse(run, info, wanted)
+    fd = lock.take(run.path / f"{folders.SUPERVISOR}.lock", for_child=True)
+    if fd is None:
+        return None
+    _wait_for_orphans(run)
+    since = marks(run.path)
+    run.write_sketch(wanted.text, _seeded(wanted.resolved, info.seed))
+    return _launch("resumed", run, fd, wanted.leashed, since)
+
+
+def _await_end(run: RunFolder) -> None:
+    """Until a run that is about to end has ended. Raises NotReady."""
+    deadline = time.monotonic() + STOP_S
+    while run.ending():
+        if time.monotonic() > deadline:
+            raise NotReady(f"the run '{run.name}' is ending, and that takes more than {STOP_S:.0f} s",
+                           f"its log: {run.path}/supervisor.log", "ask again, or end its processes (eda ps)")
+        time.sleep(LOOK_S)
 
 
 def find(name: str | None) -> RunFolder:
@@ -118,24 +141,42 @@ def find_any(name: str | None) -> RunFolder:
 
 
 def stop(run: RunFolder) -> bool:
-    """Stop the run in order, keep its events; False where it was not up. Raises NotReady."""
-    fd, was_up = _stopped(run)
-    os.close(fd)
-    return was_up
+    """Stop the run in order, keep its events; False where it was not up. Raises NotReady, NoRun."""
+    with _stopped(run) as was_up:
+        return was_up
 
 
 def remove(run: RunFolder, on_discard: Callable[[RunFolder], object]) -> None:
-    """Stop the run and delete its events; `on_discard` is called between, while nobody can start it. Raises NotReady."""
-    fd, _ = _stopped(run)
-    try:
+    """Stop the run and delete its events; `on_discard` is called between, while nobody can start it.
+
+    Raises NotReady, and NoRun where somebody else has removed it.
+    """
+    with _stopped(run):
         on_discard(run)
         run.delete()
+
+
+@contextmanager
+def _stopped(run: RunFolder) -> Iterator[bool]:
+    """The run with nothing alive in it, while nobody can start it; whether it was up."""
+    held: list[int] = []
+    try:
+        try:
+            if (ending := lock.take(run.path / folders.ENDING, patience_s=0)) is not None:
+                held.append(ending)
+            supervisor, was_up = _take_over(run)
+        except FileNotFoundError:
+            raise NoRun(f"the run '{run.name}' is gone", "somebody else took it down meanwhile") from None
+        held.append(supervisor)
+        _wait_for_orphans(run)
+        yield was_up
     finally:
-        os.close(fd)
+        for fd in held:
+            os.close(fd)
 
 
-def _stopped(run: RunFolder) -> tuple[int, bool]:
-    """The run with nothing alive in it: the descriptor of its supervisor's lock, and whether it was up."""
+def _take_over(run: RunFolder) -> tuple[int, bool]:
+    """Ask the supervisor to end and take its lock: the descriptor, and whether there was one."""
     deadline = time.monotonic() + STOP_S
     asked = False
     while (fd := lock.take(run.path / f"{folders.SUPERVISOR}.lock", patience_s=0, for_child=True)) is None:
@@ -146,7 +187,6 @@ def _stopped(run: RunFolder) -> tuple[int, bool]:
             raise NotReady(f"the run '{run.name}' did not stop in {STOP_S:.0f} s",
                            f"its log: {run.path}/supervisor.log", "ask again, or end its processes (eda ps)")
         time.sleep(LOOK_S)
-    _wait_for_orphans(run)
     return fd, asked
 
 
@@ -183,18 +223,18 @@ def apply(run: RunFolder, text: str, resolved: Resolved) -> tuple[str, ...]:
 
 
 def _hand_over(run: RunFolder, text: str, resolved: Resolved) -> None:
-    listener = Listener(run.path, since=now())
+    listener = Listener(run.path, since=marks(run.path))
+    wish = secrets.token_hex(8)
     try:
-        folders.write(run.path / f"{WISH}.yaml", text.encode())
-        folders.write(run.path / f"{WISH}.json", orjson.dumps(resolved.to_json()))
+        folders.write(run.path / WISH, orjson.dumps({"id": wish, "sketch": resolved.to_json(), "text": text}))
         if pid := run.supervisor():
             os.kill(pid, signal.SIGHUP)
         deadline = time.monotonic() + APPLY_S
         while time.monotonic() < deadline:
             for seen in listener.poll():
-                if seen.kind == "applied":
+                if seen.kind == "applied" and seen.fields["wish"] == wish:
                     return
-                if seen.kind == "failed" and seen.fields.get("applying"):
+                if seen.kind == "failed" and seen.fields.get("wish") == wish:
                     raise EdaError(seen.fields["what"], seen.fields["why"], seen.fields["hint"])
             if run.supervisor() is None:
                 raise NoRun(f"the run '{run.name}' ended meanwhile", "", "start it with: eda up")
@@ -212,11 +252,12 @@ def _create(wanted: Wanted) -> int | None:
 
 
 def _attach(run: RunFolder, info: RunInfo, wanted: Wanted) -> Brought:
+    since = marks(run.path)
     changed = apply(run, wanted.text, wanted.resolved)
-    return Brought("applied" if changed else "attached", run, changed=changed)
+    return Brought("applied" if changed else "attached", run, changed=changed, since=since)
 
 
-def _launch(how: Literal["started", "resumed"], run: RunFolder, fd: int, leashed: bool) -> Brought:
+def _launch(how: Literal["started", "resumed"], run: RunFolder, fd: int, leashed: bool, since: Marks) -> Brought:
     leash_end, leash = os.pipe()
     with (run.path / "supervisor.log").open("ab") as log:
         supervisor: subprocess.Popen[bytes] = subprocess.Popen(
@@ -227,7 +268,7 @@ def _launch(how: Literal["started", "resumed"], run: RunFolder, fd: int, leashed
     os.close(fd)
     if not leashed:
         os.close(leash)
-    return Brought(how, run, supervisor, leash if leashed else None)
+    return Brought(how, run, supervisor, leash if leashed else None, since=since)
 
 
 def _own(info: RunInfo, path: Path) -> None:

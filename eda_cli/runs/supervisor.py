@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import orjson
 
 from eda_cli import lock
 from eda_cli.journal import Journal
-from eda_cli.runs.folder import RunFolder
+from eda_cli.runs.folder import ENDING, RunFolder
 from eda_cli.runs.helper import Helper
 from eda_cli.runs.plan import (
     SETTLED_S,
@@ -39,12 +40,23 @@ from eda_cli.sketch.resolved import Resolved
 STOP_S = 5.0  # a stub has this long to end in order, then it is killed
 KEEPER_STOP_S = 30.0  # a broker writes its log out
 LEASH_LOST_S = 1.0  # the terminal is gone: everything is to be gone within 5 s
+LEASH_STOP_S = 5.0  # a keeper whose leash is let go of stops its broker in a hurry
 LAG_S = 5.0  # for asking the broker how far the groups came
 LOG_LINES = 5  # of a crashed process that are told
 
-WISH = "wish"  # `wish.json` and `wish.yaml`: a changed sketch that is not applied yet
+WISH = "wish.json"  # a changed sketch that is not applied yet
+DECLARE = "declare"  # the process that makes topics and groups
 KEEPER = ["eda_cli.channels", "keep"]
 STUBS = ["eda_cli.stubs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """A sketch that is to be live. `text` None: it is in the folder already; `id` names the wish to who waits for it."""
+
+    sketch: Resolved
+    text: str | None = None
+    id: str = ""
 
 
 class Supervisor:
@@ -58,8 +70,10 @@ class Supervisor:
         self._sketch = folder.sketch()
         self._wished: dict[str, Wish] = {}
         self._seen: dict[str, Seen] = {}
-        self._applying = self._sketch  # being declared
-        self._next: Resolved | None = self._sketch  # to be declared
+        self._next: Wished | None = Wished(self._sketch)  # to be declared
+        self._declaring: Wished | None = None
+        self._declare_at = 0.0
+        self._declare_failures = 0
         self._helpers: dict[str, Helper] = {}
         self._again: dict[str, float] = {}  # helpers to start again, and when
         self._failures: dict[str, int] = {}  # of helpers, in a row
@@ -68,7 +82,6 @@ class Supervisor:
         self._signals: set[int] = set()
         self._leashed_still = True
         self._wake, self._waker = os.pipe()
-        self._readable: list[Any] = []
 
     def run(self) -> int:
         self._listen()
@@ -88,7 +101,7 @@ class Supervisor:
         """Wait for something, take it in, act. A failure that ends the run is given back."""
         self._wait()
         for helper in list(self._helpers.values()):
-            for report in self._said(helper):
+            for report in helper.reports():
                 if failure := self._hear(report):
                     return failure
         if signal.SIGHUP in self._signals:
@@ -106,16 +119,17 @@ class Supervisor:
         now = time.monotonic()
         due = [wait for wait in (next_due(self._seen, now), *(at - now for at in self._again.values()))
                if wait is not None]
+        if self._next is not None and self._declare_at > now:
+            due.append(self._declare_at - now)
+        if any(helper.has_said for helper in self._helpers.values()):
+            due.append(0.0)
         fds: list[Any] = [self._wake, *(helper.socket for helper in self._helpers.values())]
         if self._leashed:
             fds.append(0)
-        self._readable, _, _ = select.select(fds, [], [], max(0.0, min(due)) if due else None)
-        if self._wake in self._readable:
+        readable, _, _ = select.select(fds, [], [], max(0.0, min(due)) if due else None)
+        if self._wake in readable:
             self._signals.update(os.read(self._wake, 4096))
-        self._leashed_still = not (self._leashed and 0 in self._readable and not os.read(0, 1))
-
-    def _said(self, helper: Helper) -> list[dict[str, Any]]:
-        return helper.reports() if helper.socket in self._readable else []
+        self._leashed_still = not (self._leashed and 0 in readable and not os.read(0, 1))
 
     def _hear(self, report: dict[str, Any]) -> dict[str, Any] | None:
         kind, process = report["report"], report.get("process", "keeper")
@@ -137,15 +151,18 @@ class Supervisor:
                 self._journal.tell("started", **_about(seen.wish), pid=report["pid"])
             case "exited" if seen:
                 self._exited(process, seen, report["status"])
+            case "exited" if process == DECLARE and self._declaring is not None:  # killed before it could say a word
+                self._declare_again(report["status"])
         return None
 
     def _failed(self, process: str, report: dict[str, Any]) -> dict[str, Any] | None:
         error = {name: report[name] for name in ("what", "why", "hint", "exit_code")}
-        if process == "declare" and self._declared:  # a changed sketch was refused: what runs goes on
-            self._journal.tell("failed", **error, applying=True)
-            self._forget_wish()
-            return None
-        if process in ("declare", "keeper") and not self._declared:
+        if process == DECLARE:
+            wished, self._declaring = self._declaring, None
+            if wished is not None and wished.text is not None:  # a changed sketch was refused: what runs goes on
+                self._journal.tell("failed", **error, applying=True, wish=wished.id)
+                return None
+        if process in (DECLARE, "keeper") and not self._declared:
             return error
         part = self._seen[process].wish.part if process in self._seen else process
         self._journal.tell("failed", **error, part=part)
@@ -172,7 +189,7 @@ class Supervisor:
         if seen.state == "stopping":
             self._journal.tell("stopped", **_about(seen.wish))
         elif after.state == "crashed":
-            self._journal.count("restarts", seen.wish.part)
+            self._journal.count("restarts", process)
             self._journal.tell("crashed", **_about(seen.wish), reason=_reason(status), log=self._log_of(process),
                                again_in_s=backoff(after.failures))
 
@@ -187,31 +204,37 @@ class Supervisor:
 
     def _read_wish(self) -> None:
         try:
-            self._next = Resolved.from_json(orjson.loads((self._folder.path / f"{WISH}.json").read_bytes()))
+            wish = orjson.loads((self._folder.path / WISH).read_bytes())
         except FileNotFoundError:
             return
+        self._next = Wished(Resolved.from_json(wish["sketch"]), wish["text"], wish["id"])
 
     def _declare(self) -> None:
-        """Topics and groups are there before anything that needs them starts."""
-        if self._next is not None and self._warm and self._channel_ready:
-            file = "sketch.json" if self._next is self._sketch else f"{WISH}.json"
-            self._helpers["stubs"].order({"do": "declare", "sketch": file})
-            self._applying, self._next = self._next, None
+        """Topics and groups are there before anything that needs them starts; one sketch at a time."""
+        ready = self._warm and self._channel_ready and self._declaring is None
+        if self._next is not None and ready and time.monotonic() >= self._declare_at:
+            self._declaring, self._next = self._next, None
+            self._helpers["stubs"].order({"do": "declare", "sketch": self._declaring.sketch.to_json()})
+
+    def _declare_again(self, status: int) -> None:
+        self._next, self._declaring = self._next or self._declaring, None
+        self._declare_failures += 1
+        pause = backoff(self._declare_failures)
+        self._declare_at = time.monotonic() + pause
+        self._journal.tell("crashed", reason=f"making topics and groups: {_reason(status)}", log=self._log_of(DECLARE),
+                           again_in_s=pause)
 
     def _apply(self) -> None:
         """What was declared is what is wished from now on."""
-        if self._applying is not self._sketch:
-            for end in ("json", "yaml"):
-                (self._folder.path / f"{WISH}.{end}").rename(self._folder.path / f"sketch.{end}")
-            self._sketch = self._applying
+        wished, self._declaring = self._declaring, None
+        self._declare_failures = 0
+        if wished is not None and wished.text is not None:
+            self._folder.write_sketch(wished.text, wished.sketch)
+            self._sketch = wished.sketch
             self._told_ready = False
-            self._journal.tell("applied")
+            self._journal.tell("applied", wish=wished.id)
         self._declared = True
         self._wished = wishes(self._sketch)
-
-    def _forget_wish(self) -> None:
-        for end in ("json", "yaml"):
-            (self._folder.path / f"{WISH}.{end}").unlink(missing_ok=True)
 
     # --- helpers
 
@@ -244,11 +267,12 @@ class Supervisor:
     def _lose_stubs(self) -> None:
         """The warm process is gone, and its children with it."""
         self._warm = False
-        if not self._declared:
-            self._next = self._next or self._applying
+        self._next, self._declaring = self._next or self._declaring, None
         for process, have in self._seen.items():
             if have.alive:
-                self._seen[process] = after_exit(have, -signal.SIGHUP, time.monotonic())
+                after = self._seen[process] = after_exit(have, -signal.SIGHUP, time.monotonic())
+                if after.failures:
+                    self._journal.count("restarts", process)
 
     def _log_of(self, process: str) -> list[str]:
         try:
@@ -260,61 +284,74 @@ class Supervisor:
     # --- the end
 
     def _end(self, failure: dict[str, Any] | None) -> int:
+        # Who comes now waits for the end instead of attaching; who stopped us may hold it already.
+        lock.take(self._folder.path / ENDING, patience_s=0)
         if failure is not None:
             self._journal.tell("failed", **failure)
         if not self._leashed_still:
             self._stop_stubs(LEASH_LOST_S)
             return 1
-        if signal.SIGQUIT in self._signals:
-            self._stop_stubs(0)
-        else:
-            self._stop_stubs(STOP_S)
-            if keeper := self._helpers.get("keeper"):
-                keeper.terminate()
-                keeper.wait(KEEPER_STOP_S)
+        self._stop_stubs(STOP_S)
+        if keeper := self._helpers.get("keeper"):
+            self._stop_keeper(keeper)
         self._journal.tell("stopped")
         self._journal.close()
         return int(failure["exit_code"]) if failure else 0
 
-    def _tell_lag(self, stubs: Helper) -> None:
-        """The last word on how far each group came, while the broker still answers."""
-        stubs.order({"do": "lag"})
-        deadline = time.monotonic() + LAG_S
-        while (left := deadline - time.monotonic()) > 0 and stubs.ended() is None:
-            if not select.select([stubs.socket], [], [], left)[0]:
-                return
-            for report in stubs.reports():
-                if report["report"] == "groups":
-                    self._journal.tell("groups", groups=report["groups"])
-                if report["report"] == "exited" and report["process"] == "lag":
-                    return
+    @property
+    def _kill(self) -> bool:
+        """Nobody wants to wait for an orderly end."""
+        return signal.SIGQUIT in self._signals
 
     def _stop_stubs(self, seconds: float) -> None:
         """Stop all parts, at the latest in so many seconds; what is left then is killed with its leash."""
         stubs = self._helpers.get("stubs")
         if stubs is None:
             return
+        stubs.order({"do": "stop", "process": DECLARE, "kill": True})
         alive = {process for process, have in self._seen.items() if have.alive}
         for process in alive:
-            stubs.order({"do": "stop", "process": process, "kill": seconds == 0})
+            stubs.order({"do": "stop", "process": process, "kill": self._kill})
         deadline = time.monotonic() + seconds
-        while alive and (left := deadline - time.monotonic()) > 0:
-            fds: list[Any] = [stubs.socket, self._wake]
-            readable, _, _ = select.select(fds, [], [], left)
-            if self._wake in readable and signal.SIGQUIT in os.read(self._wake, 4096):
-                break
-            for report in stubs.reports() if stubs.socket in readable else ():
+        while alive and not self._kill and (left := deadline - time.monotonic()) > 0 and stubs.ended() is None:
+            self._hear_until(stubs, left)
+            for report in stubs.reports():
                 if report["report"] == "exited" and report["process"] in alive:
                     alive.discard(report["process"])
                     self._journal.tell("stopped", **_about(self._seen[report["process"]].wish))
-            if stubs.ended() is not None:
-                break
         for process in alive:
             stubs.order({"do": "stop", "process": process, "kill": True})
-        if seconds == STOP_S and self._declared:
+        if self._leashed_still and self._declared and not self._kill:
             self._tell_lag(stubs)
         stubs.let_go()
         stubs.wait(2.0)
+
+    def _tell_lag(self, stubs: Helper) -> None:
+        """The last word on how far each group came, while the broker still answers."""
+        stubs.order({"do": "lag"})
+        deadline = time.monotonic() + LAG_S
+        while (left := deadline - time.monotonic()) > 0 and stubs.ended() is None and not self._kill:
+            self._hear_until(stubs, left)
+            for report in stubs.reports():
+                if report["report"] == "groups":
+                    self._journal.tell("groups", groups=report["groups"])
+                if report["report"] == "exited" and report["process"] == "lag":
+                    return
+
+    def _stop_keeper(self, keeper: Helper) -> None:
+        keeper.terminate()
+        deadline = time.monotonic() + KEEPER_STOP_S
+        while keeper.ended() is None and not self._kill and (left := deadline - time.monotonic()) > 0:
+            self._hear_until(keeper, left)
+            keeper.reports()
+        keeper.let_go()
+        keeper.wait(LEASH_STOP_S)
+
+    def _hear_until(self, helper: Helper, seconds: float) -> None:
+        """Until the helper says something or a signal comes, at the latest in so many seconds."""
+        fds: list[Any] = [helper.socket, self._wake]
+        if not helper.has_said and self._wake in select.select(fds, [], [], seconds)[0]:
+            self._signals.update(os.read(self._wake, 4096))
 
     def _listen(self) -> None:
         os.set_blocking(self._waker, False)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
-from eda_cli import channels, lock
+from eda_cli import channels, leash, lock
 from eda_cli.channels.base import EventChannel, Group, Topic
-from eda_cli.journal import Journal, log
+from eda_cli.journal import Journal
+from eda_cli.log import log
 from eda_cli.sketch.resolved import Resolved
 from eda_cli.stubs import consumer, generator
 from eda_cli.stubs.part import Part
@@ -29,9 +30,7 @@ class Report(Protocol):
 
 def play(folder: Path, process: str, name: str, replica: int, report: Report) -> None:
     """Be the part until told to stop; returns early only where a generator's `count` is reached."""
-    if lock.take(folder / f"{process}.lock") is None:
-        log("another process of this name is still alive")
-        raise SystemExit(STILL_ALIVE)
+    _alone(folder, process)
     stop = Stop()
     stop.listen()
     sketch, seed = read_sketch(folder)
@@ -51,9 +50,10 @@ def play(folder: Path, process: str, name: str, replica: int, report: Report) ->
         raise SystemExit(TOLD_TO_STOP)
 
 
-def declare(folder: Path, wish: str, report: Report) -> None:
-    """Make the topics and groups of the sketch in the file `wish`. Raises ChannelError."""
-    sketch = Resolved.from_json(orjson.loads((folder / wish).read_bytes()))
+def declare(folder: Path, process: str, wished: Mapping[str, Any], report: Report) -> None:
+    """Make the topics and groups of the sketch that is wished. Raises ChannelError."""
+    _short(folder, process)
+    sketch = Resolved.from_json(wished)
     groups: dict[str, Group] = {}
     for part in sketch.consumers.values():
         name = sketch.group_of(part)
@@ -70,8 +70,9 @@ def declare(folder: Path, wish: str, report: Report) -> None:
     report("declared")
 
 
-def lag(folder: Path, report: Report) -> None:
+def lag(folder: Path, process: str, report: Report) -> None:
     """Tell how far each group of the sketch came. Raises ChannelError."""
+    _short(folder, process)
     sketch, _ = read_sketch(folder)
     wanted = {sketch.group_of(part) for part in sketch.consumers.values()}
     channel = connect(folder)
@@ -79,6 +80,18 @@ def lag(folder: Path, report: Report) -> None:
         report("groups", groups={group.name: group.lag for group in channel.groups() if group.name in wanted})
     finally:
         channel.close()
+
+
+def _short(folder: Path, process: str) -> None:
+    """A short job is seen by its lock like any process, and ends at once where its parent is gone."""
+    leash.hold(lambda: os._exit(TOLD_TO_STOP))
+    _alone(folder, process)
+
+
+def _alone(folder: Path, process: str) -> None:
+    if lock.take(folder / f"{process}.lock") is None:
+        log("another process of this name is still alive")
+        raise SystemExit(STILL_ALIVE)
 
 
 def read_sketch(folder: Path) -> tuple[Resolved, int]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from eda_cli.channels.base import EventChannel, Receipt
 from eda_cli.errors import ChannelError, EventRefused, PublishError
 from eda_cli.event import Event
-from eda_cli.journal import Journal, log
+from eda_cli.journal import Journal
+from eda_cli.log import log
 from eda_cli.sketch.resolved import Resolved
 from eda_cli.stubs.stop import Stop
 

@@ -1,8 +1,8 @@
 """The warm process: has imported what stubs need and forks one wherever the supervisor asks. Starts no thread.
 
 It speaks lines of JSON on its stdin, a socket to the supervisor that is its leash as well. It hears
-`{"do": "start", "process", "part", "replica"}`, `{"do": "stop", "process", "kill"}`, `{"do": "declare",
-"sketch"}` and `{"do": "lag"}`, and tells
+`{"do": "start", "process", "part", "replica"}`, `{"do": "stop", "process", "kill"}`, `{"do": "declare", "sketch": …}`
+and `{"do": "lag"}`, and tells
 `{"report": "warm" | "started" | "ready" | "exited" | "failed" | "declared" | "warning" | "groups",
 "process", …}`.
 """
@@ -15,13 +15,14 @@ import select
 import signal
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from eda_cli.errors import EdaError
-from eda_cli.journal import log, log_to
+from eda_cli.log import log, log_to
 from eda_cli.stubs import child
 
 DECLARE, LAG = "declare", "lag"  # short jobs; a part's process has a number behind its name
@@ -34,12 +35,12 @@ class Warm:
         self._folder = folder
         self._lock_fd = lock_fd
         self._children: dict[int, str] = {}
-        self._leashes: dict[str, int] = {}
+        self._leashes: dict[int, int] = {}  # pid -> our end
         self._rest = b""
         self._reports, self._reporter = os.pipe()
         self._wake, waker = os.pipe()
-        os.set_blocking(waker, False)
-        os.set_blocking(self._wake, False)
+        for fd in (self._reports, self._wake, waker):
+            os.set_blocking(fd, False)
         signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
         self._waker = waker
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -53,8 +54,7 @@ class Warm:
             readable, _, _ = select.select([0, self._reports, self._wake], [], [])
             if self._wake in readable:
                 os.read(self._wake, 4096)
-            if self._reports in readable:
-                self._send(os.read(self._reports, 65536))
+            self._forward()
             self._reap()
             if 0 in readable:
                 heard = os.read(0, 65536)
@@ -69,9 +69,9 @@ class Warm:
             self._fork(order["process"], lambda report: child.play(
                 self._folder, order["process"], order["part"], order["replica"], report))
         elif order["do"] == "declare":
-            self._fork(DECLARE, lambda report: child.declare(self._folder, order["sketch"], report))
+            self._fork(DECLARE, lambda report: child.declare(self._folder, DECLARE, order["sketch"], report))
         elif order["do"] == "lag":
-            self._fork(LAG, lambda report: child.lag(self._folder, report))
+            self._fork(LAG, lambda report: child.lag(self._folder, LAG, report))
         elif order["do"] == "stop":
             for pid, process in self._children.items():
                 if process == order["process"]:
@@ -84,7 +84,7 @@ class Warm:
             self._become(process, theirs, ours, work)
         os.close(theirs)
         self._children[pid] = process
-        self._leashes[process] = ours
+        self._leashes[pid] = ours
         self._tell({"report": "started", "process": process, "pid": pid})
 
     def _become(self, process: str, leash: int, ours: int, work: Callable[[child.Report], None]) -> None:
@@ -109,6 +109,10 @@ class Warm:
             except EdaError as wrong:
                 report("failed", what=wrong.what, why=wrong.why, hint=wrong.hint, exit_code=wrong.exit_code)
                 log(str(wrong))
+            except OSError as wrong:
+                report("failed", what="a file of the run cannot be read or written", why=str(wrong),
+                       hint="is the disk full?", exit_code=1)
+                log(traceback.format_exc())
             except SystemExit as wish:
                 status = wish.code if isinstance(wish.code, int) else 1
         except BaseException:
@@ -125,8 +129,14 @@ class Warm:
             if pid == 0:
                 return
             process = self._children.pop(pid)
-            os.close(self._leashes.pop(process))
+            os.close(self._leashes.pop(pid))
+            self._forward()  # its last words come before its end
             self._tell({"report": "exited", "process": process, "status": os.waitstatus_to_exitcode(status)})
+
+    def _forward(self) -> None:
+        with suppress(BlockingIOError):
+            while reports := os.read(self._reports, 65536):
+                self._send(reports)
 
     def _tell(self, report: dict[str, Any]) -> None:
         self._send(orjson.dumps(report) + b"\n")

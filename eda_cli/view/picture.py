@@ -28,7 +28,7 @@ class PartPicture:
 
 @dataclass(slots=True)
 class Picture:
-    """A run as its journals tell it. `parts` is by (part, replica); replica 0 is one without siblings.
+    """A run as its journals tell it. `parts` is by (part, replica); one without siblings is replica 1.
 
     `state` is starting, running or stopped; empty where what was folded does not say.
     """
@@ -37,7 +37,7 @@ class Picture:
     failure: Mapping[str, Any] | None = None
     parts: dict[tuple[str, int], PartPicture] = field(default_factory=dict)
     helpers: dict[str, PartPicture] = field(default_factory=dict)
-    restarts: dict[str, int] = field(default_factory=dict)
+    restarts: dict[str, int] = field(default_factory=dict)  # by process: `<part>.<replica>`
     groups: dict[str, int | None] = field(default_factory=dict)
     address: Mapping[str, Any] | None = None
 
@@ -48,7 +48,7 @@ class Picture:
         elif observation.part in HELPERS:
             self._see_part(self.helpers.setdefault(observation.part, PartPicture()), observation)
         else:
-            key = (observation.part, observation.fields.get("replica", 0))
+            key = (observation.part, observation.fields.get("replica") or 1)
             self._see_part(self.parts.setdefault(key, PartPicture()), observation)
 
     def see_all(self, observations: Iterable[Observation]) -> Picture:
@@ -63,7 +63,9 @@ class Picture:
             row = sums.setdefault(part, dict.fromkeys((*COUNTED, "restarts"), 0))
             for kind in COUNTED:
                 row[kind] += seen.total(kind)
-            row["restarts"] = self.restarts.get(part, 0)
+        for process, many in self.restarts.items():
+            if (part := process.rpartition(".")[0]) in sums:
+                sums[part]["restarts"] += many
         return sums
 
     def events(self) -> int:
@@ -91,7 +93,7 @@ class Picture:
     def _see_part(self, part: PartPicture, observation: Observation) -> None:
         match observation.kind:
             case "started":
-                part.state, part.since = "starting", observation.time
+                part.state, part.reason, part.since = "starting", "", observation.time
             case "ready":
                 part.state = "running"
             case "finished" | "stopped":

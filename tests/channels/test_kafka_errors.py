@@ -8,7 +8,7 @@ import kafka.errors
 import pytest
 
 from eda_cli.channels.kafka_errors import MEANING, mapped, meaning
-from eda_cli.errors import BrokerUnreachable, ChannelError, UnknownTopic
+from eda_cli.errors import BrokerUnreachable, ChannelError, EventRefused, UnknownTopic
 
 LIBRARY = [each for _, each in inspect.getmembers(kafka.errors, inspect.isclass)
            if issubclass(each, kafka.errors.KafkaError) and each is not kafka.errors.KafkaError]
@@ -20,7 +20,7 @@ def test_every_error_has_a_meaning(kind: type[Exception]) -> None:
     assert any(each in MEANING for each in kind.__mro__), f"{kind.__name__} is not in the table"
     error = kind({}) if kind is kafka.errors.LogTruncationError else kind()
     told = meaning(error, "do it", "here:9092", "orders")
-    assert type(told) in (ChannelError, BrokerUnreachable, UnknownTopic)
+    assert type(told) in (ChannelError, BrokerUnreachable, EventRefused, UnknownTopic)
     assert told.what
 
 

@@ -1,0 +1,52 @@
+"""A process's own log: its stderr, where views find what parts and libraries say. Knows no journal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from eda_cli.event import rfc3339
+
+LIMIT = 8 * 1024 * 1024  # bytes; then the file moves to `.log.1` and a new one begins
+
+_log_path: Path | None = None  # of this process's log, where it opened that itself
+
+
+def log(text: str) -> None:
+    """A line of this process's own log, its stderr; each line carries the time, so that views can interleave."""
+    stamp = rfc3339(time.time())
+    with suppress(OSError):  # the disk is full
+        if _log_path is not None and os.fstat(2).st_size > LIMIT:
+            _log_path.replace(_log_path.with_name(_log_path.name + ".1"))
+            _redirect(_log_path)
+        os.write(2, b"".join(f"{stamp} {line}\n".encode(errors="replace") for line in text.splitlines() or [""]))
+
+
+def log_to(path: Path) -> None:
+    """From now on stdout and stderr of this process, and the warnings of its libraries, go to that file."""
+    global _log_path
+    _log_path = path
+    _redirect(path)
+    log_libraries()
+
+
+def _redirect(path: Path) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(fd, 1)
+    os.dup2(fd, 2)
+    os.close(fd)
+
+
+def log_libraries() -> None:
+    """The warnings of libraries become lines of this process's log."""
+    handler = _LogHandler(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+
+
+class _LogHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        log(self.format(record))
