@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from eda_cli.runs.folder import RunFolder
 from tests.eventually import eventually
 
 READY_S = 90.0  # a broker on a busy machine
@@ -50,6 +51,10 @@ class Eda:
 
     def ps(self, run: str) -> dict[str, Any]:
         return next(row for row in self.lines("ps", "--json") if row["run"] == run)
+
+    def run(self, name: str) -> RunFolder:
+        """The folder of a run."""
+        return RunFolder(self.home / name)
 
     def pid(self, run: str, process: str) -> int:
         """Of a process that holds its lock."""

@@ -222,6 +222,23 @@ def test_for_stops_by_itself_and_logs_show_it_again(embedded: Eda, small: Path) 
     assert "there is no part" in embedded("logs", "nobody", code=2).stderr
 
 
+def test_counts_stay_whole_when_parts_are_scaled(embedded: Eda, small: Path) -> None:
+    write(small, SMALL.replace("rate: 50/s", "rate: max, count: 3000"))
+
+    def scaled(many: int) -> None:
+        embedded("up", str(small), "-d", "--broker", "embedded", "--scale", f"billing={many}")
+
+    scaled(1)
+    eventually(lambda: embedded.lag("small") == {"billing": 0} and embedded.ps("small")["parts"][0]["state"] == "finished",
+               20, every=0.2)
+    scaled(2)
+    eventually(lambda: embedded.home.joinpath("small", "billing.2.lock").exists(), 10)
+    scaled(1)
+    billing = [part for part in embedded.ps("small")["parts"] if part["kind"] == "consumer"]
+    assert [(part["part"], part["handled"]) for part in billing] == [("billing", 3000)]
+    assert "3,000 events" in embedded("down").stderr
+
+
 def test_what_is_not_ready_in_time_is_exit_5_and_leaves_nothing_running(embedded: Eda, small: Path) -> None:
     told = embedded("up", str(small), "--broker", "embedded", "-d", "--wait-timeout", "0.1", code=None)
     if told.returncode != 0:  # a machine that is this fast is ready
@@ -248,10 +265,10 @@ def test_a_second_ctrl_c_kills(embedded: Eda, small: Path) -> None:
                READY_S, every=0.3)
     os.kill(embedded.pid("small", "billing.1"), signal.SIGSTOP)  # it cannot stop in order
     terminal.send_signal(signal.SIGINT)
-    time.sleep(0.3)
+    eventually(embedded.run("small").ending, 5)
     begun = time.monotonic()
     terminal.send_signal(signal.SIGINT)
-    terminal.wait(20)
+    assert terminal.wait(20) == 130
     assert time.monotonic() - begun < 4
     eventually(lambda: embedded.processes() == [], 5)
 
