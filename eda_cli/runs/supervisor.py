@@ -8,10 +8,8 @@ decided by `plan`. Over 250 lines because the life of a run, from start to every
 from __future__ import annotations
 
 import os
-import select
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import orjson
 
 from eda_cli import lock
 from eda_cli.journal import Journal
+from eda_cli.runs.declaring import Declaring, Wished
 from eda_cli.runs.folder import ENDING, RunFolder
 from eda_cli.runs.helper import Helper
 from eda_cli.runs.plan import (
@@ -35,6 +34,7 @@ from eda_cli.runs.plan import (
     plan,
     wishes,
 )
+from eda_cli.runs.signals import Signals
 from eda_cli.sketch.resolved import Resolved
 
 STOP_S = 5.0  # a stub has this long to end in order, then it is killed
@@ -50,15 +50,6 @@ KEEPER = ["eda_cli.channels", "keep"]
 STUBS = ["eda_cli.stubs"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wished:
-    """A sketch that is to be live. `text` None: it is in the folder already; `id` names the wish to who waits for it."""
-
-    sketch: Resolved
-    text: str | None = None
-    id: str = ""
-
-
 class Supervisor:
     """One run. `run` returns the exit status: 0 stopped as wished, else the code of what went wrong."""
 
@@ -70,28 +61,24 @@ class Supervisor:
         self._sketch = folder.sketch()
         self._wished: dict[str, Wish] = {}
         self._seen: dict[str, Seen] = {}
-        self._next: Wished | None = Wished(self._sketch)  # to be declared
-        self._declaring: Wished | None = None
-        self._declare_at = 0.0
-        self._declare_failures = 0
+        self._declaring = Declaring(Wished(self._sketch))
         self._helpers: dict[str, Helper] = {}
         self._again: dict[str, float] = {}  # helpers to start again, and when
         self._failures: dict[str, int] = {}  # of helpers, in a row
         self._channel_ready = not self._info.broker.get("kept")
         self._warm = self._declared = self._told_ready = False
-        self._signals: set[int] = set()
+        self._signals = Signals()
         self._leashed_still = True
-        self._wake, self._waker = os.pipe()
 
     def run(self) -> int:
-        self._listen()
+        self._signals.listen()
         self._journal.tell("started", pid=os.getpid(), broker=dict(self._info.broker), seed=self._info.seed)
         if self._info.broker.get("kept"):
             (self._folder.path / "channel.json").unlink(missing_ok=True)
             self._spawn("keeper", KEEPER)
         self._spawn("stubs", STUBS)
         failure: dict[str, Any] | None = None
-        while failure is None and not self._signals & {signal.SIGTERM, signal.SIGQUIT} and self._leashed_still:
+        while failure is None and not self._signals.stop and self._leashed_still:
             failure = self._turn()
         return self._end(failure)
 
@@ -104,8 +91,7 @@ class Supervisor:
             for report in helper.reports():
                 if failure := self._hear(report):
                     return failure
-        if signal.SIGHUP in self._signals:
-            self._signals.discard(signal.SIGHUP)
+        if self._signals.take(signal.SIGHUP):
             self._read_wish()
         self._look_after_helpers()
         self._declare()
@@ -117,18 +103,12 @@ class Supervisor:
 
     def _wait(self) -> None:
         now = time.monotonic()
-        due = [wait for wait in (next_due(self._seen, now), *(at - now for at in self._again.values()))
-               if wait is not None]
-        if self._next is not None and self._declare_at > now:
-            due.append(self._declare_at - now)
+        waits = [next_due(self._seen, now), self._declaring.due_in(now), *(at - now for at in self._again.values())]
+        due = [max(0.0, wait) for wait in waits if wait is not None]
         if any(helper.has_said for helper in self._helpers.values()):
             due.append(0.0)
-        fds: list[Any] = [self._wake, *(helper.socket for helper in self._helpers.values())]
-        if self._leashed:
-            fds.append(0)
-        readable, _, _ = select.select(fds, [], [], max(0.0, min(due)) if due else None)
-        if self._wake in readable:
-            self._signals.update(os.read(self._wake, 4096))
+        fds = [*(helper.socket for helper in self._helpers.values()), *([0] if self._leashed else [])]
+        readable = self._signals.wait(fds, min(due, default=None))
         self._leashed_still = not (self._leashed and 0 in readable and not os.read(0, 1))
 
     def _hear(self, report: dict[str, Any]) -> dict[str, Any] | None:
@@ -151,14 +131,16 @@ class Supervisor:
                 self._journal.tell("started", **_about(seen.wish), pid=report["pid"])
             case "exited" if seen:
                 self._exited(process, seen, report["status"])
-            case "exited" if process == DECLARE and self._declaring is not None:  # killed before it could say a word
-                self._declare_again(report["status"])
+            case "exited" if process == DECLARE:
+                if (pause := self._declaring.exited(time.monotonic())) is not None:  # killed before it said a word
+                    self._journal.tell("crashed", reason=f"making topics and groups: {_reason(report['status'])}",
+                                       log=self._log_of(DECLARE), again_in_s=pause)
         return None
 
     def _failed(self, process: str, report: dict[str, Any]) -> dict[str, Any] | None:
         error = {name: report[name] for name in ("what", "why", "hint", "exit_code")}
         if process == DECLARE:
-            wished, self._declaring = self._declaring, None
+            wished = self._declaring.answered()
             if wished is not None and wished.text is not None:  # a changed sketch was refused: what runs goes on
                 self._journal.tell("failed", **error, applying=True, wish=wished.id)
                 return None
@@ -207,27 +189,16 @@ class Supervisor:
             wish = orjson.loads((self._folder.path / WISH).read_bytes())
         except FileNotFoundError:
             return
-        self._next = Wished(Resolved.from_json(wish["sketch"]), wish["text"], wish["id"])
+        self._declaring.wish(Wished(Resolved.from_json(wish["sketch"]), wish["text"], wish["id"]))
 
     def _declare(self) -> None:
-        """Topics and groups are there before anything that needs them starts; one sketch at a time."""
-        ready = self._warm and self._channel_ready and self._declaring is None
-        if self._next is not None and ready and time.monotonic() >= self._declare_at:
-            self._declaring, self._next = self._next, None
-            self._helpers["stubs"].order({"do": "declare", "sketch": self._declaring.sketch.to_json()})
-
-    def _declare_again(self, status: int) -> None:
-        self._next, self._declaring = self._next or self._declaring, None
-        self._declare_failures += 1
-        pause = backoff(self._declare_failures)
-        self._declare_at = time.monotonic() + pause
-        self._journal.tell("crashed", reason=f"making topics and groups: {_reason(status)}", log=self._log_of(DECLARE),
-                           again_in_s=pause)
+        """Topics and groups are there before anything that needs them starts."""
+        if self._warm and self._channel_ready and (wished := self._declaring.begin(time.monotonic())) is not None:
+            self._helpers["stubs"].order({"do": "declare", "sketch": wished.sketch.to_json()})
 
     def _apply(self) -> None:
         """What was declared is what is wished from now on."""
-        wished, self._declaring = self._declaring, None
-        self._declare_failures = 0
+        wished = self._declaring.answered()
         if wished is not None and wished.text is not None:
             self._folder.write_sketch(wished.text, wished.sketch)
             self._sketch = wished.sketch
@@ -267,7 +238,7 @@ class Supervisor:
     def _lose_stubs(self) -> None:
         """The warm process is gone, and its children with it."""
         self._warm = False
-        self._next, self._declaring = self._next or self._declaring, None
+        self._declaring.interrupted()
         for process, have in self._seen.items():
             if have.alive:
                 after = self._seen[process] = after_exit(have, -signal.SIGHUP, time.monotonic())
@@ -298,11 +269,6 @@ class Supervisor:
         self._journal.close()
         return int(failure["exit_code"]) if failure else 0
 
-    @property
-    def _kill(self) -> bool:
-        """Nobody wants to wait for an orderly end."""
-        return signal.SIGQUIT in self._signals
-
     def _stop_stubs(self, seconds: float) -> None:
         """Stop all parts, at the latest in so many seconds; what is left then is killed with its leash."""
         stubs = self._helpers.get("stubs")
@@ -311,9 +277,9 @@ class Supervisor:
         stubs.order({"do": "stop", "process": DECLARE, "kill": True})
         alive = {process for process, have in self._seen.items() if have.alive}
         for process in alive:
-            stubs.order({"do": "stop", "process": process, "kill": self._kill})
+            stubs.order({"do": "stop", "process": process, "kill": self._signals.kill})
         deadline = time.monotonic() + seconds
-        while alive and not self._kill and (left := deadline - time.monotonic()) > 0 and stubs.ended() is None:
+        while alive and not self._signals.kill and (left := deadline - time.monotonic()) > 0 and stubs.ended() is None:
             self._hear_until(stubs, left)
             for report in stubs.reports():
                 if report["report"] == "exited" and report["process"] in alive:
@@ -321,7 +287,7 @@ class Supervisor:
                     self._journal.tell("stopped", **_about(self._seen[report["process"]].wish))
         for process in alive:
             stubs.order({"do": "stop", "process": process, "kill": True})
-        if self._leashed_still and self._declared and not self._kill:
+        if self._leashed_still and self._declared and not self._signals.kill:
             self._tell_lag(stubs)
         stubs.let_go()
         stubs.wait(2.0)
@@ -330,7 +296,7 @@ class Supervisor:
         """The last word on how far each group came, while the broker still answers."""
         stubs.order({"do": "lag"})
         deadline = time.monotonic() + LAG_S
-        while (left := deadline - time.monotonic()) > 0 and stubs.ended() is None and not self._kill:
+        while (left := deadline - time.monotonic()) > 0 and stubs.ended() is None and not self._signals.kill:
             self._hear_until(stubs, left)
             for report in stubs.reports():
                 if report["report"] == "groups":
@@ -341,7 +307,7 @@ class Supervisor:
     def _stop_keeper(self, keeper: Helper) -> None:
         keeper.terminate()
         deadline = time.monotonic() + KEEPER_STOP_S
-        while keeper.ended() is None and not self._kill and (left := deadline - time.monotonic()) > 0:
+        while keeper.ended() is None and not self._signals.kill and (left := deadline - time.monotonic()) > 0:
             self._hear_until(keeper, left)
             keeper.reports()
         keeper.let_go()
@@ -349,16 +315,8 @@ class Supervisor:
 
     def _hear_until(self, helper: Helper, seconds: float) -> None:
         """Until the helper says something or a signal comes, at the latest in so many seconds."""
-        fds: list[Any] = [helper.socket, self._wake]
-        if not helper.has_said and self._wake in select.select(fds, [], [], seconds)[0]:
-            self._signals.update(os.read(self._wake, 4096))
-
-    def _listen(self) -> None:
-        os.set_blocking(self._waker, False)
-        signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
-        for wanted in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGCHLD):
-            signal.signal(wanted, lambda *_: None)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if not helper.has_said:
+            self._signals.wait([helper.socket], seconds)
 
 
 def _about(wish: Wish) -> dict[str, Any]:

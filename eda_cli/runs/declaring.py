@@ -1,0 +1,65 @@
+"""Which sketch is to be made live: one at a time, and of two wishes the newer. Pure: the caller brings the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eda_cli.runs.plan import backoff
+from eda_cli.sketch.resolved import Resolved
+
+
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """A sketch that is to be live. `text` None: it is in the folder already; `id` names the wish to who waits for it."""
+
+    sketch: Resolved
+    text: str | None = None
+    id: str = ""
+
+
+class Declaring:
+    """The sketch whose topics and groups are being made by a process, and the one that comes after it."""
+
+    def __init__(self, first: Wished) -> None:
+        self._next: Wished | None = first
+        self._under_way: Wished | None = None
+        self._answered = False  # the process has said what came of it, and has not ended yet
+        self._not_before = 0.0
+        self._failures = 0
+
+    def wish(self, wished: Wished) -> None:
+        """This is to be live; what was wished before and not begun is forgotten."""
+        self._next = wished
+
+    def begin(self, now: float) -> Wished | None:
+        """The one to begin with now; None while a process is at another, or it is too early after a failure."""
+        if self._next is None or self._under_way is not None or now < self._not_before:
+            return None
+        self._under_way, self._next = self._next, None
+        return self._under_way
+
+    def answered(self) -> Wished | None:
+        """It was declared or refused: what that was."""
+        self._answered, self._failures = True, 0
+        return self._under_way
+
+    def exited(self, now: float) -> float | None:
+        """The process ended. One that died without an answer is begun again: after so many seconds."""
+        died = self._under_way is not None and not self._answered
+        self.interrupted()
+        if not died:
+            return None
+        self._failures += 1
+        pause = backoff(self._failures)
+        self._not_before = now + pause
+        return pause
+
+    def interrupted(self) -> None:
+        """Its process is gone: what has no answer is to be begun again, unless there is a newer wish."""
+        if not self._answered:
+            self._next = self._next or self._under_way
+        self._under_way, self._answered = None, False
+
+    def due_in(self, now: float) -> float | None:
+        """Seconds until it is worth asking again; None: nothing waits for the clock."""
+        return self._not_before - now if self._next is not None and self._not_before > now else None

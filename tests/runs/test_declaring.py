@@ -1,0 +1,61 @@
+"""Which sketch is made live when: told as histories, the clock in hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from eda_cli.runs.declaring import Declaring, Wished
+from eda_cli.sketch.resolved import Resolved
+
+FIRST, SECOND, THIRD = (Wished(Resolved(name, {}, 1, {}, {}, {}, {}), id=name) for name in ("a", "b", "c"))
+
+
+def test_one_at_a_time_and_the_newest_wish_next() -> None:
+    declaring = Declaring(FIRST)
+    assert declaring.begin(0) is FIRST
+    declaring.wish(SECOND)
+    declaring.wish(THIRD)
+    assert declaring.begin(0) is None
+    assert declaring.answered() is FIRST
+    assert declaring.begin(0) is None, "its process has not ended"
+    assert declaring.exited(0) is None
+    assert declaring.begin(0) is THIRD
+    assert declaring.answered() is THIRD
+    assert declaring.exited(0) is None
+    assert declaring.begin(0) is None
+    assert declaring.due_in(0) is None
+
+
+def test_what_died_without_a_word_comes_again_later_each_time() -> None:
+    declaring = Declaring(FIRST)
+    declaring.begin(0)
+    first = declaring.exited(10)
+    assert first
+    assert declaring.begin(10) is None
+    assert declaring.due_in(10) == pytest.approx(first)
+    assert declaring.begin(10 + first) is FIRST
+    assert (declaring.exited(20) or 0) > first
+    assert declaring.begin(30) is FIRST
+    declaring.answered()
+    declaring.exited(30)
+    declaring.wish(SECOND)
+    declaring.begin(40)
+    assert declaring.exited(40) == first
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_what_was_interrupted_is_begun_again_if_it_had_no_answer(answered: bool) -> None:
+    declaring = Declaring(FIRST)
+    declaring.begin(0)
+    if answered:
+        declaring.answered()
+    declaring.interrupted()
+    assert declaring.begin(0) is (None if answered else FIRST)
+
+
+def test_a_newer_wish_replaces_what_was_interrupted() -> None:
+    declaring = Declaring(FIRST)
+    declaring.begin(0)
+    declaring.wish(SECOND)
+    declaring.interrupted()
+    assert declaring.begin(0) is SECOND
