@@ -164,8 +164,8 @@ class _Following:
 
     def _show(self, seen: list[Observation]) -> None:
         if self._wishes.detach:
-            return
-        if self._wishes.json:
+            self._flow.picture.see_all(seen)
+        elif self._wishes.json:
             for observation in seen:
                 self._flow.picture.see(observation)
                 console.write_line(observation.to_line())
