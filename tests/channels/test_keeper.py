@@ -192,7 +192,7 @@ def test_a_container_that_vanished_is_made_anew_on_the_same_data_and_port(run: R
     run.ready()
     run.store("kept")
     before, address = run.container(), run.address()
-    docker("rm", before["id"], "-f")
+    docker("rm", before["id"], "-f", "-v")
     eventually(lambda: len(run.told("ready")) == 2, READY_S)
     assert run.told("crashed")
     assert run.container()["id"] != before["id"]
