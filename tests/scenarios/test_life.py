@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -14,7 +15,8 @@ import pytest
 from tests.eventually import eventually
 from tests.scenarios.harness import READY_S, Eda
 
-SKETCHES = Path(__file__).parent.parent.parent / "sketches"
+ROOT = Path(__file__).parent.parent.parent
+SKETCHES = ROOT / "sketches"
 SMALL = """
 name: small
 seed: 7
@@ -51,6 +53,18 @@ def test_the_shop_comes_alive_and_its_summary_is_the_truth(eda: Eda) -> None:
     assert eda.processes() == []
     eda("down")
     assert not any(eda.labelled().values())
+
+
+@pytest.mark.timeout(240)
+def test_the_first_command_of_the_readme_runs_kafka_where_it_can_and_embedded_elsewhere(eda: Eda) -> None:
+    if eda.broker == "embedded":
+        eda.environ["DOCKER_HOST"] = "unix:///nowhere/docker.sock"
+    command = re.search(r"\.venv/bin/eda (up \S+)", (ROOT / "README.md").read_text())
+    assert command is not None
+    done = eda(*command[1].split(), "--for", "3s", "--wait-timeout", str(READY_S), cwd=ROOT)
+    assert ("shop on Apache Kafka 4" if eda.broker == "kafka" else "shop on embedded") in done.stderr
+    assert re.search(r"webshop +→ purchases\[\d\]@\d+ purchaseCreated", done.stdout)
+    assert re.search(r"bookkeeping +← invoices\[\d\]@\d+ \+\S+ms invoiceIssued", done.stdout)
 
 
 @pytest.mark.timeout(240)
