@@ -7,8 +7,10 @@ import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -189,21 +191,33 @@ def test_what_stored_events_forbid_is_refused_naming_fresh(embedded: Eda, small:
     embedded.up(small, "--fresh")
 
 
-def test_a_saved_change_is_live_at_once_and_a_broken_one_changes_nothing(embedded: Eda, small: Path) -> None:
-    terminal = embedded.start("up", str(small), "--broker", "embedded", "--watch", stdout=subprocess.DEVNULL)
-    eventually(lambda: embedded.home.joinpath("small").exists() and embedded.ps("small")["state"] == "running",
-               READY_S, every=0.3)
-    shop, billing = embedded.pid("small", "shop.1"), embedded.pid("small", "billing.1")
+@pytest.mark.timeout(240)
+def test_a_saved_change_is_live_at_once_and_a_broken_one_changes_nothing(eda: Eda, small: Path) -> None:
+    terminal = eda.start("up", str(small), "--broker", eda.broker, "--watch", "--json")
+    assert terminal.stdout is not None and terminal.stderr is not None
+    seen: list[dict[str, Any]] = []
+    threading.Thread(target=lambda: seen.extend(map(json.loads, terminal.stdout or ())), daemon=True).start()
+
+    def ready_again(part: str) -> bool:
+        """Stopped, started and ready."""
+        kinds = [one["kind"] for one in seen if one["part"] == part and one["kind"] in ("stopped", "started", "ready")]
+        return kinds[-3:] == ["stopped", "started", "ready"]
+
+    eventually(lambda: any(one["kind"] == "ready" and one["part"] == "run" for one in seen), READY_S)
+    shop, billing = eda.pid("small", "shop.1"), eda.pid("small", "billing.1")
     write(small, SMALL.replace("50/s", "51/s"))
-    eventually(lambda: embedded.pid("small", "shop.1") != shop, 2)
-    shop = embedded.pid("small", "shop.1")
+    eventually(lambda: ready_again("shop"), 2)
+    assert eda.pid("small", "billing.1") == billing
+    shop = eda.pid("small", "shop.1")
+    write(small, SMALL.replace("50/s", "51/s").replace("{subscribes: purchases}", "{subscribes: purchases, takes: 1ms}"))
+    eventually(lambda: ready_again("billing"), 2)
+    billing = eda.pid("small", "billing.1")
     write(small, SMALL.replace("50/s", "fast"))
-    assert terminal.stderr is not None
     lines = []
     while "goes on unchanged" not in (line := terminal.stderr.readline()):
         lines.append(line)
     assert "small.yaml:4:" in "".join(lines)
-    assert (embedded.pid("small", "shop.1"), embedded.pid("small", "billing.1")) == (shop, billing)
+    assert (eda.pid("small", "shop.1"), eda.pid("small", "billing.1")) == (shop, billing)
 
 
 def test_a_generator_with_a_count_ends_and_stays_ended(embedded: Eda, small: Path) -> None:
