@@ -41,6 +41,21 @@ def test_text_around_it_gives_a_text(raw, text):
     assert make(raw) == text
 
 
+@pytest.mark.parametrize("name", ["items", "keys", "values", "get"])
+def test_a_missing_field_with_the_name_of_a_method_is_missing(name):
+    seen = Seen(body={"id": 1})
+    assert make(f"{{{{ body.{name} is defined }}}}", seen=seen) is False
+    assert make(f"{{{{ body.{name} | default([]) }}}}", seen=seen) == []
+    for use in (f"'many' if body.{name} else 'none'", f"body.{name} | length", f"body.{name} == 1", f"body.{name}"):
+        assert f"there is no field '{name}', the fields are id" in failure(f"{{{{ {use} }}}}", seen)
+
+
+@pytest.mark.parametrize("raw", ["{{ body.qty.more | default(5) }}", "{{ body.qty.more[0].most | default(5) }}",
+                                 "{{ 5 if body.qty.more is undefined else 1 }}"])
+def test_what_is_looked_for_in_a_missing_field_is_missing_too(raw):
+    assert make(raw) == 5
+
+
 @pytest.mark.parametrize("raw", [
     "{{ body.items | length }}", "{{ body.items[0].sku }}", "{{ body.items.0.sku }}", "{{ body.get }}",
     "{{ body.nested.keys }}", "{{ body.nested.keys[0] }}"])
@@ -104,7 +119,17 @@ def test_filters_and_tests_that_are_listed_work(raw, value):
     ("{{ body.count.x }}", "there is no 'x' in a number"),
     ("{{ body.express.x }}", "there is no 'x' in true or false"),
     ("{{ headers.missing }}", "there is no field 'missing'"),
-    ("{{ body.keys }}", "there is no field 'keys': keys() can be called"),
+    ("{{ body.keys }}", "there is no field 'keys', the fields are id, user, total, count, express, nothing, zip, items, "
+                        "and keys() can be called"),
+    ("{{ body.values | length }}", "there is no field 'values'"),
+    ("{{ body.user.upper }}", "there is no 'upper' in a text, and upper() can be called"),
+    ("{{ body.qty | round(2) }}", "there is no field 'qty'"),
+    ("{{ body.qty | abs }}", "there is no field 'qty'"),
+    ("{{ 1.5 | round(body.qty) }}", "there is no field 'qty'"),
+    ("{{ range(body.qty) }}", "there is no field 'qty'"),
+    ("{{ body.user.startswith(body.qty) }}", "there is no field 'qty'"),
+    ("{{ body.keys.items() }}", "there is no field 'keys'"),
+    ("{{ body.qty.items() }}", "there is no field 'qty'"),
     ("{{ 'a' if body.nothing }}", "cannot be made"),
     ("{{ body.user.format(1) }}", "there is no 'format' in a text, write '%.2f' | format(body.total)"),
     ("{{ body.user + 1 }}", "can only concatenate str"),
