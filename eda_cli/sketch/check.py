@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from eda_cli.errors import Problem
 from eda_cli.sketch import words
@@ -10,8 +10,6 @@ from eda_cli.sketch.commands import event_for
 from eda_cli.sketch.flow import ANY, Flow, endless, flow, published
 from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
-
-_MOST_OTHERS = 50  # topics that a lonely one is compared with
 
 
 def lint(resolved: Resolved, places: Places) -> list[Problem]:
@@ -52,6 +50,8 @@ def _topics(resolved: Resolved, places: Places) -> Iterator[Problem]:
     published_to, heard = dict(publishers(resolved)), dict(subscribers(resolved))
     only_published = sorted(published_to.keys() - heard.keys())
     only_heard = sorted(heard.keys() - published_to.keys())
+    guesses = {**words.guesses(words.slip, only_heard, only_published),
+               **words.guesses(words.slip, only_published, only_heard)}
     for topic in resolved.topics:
         at: Path = ("topics", topic)
         used = published_to.get(topic) or heard.get(topic) or at
@@ -59,13 +59,13 @@ def _topics(resolved: Resolved, places: Places) -> Iterator[Problem]:
         if topic not in published_to and topic not in heard:
             yield Problem(*place, f"nobody publishes or subscribes to the topic '{topic}'")
         elif topic not in published_to:
-            yield _alone(topic, place, "publishes", only_published)
+            yield _alone(topic, place, "publishes", guesses)
         elif topic not in heard:
-            yield _alone(topic, place, "subscribes", only_heard)
+            yield _alone(topic, place, "subscribes", guesses)
 
 
-def _alone(topic: str, place: tuple[int, int], does: str, others: list[str]) -> Problem:
-    guess = words.slip(topic, others) if len(others) <= _MOST_OTHERS else None
+def _alone(topic: str, place: tuple[int, int], does: str, guesses: Mapping[str, str]) -> Problem:
+    guess = guesses.get(topic)
     return Problem(*place, f"nobody {does} to the topic '{topic}'",
                    hint=f"is '{guess}' the same?" if guess else "")
 
