@@ -22,14 +22,15 @@ LONGEST_LIST = 10_000  # items of one $list
 _Path = tuple[str | int, ...]
 
 
-def compile_value(raw: Any, scope: Scope) -> Value:
+def compile_value(raw: Any, scope: Scope, *, body: bool = True) -> Value:
     """The function that makes the value for a context: JSON data, or TOMBSTONE where the whole value says so.
 
     In scope "generator" it may count and sees no event; in "rule" it sees the event being handled; in "key"
-    the event being published. Raises InvalidValue with every problem; the function raises PayloadError.
+    the event being published. What is no `body` (a header, say), and no key, can be no tombstone. Raises
+    InvalidValue with every problem; the function raises PayloadError.
     """
     compiler = _Compiler(scope)
-    expression = compiler.value(raw, (), whole=True)
+    expression = compiler.value(raw, (), whole=body and scope != "key")
     if compiler.problems:
         raise InvalidValue(compiler.problems)
     try:
@@ -86,7 +87,7 @@ class _Compiler:
         if source is None and "{{" in text:
             source = self._template(text, path)
         if source is None and text == "$tombstone":
-            if not whole or self.code.scope == "key":
+            if not whole:
                 raise Refused("$tombstone stands alone", "it is a whole body, and no part of one",
                               "write `body: $tombstone`, or null for a field without a value")
             source = self.code.constant(TOMBSTONE)

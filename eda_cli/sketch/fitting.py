@@ -203,6 +203,6 @@ def matching(pattern: str, longest: int, expected: str, example: str,
     return Kind(expected, example, read, {"type": "string", "pattern": f"^(?:{pattern})$|\\$\\{{"})
 
 
-def value(scope: Scope) -> Compiled:
-    """A value of the payload language; `scope`: what it may look at."""
-    return Compiled("a value", "", lambda raw: compile_value(raw, scope), {})
+def value(scope: Scope, body: bool = False) -> Compiled:
+    """A value of the payload language; `scope`: what it may look at; `body`: whether it may be $tombstone."""
+    return Compiled("a value", "", lambda raw: compile_value(raw, scope, body=body), {})

@@ -79,7 +79,7 @@ def _topic(raw: Any) -> str:
 
 def _event_type(raw: Any) -> str:
     if isinstance(raw, str) and raw.startswith("$"):
-        compile_value(raw, "rule")
+        compile_value(raw, "rule", body=False)
         return raw
     return str(EVENT_TYPE.read(raw))
 

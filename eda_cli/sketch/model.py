@@ -44,7 +44,9 @@ EventType = Annotated[str, EVENT_TYPE]
 HeaderName = Annotated[str, HEADER]
 Flag = Annotated[bool, FLAG]
 KeyValue = Annotated[Any, value("key")]
+GeneratorBody = Annotated[Any, value("generator", body=True)]
 GeneratorValue = Annotated[Any, value("generator")]
+RuleBody = Annotated[Any, value("rule", body=True)]
 RuleValue = Annotated[Any, value("rule")]
 
 _PARTITIONS = whole(1, MAX_PARTITIONS, f"a whole number from 1 to {MAX_PARTITIONS}", "write it as 3")
@@ -120,7 +122,7 @@ class Generator(Part):
     publishes: Annotated[TopicName, says("The topic it publishes to.", "purchases")]
     event: Annotated[EventType, says("The type of its events: what happened, in the past tense.",
                                      "purchaseCreated")] = ""
-    body: Annotated[GeneratorValue, says("What its events contain; without it, what `events` says.",
+    body: Annotated[GeneratorBody, says("What its events contain; without it, what `events` says.",
                                          {"id": "uuid()", "price": "5.00..250.00"})] = None
     key: Annotated[KeyValue, says("The record key; without it, the topic's.", "$.user")] = None
     headers: Annotated[dict[HeaderName, GeneratorValue], _HEADERS, says("Headers of its events.")] = {}
@@ -142,7 +144,7 @@ class Rule(Strict):
     key: Annotated[RuleValue, says("The record key; without it the topic's, else that of the event handled.",
                                    "$.user")] = None
     headers: Annotated[dict[HeaderName, RuleValue], _HEADERS, says("Headers of the event.")] = {}
-    body: Annotated[RuleValue,
+    body: Annotated[RuleBody,
                     says("What the event contains; `$` and templates see the event handled. Without it, what "
                          "`events` says, else the body that was heard.", {"purchase": "$.id"})] = None
     accepts: Annotated[list[EventType], _TYPES,
