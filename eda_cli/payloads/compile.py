@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
@@ -18,6 +19,7 @@ from eda_cli.payloads.ranges import compile_range, size_range, uniform
 MOST_TEMPLATES = 1_000  # different ones in one value: each takes about a millisecond to compile
 MOST_OPTIONS = 1_000  # of one $pick
 LONGEST_LIST = 10_000  # items of one $list
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?\Z")
 
 _Path = tuple[str | int, ...]
 
@@ -136,12 +138,15 @@ def _list(compiler: _Compiler, raw: Mapping[str, Any], path: _Path, whole: bool)
     """`{$list: VALUE, size: 1..4}`"""
     if "size" not in raw:
         raise Refused("$list has no size", "", "write {$list: VALUE, size: 1..4}")
-    low, high = size_range(raw["size"])
-    if high > LONGEST_LIST:
-        raise Refused(f"$list with {high:,} items is too long", f"at most {LONGEST_LIST:,} are made")
     code = compiler.code
-    with code.repeated(high):
-        item = compiler.value(raw["$list"], (*path, "$list"))
+    try:
+        low, high = size_range(raw["size"])
+        if high > LONGEST_LIST:
+            raise Refused(f"$list with {high:,} items is too long", f"at most {LONGEST_LIST:,} are made")
+        with code.repeated(high):
+            item = compiler.value(raw["$list"], (*path, "$list"))
+    except Refused as refused:
+        raise refused.under("size") from None
     size = code.constant(low) if low == high else uniform(low, high, code)
     return f"[{item} for _ in range({size})]"
 
@@ -168,13 +173,18 @@ def _cumulated(weights: object, options: int) -> list[float]:
     if not isinstance(weights, list | tuple) or len(weights) != options:
         raise Refused("$pick has other weights than options", f"there are {options} options",
                       "write one weight for each")
-    for weight in weights:
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < 1e300:
-            raise Refused(f"'{shown(weight)}' is no weight", "", "write numbers such as weights: [9, 1]")
-    sums = list(accumulate(map(float, weights)))
+    sums = list(accumulate(map(_weight, weights, range(options))))
     if not sums[-1]:
         raise Refused("all weights are 0", "so nothing could be picked", "give one of them a weight")
     return sums
+
+
+def _weight(raw: object, at: int) -> float:
+    """A weight, which may stand in quotes as a size may."""
+    number = float(raw) if isinstance(raw, str) and _PLAIN_NUMBER.match(raw) else raw
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < 1e300:
+        raise Refused(f"'{shown(raw)}' is no weight", "", "write numbers such as weights: [9, 1]").under("weights", at)
+    return float(number)
 
 
 def _weighted(sums: list[float], drawn: float) -> int:

@@ -48,6 +48,10 @@ class Places:
             spot = spot.inside.get(step, spot)
         return spot
 
+    def said(self, path: Path, value: str) -> str:
+        """The value at the path, as a message may show it: what was written, where the environment gave it."""
+        return self.spot(path).written or value
+
     def exact(self, path: Path) -> Spot | None:
         """The spot of exactly this path, None where the file has none."""
         spot: Spot | None = self.root

@@ -112,7 +112,8 @@ def _undeclared(used: Sequence[tuple[Path, str]], known: Collection[str], places
     guesses = words.guesses(words.near, {event for _, event in wrong}, known)
     for path, event in wrong:
         told = ("", f"did you mean '{guesses[event]}'?") if event in guesses else (why, hint)
-        yield Problem(*places.value(path), f"the event type '{shorten(event)}' is not under 'events'", *told)
+        yield Problem(*places.value(path), f"the event type '{shorten(places.said(path, event))}' is not under 'events'",
+                      *told)
 
 
 def _accepted(sketch: Sketch, places: Places) -> Iterator[Problem]:
