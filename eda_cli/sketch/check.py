@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from eda_cli.errors import Problem
 from eda_cli.sketch import words
 from eda_cli.sketch.commands import event_for
+from eda_cli.sketch.contents import keyless, statements
 from eda_cli.sketch.flow import ANY, Flow, endless, flow, published
 from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
@@ -15,7 +16,8 @@ from eda_cli.sketch.resolved import Resolved
 def lint(resolved: Resolved, places: Places) -> list[Problem]:
     """What looks unintended, as warnings."""
     return [*_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
-            *_circles(resolved, places), *_idle(resolved, places), *_keyless(resolved, places)]
+            *_circles(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
+            *statements(resolved, places)]
 
 
 def demands(resolved: Resolved, can: frozenset[str], broker: str, places: Places = NOWHERE) -> list[Problem]:
@@ -155,12 +157,3 @@ def _idle(resolved: Resolved, places: Places) -> Iterator[Problem]:
                           f"consumer '{name}' has {consumer.replicas} replicas for {partitions} partitions",
                           f"a partition has one reader in a group, so {spare} would do nothing",
                           "take fewer replicas, or more partitions")
-
-
-def _keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    for name, generator in resolved.generators.items():
-        topic = resolved.topics[generator.publishes]
-        if topic.compacted and topic.key is None and generator.key is None:
-            yield Problem(*places.key(("generators", name)), f"generator '{name}' publishes without a key",
-                          f"'{topic.name}' is compacted, which keeps the newest event of each key",
-                          "add key: to the topic")

@@ -137,6 +137,9 @@ BOMBS = {
     "documents": "---\n" * 200_000,
     "a long key": "x" * 900_000 + ": 1",
     "carriage returns": "\r" * 900_000 + "a: @",
+    "keys that are in no event": "topics: {t: {compacted: true}}\n" + "events: {e: {"
+                                 + ", ".join(f"{LONG}{n}: 1" for n in range(2_000)) + "}}\ngenerators:\n"
+                                 + lines(f"  g@: {{publishes: t, key: $.{LONG}}}", 1_900),
     "commands": "events:\n" + lines("  createThing@: {id: uuid()}", 2_400),
 }
 

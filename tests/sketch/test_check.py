@@ -122,6 +122,64 @@ def test_events_without_key_in_a_compacted_topic() -> None:
     assert warnings(text.replace("compacted: true", "compacted: true, key: $.id")) == []
 
 
+def test_rules_without_key_to_a_compacted_topic() -> None:
+    text = """\
+        topics: {a: {compacted: true}, b: }
+        generators: {g: {publishes: b}}
+        consumers:
+          c: {subscribes: b, publishes: [a, {to: a, key: $.id}, {to: a, key: null}]}
+          d: {subscribes: a}
+        """
+    told = "publishes without a key: 'a' is compacted, which keeps the newest event of each key; " \
+           "add key: to the topic or to the rule"
+    assert warnings(text) == [f"sketch.yaml:4:34: rule 1 of consumer 'c' {told}",
+                              f"sketch.yaml:4:62: rule 3 of consumer 'c' {told}"]
+    assert len(warnings(text.replace("publishes: b}", "publishes: b, key: $.id}"))) == 1
+    assert len(warnings(text.replace("publishes: b}", "publishes: b, external: true}"))) == 1
+
+
+def test_a_key_that_no_event_has_in_a_compacted_topic() -> None:
+    assert warnings("""\
+        topics: {a: {compacted: true, key: $.usr}}
+        events: {e: {user: {id: 1}}, f: $tombstone}
+        generators:
+          g: {publishes: a, event: e}
+          h: {publishes: a, event: e, key: $.user.id}
+          i: {publishes: a, event: e, key: $.user.nr}
+          j: {publishes: a, event: f}
+        consumers: {c: {subscribes: a, publishes: {to: a, event: e, accepts: f}}}
+        """) == [
+        f"sketch.yaml:{place}: '{key}' is in no event of {of}: so its key is null, and the topic is compacted, which keeps "
+        f"the newest event of each key{hint}" for place, key, of, hint in (
+            ("1:36", "$.usr", "generator 'g'", "; did you mean '$.user'?"), ("1:36", "$.usr", "generator 'j'", ""),
+            ("1:36", "$.usr", "rule 1 of consumer 'c'", "; did you mean '$.user'?"),
+            ("6:36", "$.user.nr", "generator 'i'", ""))]
+
+
+@pytest.mark.parametrize("body", ["{$pick: [{usr: 1}]}", "{usr: {$list: 1, size: 2}}", "'$'", "{usr: 1..5}"])
+def test_a_key_that_an_event_may_have_is_not_told(body: str) -> None:
+    assert warnings(f"""
+        topics: {{a: {{compacted: true, key: $.usr}}, b: {{key: $.id}}}}
+        generators: {{g: {{publishes: b}}}}
+        consumers: {{c: {{subscribes: b, publishes: {{to: a, body: {body}}}}}, d: {{subscribes: a, publishes: a, accepts: x}}}}
+        """)[1:] == []
+
+
+def test_a_statement_is_published_as_it_stands() -> None:
+    assert warnings("""\
+        events: {e: {a: "{% if body.total > 5 %}big{% endif %}", b: ["{# note #}"], c: {$literal: "{% x %}"}}}
+        generators: {g: {publishes: t, headers: {h: "{% of }"}}}
+        consumers: {c: {subscribes: t, publishes: {to: u, body: "{% raw %}"}}, d: {subscribes: u}}
+        """) == [
+        "sketch.yaml:1:17: '{% if body.total > 5 %}big{% endif %}' is published as it stands: a template knows expressions "
+        "only, in {{ }}; write {{ A if CONDITION else B }}",
+        "sketch.yaml:1:62: '{# note #}' is published as it stands: a template knows expressions only, in {{ }}; "
+        "leave the comment out",
+        "sketch.yaml:3:57: '{% raw %}' is published as it stands: a template knows expressions only, in {{ }}; "
+        "write {{ A if CONDITION else B }}",
+    ]
+
+
 def test_a_command_is_told_once_where_it_is_declared() -> None:
     assert warnings("""\
         events: {createInvoice: {id: uuid()}}
