@@ -13,7 +13,7 @@ from eda_cli.payloads.context import TOMBSTONE, Context
 from eda_cli.payloads.functions import compile_call
 from eda_cli.payloads.literals import DEEPEST, literal, named, plain_text, scalar
 from eda_cli.payloads.paths import NO_EVENT, compile_path
-from eda_cli.payloads.problems import InvalidValue, Refused, ValueProblem, did_you_mean, shown
+from eda_cli.payloads.problems import NOT_YET, InvalidValue, Refused, ValueProblem, did_you_mean, shown
 from eda_cli.payloads.ranges import compile_range, size_range, uniform
 
 MOST_TEMPLATES = 1_000  # different ones in one value: each takes about a millisecond to compile
@@ -122,6 +122,8 @@ class _Compiler:
         return f"{{{', '.join(entries)}}}"
 
     def _form(self, name: str, raw: Mapping[Any, Any], path: _Path, whole: bool) -> str:
+        if name in LATER_FORMS:
+            raise Refused(f"there is no long form '{name}'", f"it {NOT_YET}", "leave it out")
         if name not in FORMS:
             raise Refused(f"there is no long form '{shown(name)}'", f"known are {', '.join(FORMS)}",
                           did_you_mean(name, FORMS) or "a map with such a name is written {$literal: {…}}")
@@ -203,3 +205,4 @@ FORMS: dict[str, tuple[Sequence[str], _Form]] = {  # the long forms, with what m
     "$pick": (("weights",), _pick),
     "$literal": ((), _literal),
 }
+LATER_FORMS = frozenset({"$lookup", "$states"})

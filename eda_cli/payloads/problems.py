@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from eda_cli.errors import EdaError
 
+NOT_YET = "is not yet offered in this version"
 _LONGEST_NAME = 40  # characters that a suggestion is searched for
 _MOST_KNOWN = 200  # names that it is searched among
 

@@ -19,7 +19,7 @@ from eda_cli.payloads.code import seen_in
 from eda_cli.payloads.context import TOMBSTONE, Context, Seen
 from eda_cli.payloads.filters import BUDGET, takes
 from eda_cli.payloads.functions import FUNCTIONS
-from eda_cli.payloads.problems import PayloadError, Refused, did_you_mean, shown
+from eda_cli.payloads.problems import NOT_YET, PayloadError, Refused, did_you_mean, shown
 from eda_cli.payloads.render import plain, text
 from eda_cli.payloads.sandbox import sandbox
 
@@ -40,6 +40,7 @@ _MEANT = {
     **dict.fromkeys(_FIELDS, "event.{}"),
 }
 _MEANT_OF_EVENT = {"body": "body", "data": "body", "payload": "body", "headers": "headers", "timestamp": "event.time"}
+_LATER = ("copy", "was")
 _SIGNS = (("$.", "write body.user for $.user"), ("$", "write event.key for $key"), ("&&", "write and"),
           ("||", "write or"), ("!", "write not, or != for unlike"), ("=", "write == to compare"))
 
@@ -224,6 +225,8 @@ def _unknown_name(source: str, name: str) -> Refused:
     if name in FUNCTIONS:
         return Refused(f"{name}(…) does not work inside {{{{ }}}}", f"in '{shown(source)}'",
                        f"give it a field of its own: {FUNCTIONS[name].signature}")
+    if name in _LATER:
+        return Refused(f"there is no '{name}'", f"it {NOT_YET}", "leave it out")
     hint = did_you_mean(name, _NAMES)
     if name in _MEANT:
         hint = f"did you mean {_MEANT[name].format(name)}?"

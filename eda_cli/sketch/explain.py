@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from eda_cli.errors import Problem
+from eda_cli.payloads import NOT_YET
 from eda_cli.sketch import model, words
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.text import shorten
@@ -82,7 +83,7 @@ def _unknown(path: Path, places: Places) -> Problem:
     what = f"{words.subject(places.told(owner))} has no key '{shorten(key)}'"
     if later:
         name = "it" if later == key else f"'{later}'"
-        return Problem(line, column, what, f"{name} {words.NOT_YET}", "leave it out")
+        return Problem(line, column, what, f"{name} {NOT_YET}", "leave it out")
     if guess:
         return Problem(line, column, what, hint=f"did you mean '{guess}'?")
     elsewhere = [name for name, other in model.MODELS.items() if name != kind and key in model.keys_of(other)]

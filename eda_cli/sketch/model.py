@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from eda_cli.payloads import NOT_YET
 from eda_cli.sketch import words
 from eda_cli.sketch.fitting import MapOf, OneOrMany, misfit, value, whole, without_notes
 from eda_cli.sketch.kinds import (
@@ -211,7 +212,7 @@ def _broker(raw: Any) -> Any:
         return {name: {} if settings is None else settings}
     guess = words.meant(name, known)
     if name.lower() in words.LATER["broker"]:
-        raise misfit(expected, f"'{name.lower()}' {words.NOT_YET}", "write it as kafka")
+        raise misfit(expected, f"'{name.lower()}' {NOT_YET}", "write it as kafka")
     raise misfit(expected, "", f"did you mean '{guess}'?" if guess else "write it as kafka")
 
 

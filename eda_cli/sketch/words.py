@@ -9,8 +9,6 @@ from typing import Any
 from eda_cli.sketch.places import Path
 from eda_cli.sketch.text import shorten
 
-NOT_YET = "is not yet offered in this version"
-
 # By the key that is meant, what people write. A word may mean several: the first that has a place there counts.
 _MEANT: Mapping[str, str] = {
     "name": "title id project",
