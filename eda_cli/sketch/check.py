@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from eda_cli.errors import Problem
 from eda_cli.sketch import words
@@ -15,7 +15,7 @@ from eda_cli.sketch.resolved import Resolved
 
 def lint(resolved: Resolved, places: Places) -> list[Problem]:
     """What looks unintended, as warnings."""
-    return [*_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
+    return [*_notes(resolved, places), *_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
             *_circles(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
             *statements(resolved, places)]
 
@@ -52,24 +52,39 @@ def _topics(resolved: Resolved, places: Places) -> Iterator[Problem]:
     published_to, heard = dict(publishers(resolved)), dict(subscribers(resolved))
     only_published = sorted(published_to.keys() - heard.keys())
     only_heard = sorted(heard.keys() - published_to.keys())
-    guesses = {**words.guesses(words.slip, only_heard, only_published),
-               **words.guesses(words.slip, only_published, only_heard)}
+    declared = [topic for topic in resolved.topics if places.exact(("topics", topic))]
+    made = {*only_heard, *only_published}.difference(declared)
+    same = {**words.guesses(words.slip, only_heard, only_published),
+            **words.guesses(words.slip, only_published, only_heard)}
+    hints = {**{topic: f"is '{guess}' the same?" for topic, guess in same.items()},
+             **{topic: f"did you mean '{guess}'?" for topic, guess in words.guesses(words.slip, made, declared).items()
+                if not places.spot({**published_to, **heard}[topic]).written}}  # a variable mistypes nothing
     for topic in resolved.topics:
         at: Path = ("topics", topic)
         used = published_to.get(topic) or heard.get(topic) or at
-        place = places.key(at) if places.exact(at) else places.value(used)
-        if topic not in published_to and topic not in heard:
-            yield Problem(*place, f"nobody publishes or subscribes to the topic '{topic}'")
-        elif topic not in published_to:
-            yield _alone(topic, place, "publishes", guesses)
-        elif topic not in heard:
-            yield _alone(topic, place, "subscribes", guesses)
+        place, name = (places.key(at), topic) if places.exact(at) else (places.value(used), places.said(used, topic))
+        does = [does for does, side in (("publishes", published_to), ("subscribes", heard)) if topic not in side]
+        if does:
+            yield Problem(*place, f"nobody {' or '.join(does)} to the topic '{name}'", hint=hints.get(topic, ""))
 
 
-def _alone(topic: str, place: tuple[int, int], does: str, guesses: Mapping[str, str]) -> Problem:
-    guess = guesses.get(topic)
-    return Problem(*place, f"nobody {does} to the topic '{topic}'",
-                   hint=f"is '{guess}' the same?" if guess else "")
+def _notes(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    """What is a note by its name, and looks as if it was meant to be more."""
+    told = {one.event for one in resolved.generators.values()}
+    for one in resolved.consumers.values():
+        told.update(one.accepts, *((rule.event, *rule.accepts) for rule in one.rules))
+    for section, what, used in (("topics", "topic", resolved.topics), ("events", "event type", told)):
+        for name in sorted(used):
+            path: Path = (section, name)
+            if name.startswith("x-") and places.exact(path):
+                yield Problem(*places.key(path), f"{what} '{name}' is used, and what stands here is not read",
+                              words.NOTES, "name it otherwise")
+    for section, key in (("generators", "publishes"), ("consumers", "subscribes")):
+        parts = places.exact((section,))
+        for step, spot in parts.inside.items() if parts else ():
+            if str(step).startswith("x-") and key in spot.inside:
+                yield Problem(*places.key((section, step)), f"{words.subject((section, step))} is not started",
+                              words.NOTES, "name it otherwise")
 
 
 def _reach(resolved: Resolved, places: Places) -> Iterator[Problem]:

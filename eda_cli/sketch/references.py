@@ -17,8 +17,7 @@ from eda_cli.sketch.text import shorten
 def references(sketch: Sketch, places: Places, effort: Effort, whole: bool = True) -> list[Problem]:
     """Every problem between the parts of a sketch; not `whole`: parts with problems were left out."""
     found = [*_names(sketch, places), *_clocks(sketch, places), *_broker(sketch, places),
-             *_groups(sketch, places), *_topics(sketch, places), *_events(sketch, places),
-             *_bodies(sketch, places, effort)]
+             *_groups(sketch, places), *_events(sketch, places), *_bodies(sketch, places, effort)]
     return found + list(_accepted(sketch, places)) if whole else found
 
 
@@ -67,23 +66,6 @@ def _groups(sketch: Sketch, places: Places) -> Iterator[Problem]:
                           "write the same from: for both, or give one of them another group")
 
 
-def _topics(sketch: Sketch, places: Places) -> Iterator[Problem]:
-    """A topic that is not declared is made, unless it looks like a slip of the pen for one that is."""
-    published: list[tuple[Path, str]] = [
-        *((("generators", name, "publishes"), one.publishes) for name, one in sketch.generators.items()),
-        *(((*path, "to"), rule.to) for path, rule in rules(sketch))]
-    heard: list[tuple[Path, str]] = [
-        (("consumers", name, "subscribes", index), topic)
-        for name, one in sketch.consumers.items() for index, topic in enumerate(one.subscribes)]
-    both = {topic for _, topic in published} & {topic for _, topic in heard}
-    unknown = {topic for _, topic in (*published, *heard)} - sketch.topics.keys() - both
-    guesses = words.guesses(words.slip, unknown, sketch.topics)
-    for path, topic in [*published, *heard]:
-        if topic in guesses and not places.wrong(path) and not places.spot(path).written:
-            yield Problem(*places.value(path), f"there is no topic '{shorten(topic)}'",
-                          hint=f"did you mean '{guesses[topic]}'? If not, add it under 'topics'")
-
-
 def _events(sketch: Sketch, places: Places) -> Iterator[Problem]:
     """Once `events` exists, it holds every type whose body is not said where it is published."""
     if not sketch.events:
@@ -112,6 +94,8 @@ def _undeclared(used: Sequence[tuple[Path, str]], known: Collection[str], places
     guesses = words.guesses(words.near, {event for _, event in wrong}, known)
     for path, event in wrong:
         told = ("", f"did you mean '{guesses[event]}'?") if event in guesses else (why, hint)
+        if places.exact(("events", event)):
+            told = (words.NOTES, "name it otherwise")
         yield Problem(*places.value(path), f"the event type '{shorten(places.said(path, event))}' is not under 'events'",
                       *told)
 

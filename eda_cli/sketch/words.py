@@ -9,6 +9,8 @@ from typing import Any
 from eda_cli.sketch.places import Path
 from eda_cli.sketch.text import shorten
 
+NOTES = "what begins with x- is a note"  # why something is not there that is
+
 # By the key that is meant, what people write. A word may mean several: the first that has a place there counts.
 _MEANT: Mapping[str, str] = {
     "name": "title id project",
@@ -60,6 +62,7 @@ LATER: Mapping[str, frozenset[str]] = {
     "broker": frozenset({"rabbitmq", "activemq"}),
 }
 _NUMBER = re.compile(r"[-_.]?v?[0-9]+\Z")
+_SHORT = 4  # characters: shorter names that differ are other names
 _LONG = 80  # characters: nobody mistypes a word of that length
 _MOST_PAIRS = 10_000  # names compared with names: half a second; nobody writes as many by hand
 
@@ -93,13 +96,20 @@ def near(wrong: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
 
 
 def slip(wrong: str, known: Collection[str]) -> str | None:
-    """The known name that differs by a slip of the pen: a letter or two, but not in its number."""
-    if len(wrong) > _LONG:
+    """The known name that differs by a slip of the pen: a letter or two, but not by a number or a whole word."""
+    if not _SHORT <= len(wrong) <= _LONG:
         return None
-    for name in known:
-        if _NUMBER.sub("", name) != _NUMBER.sub("", wrong) and _edits(wrong.lower(), name.lower(), 1 if len(wrong) < 8 else 2):
-            return name
-    return None
+    most = 1 if len(wrong) < 8 else 2
+    return next((name for name in known if _NUMBER.sub("", name) != _NUMBER.sub("", wrong)
+                 and _edits(wrong.lower(), name.lower(), most) and not _other_word(wrong, name)), None)
+
+
+def _other_word(one: str, other: str) -> bool:
+    """Whether a whole word is another one, or there is one more: `orders-eu` and `orders-us`."""
+    ours, theirs = (re.findall(r"[A-Za-z]+", name.lower()) for name in (one, other))
+    if len(ours) != len(theirs):
+        return "".join(ours) != "".join(theirs)
+    return any(a != b and min(len(a), len(b)) < _SHORT for a, b in zip(ours, theirs, strict=True))
 
 
 def guesses(find: Callable[[str, Collection[str]], str | None], wrong: Collection[str],

@@ -6,7 +6,7 @@ import pytest
 
 from eda_cli.sketch.check import demands
 from eda_cli.sketch.commands import event_for
-from tests.sketch.reading import loaded, warnings
+from tests.sketch.reading import errors, loaded, warnings
 
 
 def test_a_topic_with_one_side_only() -> None:
@@ -29,6 +29,55 @@ def test_two_spellings_of_one_topic() -> None:
         "sketch.yaml:1:32: nobody subscribes to the topic 'purchases'; is 'purchses' the same?",
         "sketch.yaml:2:35: nobody publishes to the topic 'purchses'; is 'purchases' the same?",
     ]
+
+
+@pytest.mark.parametrize(("declared", "used"), [
+    ("purchases", "purchses"), ("purchases", "purchase"), ("order-placed", "orders-placed"), ("order-placed", "orderplaced"),
+    ("Orders", "orders"),
+])
+def test_a_topic_that_looks_like_a_slip_of_one_that_is_declared(declared: str, used: str) -> None:
+    assert f"sketch.yaml:2:32: nobody subscribes to the topic '{used}'; did you mean '{declared}'?" in warnings(f"""\
+        topics: {{other: , {declared}: }}
+        generators: {{shop: {{publishes: {used}}}}}
+        """)
+
+
+@pytest.mark.parametrize("used", [
+    "purchases-2", "purchases.dlq", "sold", "orders-us", "b", "pt", "purchases-in", "${NAME}"])
+def test_a_topic_that_is_new_is_no_slip(used: str) -> None:
+    assert not [line for line in warnings(f"""
+        topics: {{purchases-1: , purchases: , orders-eu: , a: , pit: }}
+        generators: {{shop: {{publishes: "{used}"}}}}
+        """, NAME="purchase") if "mean" in line]
+
+
+def test_a_near_miss_that_both_sides_use_is_meant() -> None:
+    assert warnings("""\
+        topics: {purchases: }
+        generators: {shop: {publishes: purchase}}
+        consumers: {billing: {subscribes: purchase}}
+        """) == ["sketch.yaml:1:10: nobody publishes or subscribes to the topic 'purchases'"]
+
+
+def test_what_is_a_note_by_its_name() -> None:
+    assert warnings("""\
+        topics: {x-orders: {partitions: 6}, x-unused: 1}
+        events: {x-made: {id: uuid()}, x-unused: 1}
+        generators: {shop: {publishes: x-orders, event: x-made}, x-base: {rate: 5/s}, x-shop: {publishes: x-orders}}
+        consumers: {billing: {subscribes: x-orders}, x-ray: {subscribes: x-orders}}
+        """) == [
+        "sketch.yaml:1:10: topic 'x-orders' is used, and what stands here is not read: what begins with x- is a note; "
+        "name it otherwise",
+        "sketch.yaml:2:10: event type 'x-made' is used, and what stands here is not read: what begins with x- is a note; "
+        "name it otherwise",
+        "sketch.yaml:3:79: generator 'x-shop' is not started: what begins with x- is a note; name it otherwise",
+        "sketch.yaml:4:46: consumer 'x-ray' is not started: what begins with x- is a note; name it otherwise",
+    ]
+    assert errors("""\
+        events: {x-made: {id: uuid()}, paid: {id: uuid()}}
+        generators: {shop: {publishes: orders, event: x-made}}
+        """) == ["sketch.yaml:2:47: the event type 'x-made' is not under 'events': what begins with x- is a note; "
+                 "name it otherwise"]
 
 
 def test_somebody_elses_parts_count() -> None:

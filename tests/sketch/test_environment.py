@@ -73,8 +73,9 @@ def test_config_shows_variables_as_written_and_loads_back() -> None:
         TELLING, SECRET="other-word", HOST="elsewhere").resolved
 
 
-def test_warnings_do_not_show_what_a_variable_stands_for() -> None:
-    told = warnings("generators: {shop: {publishes: '${SECRET}'}}", SECRET=SECRET)
+@pytest.mark.parametrize("secret", [SECRET, "h2t"])
+def test_warnings_do_not_show_what_a_variable_stands_for(secret: str) -> None:
+    told = warnings("generators: {shop: {publishes: '${SECRET}'}}", SECRET=secret)
     assert told == ["sketch.yaml:1:32: nobody subscribes to the topic '${SECRET}'"]
 
 
