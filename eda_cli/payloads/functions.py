@@ -99,7 +99,7 @@ def _now(arguments: Sequence[Argument], code: Code) -> str:
     if arguments:
         written = arguments[0].text
         try:
-            offset = parse_duration(written.lstrip("+-"))
+            offset = parse_duration(written[1:] if written[:1] in ("+", "-") else written)
         except ValueError as wrong:
             _wrong("now", str(wrong))
         if written.startswith("-"):

@@ -122,6 +122,7 @@ class _Builder:
                 spot.written, spot.wrong = text, True
                 return text, spot
             spot.written = text if expanded.varies else None
+            spot.secret = text if expanded.taken else None
             self.taken.update(expanded.taken)
             text = expanded.text
         if not node.plain or node.tag is not None or (spot.written and not text):
@@ -129,7 +130,7 @@ class _Builder:
         try:
             return core(text), spot
         except NoNumber:
-            shown = spot.written or (text if len(text) <= 40 else text[:40] + "…")
+            shown = spot.secret or (text if len(text) <= 40 else text[:40] + "…")
             whole = _WHOLE.match(text) is not None
             why = "it needs more than 64 bits" if whole else "JSON has no such number"
             self.tell(node, f"'{shown}' is no number that an event can carry", why, "quote it if it is text")

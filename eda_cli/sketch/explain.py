@@ -52,9 +52,9 @@ def _problems(detail: ErrorDetails, path: Path, on_key: bool, places: Places) ->
         name = shorten(str(path[-1]))
         what = f"'{name}' cannot be used" if told["why"] else f"'{name}' is not {told['expected']}"
         return [Problem(line, column, what, told["why"], told["hint"])]
-    written = places.spot(path).written
-    why = (not written and told["why"]) or f"it is {words.given(detail['input'], written)}"
-    hint = told["example"] if written else told["hint"]
+    secret = places.spot(path).secret
+    why = (not secret and told["why"]) or f"it is {words.given(detail['input'], secret)}"
+    hint = told["example"] if secret else told["hint"]
     what = f"{words.subject(places.told(path))} must be {told['expected']}"
     return [Problem(line, column, what, why, hint)]
 
@@ -102,8 +102,8 @@ def value_problems(path: Path, found: Sequence[Any], places: Places) -> list[Pro
         if places.wrong(at):
             continue
         spot = places.spot(at)
-        if spot.written:
-            what = f"what '{shorten(spot.written)}' stands for cannot be used here"
+        if spot.secret:
+            what = f"what '{shorten(spot.secret)}' stands for cannot be used here"
             problems.append(Problem(*spot.place, what, "the environment gives it", "see what it holds"))
         else:
             problems.append(Problem(*spot.place, one.what, one.why, one.hint))

@@ -167,8 +167,8 @@ def whole(low: int, high: int, expected: str, example: str, none: bool = False) 
         if raw is None and none:
             return None
         if isinstance(raw, bool) or not isinstance(raw, int):
-            quoted = isinstance(raw, str) and re.fullmatch(r"-?[0-9]{1,18}", raw)
-            raise Misfit(hint="remove the quotes" if quoted else "")
+            written = isinstance(raw, str) and re.fullmatch(r"-?(0*)([0-9]{1,18})", raw)
+            raise Misfit(hint=f"write {int(raw)}" if written and written[1] else "remove the quotes" if written else "")
         if not low <= raw <= high:
             raise Misfit
         return raw

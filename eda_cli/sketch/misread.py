@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import yaml
 
 from eda_cli.errors import Problem
+from eda_cli.sketch.nodes import TOO_DEEP
 from eda_cli.sketch.text import place, shorten
 from eda_cli.sketch.torn import quoted, unclosed
 
 _KEY = r"(?:[\w$./-]+|\"[^\"\n]*\"|'[^'\n]*')"
 _LINE = re.compile(rf"(?P<lead>[ \t]*(?:-[ \t]+)*)(?:(?P<key>{_KEY}):[ \t]+)?(?P<value>[^\n\r]*)")
+_HALVES = re.compile(r"\\u([Dd][89ABab][0-9A-Fa-f]{2})\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})")
 _COMMENT = re.compile(r"[ \t]+#[^\n\r]*|[ \t]+\Z")
 _TEMPLATE = re.compile(r"(?:^|[:,\[-])[ \t]*(?P<open>\{\{)", re.MULTILINE)
 _LONGEST_KEY = 1024  # characters, by YAML 1.2 section 7.4.2
@@ -61,6 +63,8 @@ class _Reader:
         if "cannot start any token" in self.said and self.here == "\t":
             return self.told(self.at, "a tab stands here", "YAML indents with spaces only",
                              "replace it by spaces")
+        if "nesting depth" in self.said:
+            return self.told(self.at, *TOO_DEEP)
         for read in (self.template, self.forbidden, self.colon, self.quote, self.flow, self.block, self.key):
             found = read()
             if found:
@@ -116,14 +120,27 @@ class _Reader:
     def quote(self) -> Misread | None:
         if "quoted scalar" not in self.context:
             return None
-        if "escape" in self.said:
+        if "escape" in self.said or "hexdecimal" in self.said:  # so libyaml spells it
             back = self.text.rfind("\\", 0, self.at + 1)
+            if self.text[back + 1:back + 2] in tuple("xuU"):
+                return self.number(back)
             shown = shorten(self.text[back:back + 2])
             return self.told(back, f"'{shown}' means nothing in double quotes", "",
                              "write it in single quotes, or with two backslashes")
         sign = self.text[self.opened:self.opened + 1]
         name = "single quote" if sign == "'" else "double quote"
         return self.told(self.opened, f"this {name} is never closed", "", f"add the closing {sign}")
+
+    def number(self, back: int) -> Misread:
+        """An escape that wants a character's number: `C:\\users`, or one of JSON in two halves."""
+        halves = _HALVES.match(self.text, back)
+        if halves:
+            high, low = (int(half, 16) for half in halves.groups())
+            code = 0x10000 + ((high - 0xD800) << 10) + low - 0xDC00
+            return self.told(back, f"'{halves.group()}' is one character in two halves", "YAML, unlike JSON, writes it in one",
+                             f"write \\U{code:08X}, or the character itself")
+        return self.told(back, f"'{self.text[back:back + 2]}' begins an escape in double quotes",
+                         "the number of a character follows there", "write it in single quotes, or with two backslashes")
 
     def flow(self) -> Misread | None:
         if "flow mapping" not in self.context and "flow sequence" not in self.context:

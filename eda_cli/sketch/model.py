@@ -6,6 +6,7 @@ field.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -81,8 +82,8 @@ class Strict(BaseModel):
         if isinstance(raw, dict):
             return without_notes(raw)
         hint = f"its keys are {', '.join(keys_of(cls))}"
-        if isinstance(raw, str) and ":" in raw and " " not in raw:
-            key, _, rest = raw.partition(":")
+        key, colon, rest = raw.partition(":") if isinstance(raw, str) else ("", "", "")
+        if colon and key in keys_of(cls) and rest.isprintable() and " " not in rest:
             hint = f"write a space after the colon, {key}: {rest}"
         raise misfit("a map of keys", "", hint)
 
@@ -185,6 +186,14 @@ class Kafka(Strict):
                                  says("A Kafka that already runs.", "localhost:9092")] = None
     image: Annotated[str | None, IMAGE, says("The container image.", "apache/kafka-native:4.3.1")] = None
     port: Annotated[int | None, _PORT, says("The port on this machine.", 9092)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def servers_are_a_key(cls, raw: Any) -> Any:
+        server = re.fullmatch(r"([\w.-]+):[0-9]+", raw) if isinstance(raw, str) else None
+        if server and server[1] not in keys_of(cls):
+            raise misfit("a map of keys", "", f"write kafka: {{bootstrap_servers: {raw}}}")
+        return raw
 
 
 class Nothing(Strict):

@@ -15,19 +15,21 @@ _SECRET = 4  # characters: what is shorter hides nothing, and would be found in 
 class Spot:
     """One value: its place, its key's place, and the spots of what it holds.
 
-    `written` is the source text of a scalar that holds `${…}`; `wrong` that a problem is told already.
+    `written` is the source text of a scalar that holds `${…}`, `secret` the same where the environment filled
+    it in, and not a default; `wrong` that a problem is told already.
     """
 
     place: Place
     key: Place | None = None
     inside: dict[str | int, Spot] = field(default_factory=dict)
     written: str | None = None
+    secret: str | None = None
     plain: bool = False
     wrong: bool = False
 
     def under(self, key: Place) -> Spot:
         """The same value under another key (an alias, say)."""
-        return Spot(self.place, key, self.inside, self.written, self.plain, self.wrong)
+        return Spot(self.place, key, self.inside, self.written, self.secret, self.plain, self.wrong)
 
 
 class Places:
@@ -50,7 +52,7 @@ class Places:
 
     def said(self, path: Path, value: str) -> str:
         """The value at the path, as a message may show it: what was written, where the environment gave it."""
-        return self.spot(path).written or value
+        return self.spot(path).secret or value
 
     def exact(self, path: Path) -> Spot | None:
         """The spot of exactly this path, None where the file has none."""

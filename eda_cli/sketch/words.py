@@ -167,10 +167,10 @@ def subject(path: Path) -> str:
     return f"'{last}'" if len(path) == 1 else f"'{last}' of {subject(path[:-1])}"
 
 
-def given(value: Any, written: str | None = None) -> str:
-    """The value in words: `the text 'ten'`. `written` is what stood there before `${…}` was filled in."""
-    if written is not None:
-        return f"what '{shorten(written)}' stands for"
+def given(value: Any, secret: str | None = None) -> str:
+    """The value in words: `the text 'ten'`. `secret` is what stood there before the environment filled it in."""
+    if secret is not None:
+        return f"what '{shorten(secret)}' stands for"
     if value is None:
         return "nothing"
     if isinstance(value, bool):
