@@ -98,21 +98,25 @@ def _reach(resolved: Resolved, places: Places) -> Iterator[Problem]:
             continue  # nobody publishes there at all, which is told
         if name not in seen.reached:
             yield Problem(*places.key(("consumers", name)), f"nothing reaches consumer '{name}'",
-                          _why_unreached(topics, consumer.accepts, seen))
+                          _why_unreached(topics, _accepted(("consumers", name), consumer.accepts, places), seen))
             continue
         for index, rule in enumerate(consumer.rules):
             if (name, index) not in seen.fired:
                 path: Path = ("consumers", name, "publishes", index)
                 yield Problem(*places.value((*path, "accepts")), f"{words.subject(path)} never follows",
-                              f"'{name}' hears no event of type {_either(rule.accepts)}")
+                              f"'{name}' hears no event of type {_accepted(path, rule.accepts, places)}")
 
 
-def _why_unreached(topics: list[str], accepts: tuple[str, ...], seen: Flow) -> str:
+def _accepted(path: Path, accepts: tuple[str, ...], places: Places) -> str:
+    return _either(tuple(places.said((*path, "accepts", index), event) for index, event in enumerate(accepts)))
+
+
+def _why_unreached(topics: list[str], accepts: str, seen: Flow) -> str:
     comes = sorted({event or "of any type" for topic, event in seen.states if topic in topics})
     where = _listed(topics)
     if not comes:
         return f"nothing reaches those who publish to {where}"
-    return f"it accepts {_either(accepts)}, and {where} carries {_either(tuple(comes))}"
+    return f"it accepts {accepts}, and {where} carries {_either(tuple(comes))}"
 
 
 def _either(names: tuple[str, ...]) -> str:

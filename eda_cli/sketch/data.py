@@ -76,7 +76,7 @@ def construct(root: Node | None, text: str, environ: Mapping[str, str]) -> Data:
         return Data(None, Places(Spot((1, 1))))
     builder = _Builder(text, environ)
     value, spot = builder.build(root)
-    return Data(value, Places(spot, builder.taken), builder.problems)
+    return Data(value, Places(spot, builder.hidden), builder.problems)
 
 
 class _Builder:
@@ -84,7 +84,7 @@ class _Builder:
         self.text = text
         self.environ = environ
         self.problems: list[Problem] = []
-        self.taken: dict[str, str] = {}
+        self.hidden: dict[str, str] = {}
         self.room = MAX_CHARACTERS  # for what the environment gives
         self.built: dict[int, tuple[Any, Spot]] = {}  # by node: an alias is built once and shared
 
@@ -123,7 +123,9 @@ class _Builder:
                 return text, spot
             spot.written = text if expanded.varies else None
             spot.secret = text if expanded.taken else None
-            self.taken.update(expanded.taken)
+            self.hidden.update((value, f"${{{name}}}") for name, value in expanded.taken.items())
+            if expanded.taken:
+                self.hidden.setdefault(expanded.text, text)
             text = expanded.text
         if not node.plain or node.tag is not None or (spot.written and not text):
             return (Varied(text) if spot.written else text), spot

@@ -35,9 +35,9 @@ class Spot:
 class Places:
     """All spots of a sketch. A path that the file does not spell out leads to the nearest that it does."""
 
-    def __init__(self, root: Spot, taken: Mapping[str, str] | None = None) -> None:
+    def __init__(self, root: Spot, hidden: Mapping[str, str] | None = None) -> None:
         self.root = root
-        self.hidden = {value: f"${{{name}}}" for name, value in (taken or {}).items()}
+        self.hidden = dict(hidden or {})  # by what the environment gave, and by what was made of it: what was written
 
     def hide(self, value: str, written: str) -> None:
         """From now on `masked` shows `written` for this value, which was made of what the environment gave."""

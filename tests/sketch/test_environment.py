@@ -114,6 +114,19 @@ def test_a_variable_that_is_no_text_is_an_error_where_it_stands() -> None:
                   ) == ["sketch.yaml:1:41: the environment variable BYTES is not valid UTF-8; set it to text"]
 
 
+@pytest.mark.parametrize("secret", [SECRET, "h2t"])
+def test_what_is_made_of_a_variable_is_not_shown_either(secret: str) -> None:
+    told = warnings("""\
+        generators: {shop: {publishes: "my${SECRET}", event: made}}
+        consumers:
+          c: {subscribes: "mi${SECRET}"}
+          d: {subscribes: "my${SECRET}", publishes: {to: b, accepts: ["${SECRET}"]}}
+          e: {subscribes: "my${SECRET}", accepts: "a${SECRET}"}
+        """, SECRET=secret.replace("-", ""))
+    assert len(told) == 4
+    assert not [line for line in told if secret[:3] in line]
+
+
 def test_a_value_that_stands_nearby_is_not_shown_either() -> None:
     told = errors("""
         events: {"known": {id: uuid()}}
