@@ -12,6 +12,7 @@ from eda_cli.sketch.resolved import Raw, Resolved, Topic
 from eda_cli.sketch.text import shorten
 
 _MOST_FIELDS = 20  # of a body that a missing key is looked for in
+_FORMS = ("$list", "$pick", "$literal")
 _STATEMENTS = (("{%", "%}", "write {{ A if CONDITION else B }}"), ("{#", "#}", "leave the comment out"))
 
 
@@ -55,7 +56,7 @@ def _without(key: Raw, at: Path, body: Raw, publisher: Path, places: Places) -> 
         return
     here = body
     for step in key[2:].split("."):
-        if not isinstance(here, Mapping) or any(name.startswith("$") for name in here):
+        if not isinstance(here, Mapping) or not here.keys().isdisjoint(_FORMS):
             if here is not None and here != "$tombstone" and not isinstance(here, (bool, int, float)):
                 return  # only the event itself will tell
             break
@@ -84,10 +85,15 @@ def _keyed(resolved: Resolved) -> set[str]:
     keyed |= {rule.to for one, rule in steps if rule.key is not None or one.external}
     known = {one.publishes for one in resolved.generators.values()} | {rule.to for _, rule in steps}
     keyed |= resolved.topics.keys() - known
-    before = -1
-    while before < len(keyed):  # a rule without a key hands on the one it heard
-        before = len(keyed)
-        keyed |= {rule.to for one, rule in steps if not rule.has_key and keyed.intersection(one.subscribes)}
+    hands_on: dict[str, set[str]] = {}  # a rule without a key takes the one it heard
+    for one, rule in steps:
+        for heard in () if rule.has_key else one.subscribes:
+            hands_on.setdefault(heard, set()).add(rule.to)
+    waiting = list(keyed)
+    while waiting:
+        more = hands_on.get(waiting.pop(), set()) - keyed
+        keyed |= more
+        waiting += more
     return keyed
 
 

@@ -154,6 +154,8 @@ class _Builder:
         merged: list[tuple[Any, Spot]] = []
         merge: Node | None = None
         for key, item in node.pairs:
+            if key.wrong:
+                continue  # a placeholder for what only lacks quotes, which is told
             if key.kind != "scalar":
                 self.tell(key, f"a {key.kind} cannot be a key", hint="quote it if it is meant as text")
                 continue

@@ -214,7 +214,8 @@ class _Reader:
         end = self.value_end(start)
         piece = self.source[start:end]
         before = self.text[self.start_of_line(start):start].rstrip()
-        if not before or (before[-1] in "{," and self.text[self.opened:self.opened + 1] == "{"):  # a key, if anything
+        in_map = self.text[self.opened:self.opened + 1] == "{" or ": " in piece
+        if not before or (before[-1] in "{," and in_map):  # a key, if anything
             piece = piece.partition(":")[0]
             end = start
         problem = Problem(*place(self.text, start), f"'{shorten(piece)}' {how}", why, quoted(piece))

@@ -100,6 +100,8 @@ BOMBS = {
     "a ring of consumers": "generators:\n" + lines("  g@: {publishes: t0, event: e@}", 500) + "\nconsumers:\n"
                            + "\n".join(f"  c{n}: {{subscribes: t{n}, publishes: t{(n + 1) % 500}}}"
                                        for n in range(500)),
+    "a chain of consumers": "topics: {t1: {compacted: true}}\ngenerators: {g: {publishes: t0, key: $.id}}\nconsumers:\n"
+                            + "\n".join(f"  c{n}: {{subscribes: t{n}, publishes: t{n + 1}}}" for n in reversed(range(1_600))),
     "rules": "generators: {g: {publishes: a}}\nconsumers:\n  c:\n    subscribes: a\n    publishes:\n"
              + lines("      - {to: a, event: e@}", 1_900),
     "a repeated text": rule("\"{{ 'a' * 3*10**9 }}\""),
