@@ -71,7 +71,7 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             node = _node("scalar", event, text=event.value, plain=not event.style)
             node.characters = len(event.value)
-            node.wrong = node.start in self.passed
+            node.wrong = any(node.start <= index < node.end for index in self.passed)
             if event.anchor:
                 self.anchors[event.anchor] = node
             self.attach(node)
@@ -141,7 +141,7 @@ class Tree:
 
 
 def compose(text: str, passed: Collection[int] = ()) -> Tree:
-    """The tree of `text`; values at the indexes `passed` are marked as wrong.
+    """The tree of `text`; scalars over the indexes `passed` are marked as wrong.
 
     Raises Unreadable, or the parser's own MarkedYAMLError.
     """
