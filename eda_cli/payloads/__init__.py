@@ -8,11 +8,12 @@ from eda_cli.payloads.compile import compile_condition, compile_value
 from eda_cli.payloads.context import TOMBSTONE, Context, Seen
 from eda_cli.payloads.dice import Dice, derive_seed, derived_id, event_id
 from eda_cli.payloads.functions import FUNCTIONS, Function
-from eda_cli.payloads.problems import InvalidValue, PayloadError, ValueProblem
+from eda_cli.payloads.problems import NOT_YET, InvalidValue, PayloadError, ValueProblem
 from eda_cli.payloads.quantities import parse_duration, parse_range, parse_rate, parse_share
 
 __all__ = [
     "FUNCTIONS",
+    "NOT_YET",
     "TOMBSTONE",
     "Context",
     "Dice",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
@@ -12,24 +13,26 @@ from eda_cli.payloads.context import TOMBSTONE, Context
 from eda_cli.payloads.functions import compile_call
 from eda_cli.payloads.literals import DEEPEST, literal, named, plain_text, scalar
 from eda_cli.payloads.paths import NO_EVENT, compile_path
-from eda_cli.payloads.problems import InvalidValue, Refused, ValueProblem, did_you_mean, shown
+from eda_cli.payloads.problems import NOT_YET, InvalidValue, Refused, ValueProblem, did_you_mean, shown
 from eda_cli.payloads.ranges import compile_range, size_range, uniform
 
 MOST_TEMPLATES = 1_000  # different ones in one value: each takes about a millisecond to compile
 MOST_OPTIONS = 1_000  # of one $pick
 LONGEST_LIST = 10_000  # items of one $list
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?\Z")
 
 _Path = tuple[str | int, ...]
 
 
-def compile_value(raw: Any, scope: Scope) -> Value:
+def compile_value(raw: Any, scope: Scope, *, body: bool = True) -> Value:
     """The function that makes the value for a context: JSON data, or TOMBSTONE where the whole value says so.
 
     In scope "generator" it may count and sees no event; in "rule" it sees the event being handled; in "key"
-    the event being published. Raises InvalidValue with every problem; the function raises PayloadError.
+    the event being published. What is no `body` (a header, say), and no key, can be no tombstone. Raises
+    InvalidValue with every problem; the function raises PayloadError.
     """
     compiler = _Compiler(scope)
-    expression = compiler.value(raw, (), whole=True)
+    expression = compiler.value(raw, (), whole=body and scope != "key")
     if compiler.problems:
         raise InvalidValue(compiler.problems)
     try:
@@ -86,7 +89,7 @@ class _Compiler:
         if source is None and "{{" in text:
             source = self._template(text, path)
         if source is None and text == "$tombstone":
-            if not whole or self.code.scope == "key":
+            if not whole:
                 raise Refused("$tombstone stands alone", "it is a whole body, and no part of one",
                               "write `body: $tombstone`, or null for a field without a value")
             source = self.code.constant(TOMBSTONE)
@@ -119,6 +122,8 @@ class _Compiler:
         return f"{{{', '.join(entries)}}}"
 
     def _form(self, name: str, raw: Mapping[Any, Any], path: _Path, whole: bool) -> str:
+        if name in LATER_FORMS:
+            raise Refused(f"there is no long form '{name}'", f"it {NOT_YET}", "leave it out")
         if name not in FORMS:
             raise Refused(f"there is no long form '{shown(name)}'", f"known are {', '.join(FORMS)}",
                           did_you_mean(name, FORMS) or "a map with such a name is written {$literal: {…}}")
@@ -135,12 +140,15 @@ def _list(compiler: _Compiler, raw: Mapping[str, Any], path: _Path, whole: bool)
     """`{$list: VALUE, size: 1..4}`"""
     if "size" not in raw:
         raise Refused("$list has no size", "", "write {$list: VALUE, size: 1..4}")
-    low, high = size_range(raw["size"])
-    if high > LONGEST_LIST:
-        raise Refused(f"$list with {high:,} items is too long", f"at most {LONGEST_LIST:,} are made")
     code = compiler.code
-    with code.repeated(high):
-        item = compiler.value(raw["$list"], (*path, "$list"))
+    try:
+        low, high = size_range(raw["size"])
+        if high > LONGEST_LIST:
+            raise Refused(f"$list with {high:,} items is too long", f"at most {LONGEST_LIST:,} are made")
+        with code.repeated(high):
+            item = compiler.value(raw["$list"], (*path, "$list"))
+    except Refused as refused:
+        raise refused.under("size") from None
     size = code.constant(low) if low == high else uniform(low, high, code)
     return f"[{item} for _ in range({size})]"
 
@@ -167,13 +175,18 @@ def _cumulated(weights: object, options: int) -> list[float]:
     if not isinstance(weights, list | tuple) or len(weights) != options:
         raise Refused("$pick has other weights than options", f"there are {options} options",
                       "write one weight for each")
-    for weight in weights:
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < 1e300:
-            raise Refused(f"'{shown(weight)}' is no weight", "", "write numbers such as weights: [9, 1]")
-    sums = list(accumulate(map(float, weights)))
+    sums = list(accumulate(map(_weight, weights, range(options))))
     if not sums[-1]:
         raise Refused("all weights are 0", "so nothing could be picked", "give one of them a weight")
     return sums
+
+
+def _weight(raw: object, at: int) -> float:
+    """A weight, which may stand in quotes as a size may."""
+    number = float(raw) if isinstance(raw, str) and _PLAIN_NUMBER.match(raw) else raw
+    if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < 1e300:
+        raise Refused(f"'{shown(raw)}' is no weight", "", "write numbers such as weights: [9, 1]").under("weights", at)
+    return float(number)
 
 
 def _weighted(sums: list[float], drawn: float) -> int:
@@ -192,3 +205,4 @@ FORMS: dict[str, tuple[Sequence[str], _Form]] = {  # the long forms, with what m
     "$pick": (("weights",), _pick),
     "$literal": ((), _literal),
 }
+LATER_FORMS = frozenset({"$lookup", "$states"})

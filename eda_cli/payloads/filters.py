@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from inspect import Signature, signature
 from typing import Any
 
 import orjson
@@ -68,6 +69,7 @@ def filters(original: Environment) -> dict[str, Callable[..., Any]]:
         @pass_context
         def call(scene: Scene, value: Any, *arguments: Any, **named: Any) -> Any:
             return own(name, scene, value, *arguments, **named)
+        call.__wrapped__ = original.filters[name]  # type: ignore[attr-defined]  # what `takes` looks at
         return call
 
     @pass_context
@@ -99,6 +101,13 @@ def filters(original: Environment) -> dict[str, Callable[..., Any]]:
     table = {name: guarded(name) for name in (*_OF_ITEMS, *_OF_ONE)}
     return {**table, "groupby": groupby, "join": join, "round": rounded, "sum": total, "format": _format,
             "replace": _replace, "string": _string, "tojson": _tojson}
+
+
+def takes(function: Callable[..., Any]) -> Signature:
+    """What a filter takes behind the value."""
+    inner = getattr(function, "__wrapped__", function)
+    parameters = list(signature(inner).parameters.values())
+    return Signature(parameters[1 + hasattr(inner, "jinja_pass_arg"):])
 
 
 def tests(original: Environment) -> dict[str, Callable[..., Any]]:

@@ -14,7 +14,7 @@ from eda_cli.event import rfc3339
 from eda_cli.payloads.arguments import Argument, read_arguments, split_call
 from eda_cli.payloads.code import Code
 from eda_cli.payloads.paths import is_path
-from eda_cli.payloads.problems import Refused, did_you_mean, shown
+from eda_cli.payloads.problems import NOT_YET, Refused, did_you_mean, shown
 from eda_cli.payloads.quantities import parse_duration, parse_share
 from eda_cli.payloads.ranges import is_range
 
@@ -63,6 +63,8 @@ def _unknown(name: str, text: str) -> Refused:
     else:
         hint = did_you_mean(lower, FUNCTIONS, "{}(…)")
     for_text = f'as a text write {{$literal: "{shown(text)}"}}'
+    if lower in _LATER or lower.startswith("faker."):
+        return Refused(f"there is no function '{shown(name)}'", f"it {NOT_YET}", f"leave it out, or {for_text}")
     return Refused(f"there is no function '{shown(name)}'", f"known are {', '.join(FUNCTIONS)}",
                    f"{hint} {for_text}" if hint else for_text)
 
@@ -97,7 +99,7 @@ def _now(arguments: Sequence[Argument], code: Code) -> str:
     if arguments:
         written = arguments[0].text
         try:
-            offset = parse_duration(written.lstrip("+-"))
+            offset = parse_duration(written[1:] if written[:1] in ("+", "-") else written)
         except ValueError as wrong:
             _wrong("now", str(wrong))
         if written.startswith("-"):
@@ -179,6 +181,7 @@ FUNCTIONS: dict[str, Function] = {
                        "a number around 50 with a standard deviation of 10, two decimals more than written"),
 }
 
+_LATER = frozenset({"faker", "pattern", "walk"})
 _RANDOM_NUMBER = "a range such as 1..5 or 5.00..250.00"
 _MEANT = {
     **dict.fromkeys(("guid", "uuid4", "uuidv4", "id"), "uuid()"),

@@ -16,29 +16,21 @@ WIDEST = 1_000  # characters that a text is filled up to
 _Run = Callable[..., Any]
 
 
-class Method:
-    """A method of a value, not called yet."""
+def method(of: Any, name: object) -> _Run | None:
+    """The method of that name, to be called with a budget before its arguments; None where there is none.
 
-    __slots__ = ("name", "of", "run")
+    The call raises TypeError or ValueError as the method does, PayloadError when it would give too much.
+    """
+    methods = next((methods for kind, methods in _METHODS if isinstance(of, kind)), {})
+    run = methods.get(name) if isinstance(name, str) else None
+    if run is None:
+        return None
 
-    def __init__(self, name: str, of: Any, run: _Run) -> None:
-        self.name = name
-        self.of = of
-        self.run = run
+    def call(budget: Budget, *arguments: Any, **named: Any) -> Any:
+        budget.spend(of, *arguments, *named.values())
+        return budget.collect(run(budget, of, *arguments, **named))
 
-    def __call__(self, budget: Budget, *arguments: Any, **named: Any) -> Any:
-        """Raises TypeError or ValueError as the method does, PayloadError when it would give too much."""
-        budget.spend(self.of, *arguments, *named.values())
-        return budget.collect(self.run(budget, self.of, *arguments, **named))
-
-
-def method(of: Any, name: str) -> Method | None:
-    """The method of that name, or None."""
-    for kind, methods in _METHODS:
-        if isinstance(of, kind):
-            run = methods.get(name)
-            return Method(name, of, run) if run is not None else None
-    return None
+    return call
 
 
 def replace(budget: Budget, of: str, old: str, new: str, count: int = -1) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from eda_cli.payloads.budget import Budget
 from eda_cli.payloads.code import Code
 from eda_cli.payloads.context import TOMBSTONE
-from eda_cli.payloads.problems import PayloadError, Refused, did_you_mean, shown
+from eda_cli.payloads.problems import NOT_YET, PayloadError, Refused, did_you_mean, shown
 
 NAMES = ("key", "type", "id", "time", "source", "headers")
+_LATER = ("entity", "was")
 NO_EVENT = ("a generator makes its events out of nothing: there is none yet to look into",
             "paths and templates belong into the rules of a consumer, or into a `key:`")
 
@@ -54,6 +55,8 @@ def _source(text: str, code: Code) -> str | None:
     if not (match := _NAMED.match(text)):
         return None
     name, rest = match.groups()
+    if name in _LATER:
+        raise Refused(f"'{shown(text)}' is no path", f"${name} {NOT_YET}", "leave it out")
     if name not in NAMES:
         field = f'write $.{shown(name + rest)} for a field of the body, {{$literal: …}} for the text'
         raise Refused(f"'{shown(text)}' is no path", f"after $ stands a dot, or one of {', '.join(NAMES)}",

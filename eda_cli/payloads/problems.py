@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from eda_cli.errors import EdaError
 
+NOT_YET = "is not yet offered in this version"
 _LONGEST_NAME = 40  # characters that a suggestion is searched for
 _MOST_KNOWN = 200  # names that it is searched among
 
@@ -49,10 +50,16 @@ class Refused(ValueError):
         self.what = what
         self.why = why
         self.hint = hint
+        self.inside: tuple[str | int, ...] = ()
+
+    def under(self, *inside: str | int) -> Refused:
+        """The same, of what these steps lead to inside of the part: `size`, say."""
+        self.inside = inside
+        return self
 
     def at(self, path: tuple[str | int, ...]) -> ValueProblem:
         """The problem, at its place."""
-        return ValueProblem(path, self.what, self.why, self.hint)
+        return ValueProblem((*path, *self.inside), self.what, self.why, self.hint)
 
 
 def did_you_mean(name: str, known: Iterable[str], form: str = "{}") -> str:

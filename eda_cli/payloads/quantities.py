@@ -84,6 +84,8 @@ def parse_range(text: object, parse_one: Callable[[str], float]) -> tuple[float,
     """Both ends of `20ms..80ms`, each read by `parse_one`; a single `20ms` is both. Raises ValueError."""
     written = _written(text)
     low_text, dots, high_text = written.partition("..")
+    if high_text.startswith("."):
+        raise ValueError(f"'{shown(written)}' has three dots: write {shown(low_text)}..{shown(high_text.lstrip('.'))}")
     low = parse_one(low_text)
     high = parse_one(high_text) if dots else low
     if low > high:
@@ -110,6 +112,8 @@ def _no_duration(written: str) -> str:
 
 def _no_rate(written: str) -> str:
     if _BARE.match(written):
+        if not float(written):
+            return f"'{shown(written)}' is never: write a rate such as 1/h"
         number = shown(written.lstrip("-"))
         return f"'{shown(written)}' has no unit: write {number}/s, {number}/min or {number}/h"
     worded = _WORDED_RATE.match(written)

@@ -9,7 +9,6 @@ import orjson
 from jinja2 import Undefined
 
 from eda_cli.payloads.budget import Budget
-from eda_cli.payloads.methods import Method
 from eda_cli.payloads.problems import PayloadError, shown
 
 DEEPEST = 100  # levels of what a template gives
@@ -40,8 +39,6 @@ def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
     if isinstance(value, dict):
         budget.take(1 + 2 * len(value))
         return {_name(name): plain(item, budget, depth + 1) for name, item in value.items()}
-    if isinstance(value, Method):
-        raise PayloadError(f"there is no field '{value.name}'", f"{value.name}() can be called")
     raise PayloadError("the expression gives no JSON value", f"it gives a {type(value).__name__}")
 
 

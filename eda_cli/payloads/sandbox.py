@@ -18,7 +18,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from eda_cli.payloads.budget import Budget, check_bits
 from eda_cli.payloads.filters import budget_of, filters, formatted, tests
-from eda_cli.payloads.methods import Method, method
+from eda_cli.payloads.methods import method
 from eda_cli.payloads.problems import PayloadError, did_you_mean, shown
 from eda_cli.payloads.render import text
 
@@ -26,9 +26,13 @@ LONGEST_RANGE = 10_000
 
 
 class Missing(StrictUndefined):
-    """A field that is not there: all but `is defined` and `default(…)` fail on it, and say what is there."""
+    """A field that is not there: all but `is defined` and `default(…)` fail on it, and say what is there.
+
+    What has the name of a method is missing, too, until it is called: `body.items` is a field, or none.
+    """
 
     __slots__ = ()
+    __abs__ = __round__ = __index__ = Undefined._fail_with_undefined_error  # Jinja2 forgets these
 
     @property
     def _undefined_message(self) -> str:
@@ -36,15 +40,18 @@ class Missing(StrictUndefined):
             return str(self._undefined_hint)
         name: Any = self._undefined_name
         of = self._undefined_obj
+        if isinstance(of, Missing):
+            return of._undefined_message
+        called = f", and {name}() can be called" if method(of, name) else ""
         if isinstance(of, dict):
             fields = [field for field in of if isinstance(field, str)]
             there = ", ".join(map(shown, fields[:8])) or "none"
             near = did_you_mean(str(name), fields, "'{}'") or f"the fields are {there}"
-            return f"there is no field '{shown(name)}', {near}"
+            return f"there is no field '{shown(name)}', {near}{called}"
         if isinstance(of, list | tuple) and isinstance(name, int):
             return f"there is no item {name} in a list of {len(of)}"
         instead = ", write '%.2f' | format(body.total)" if name == "format" else ""
-        return f"there is no '{shown(name)}' in {_kind(of)}{instead}"
+        return f"there is no '{shown(name)}' in {_kind(of)}{called}{instead}"
 
 
 class _Generator(CodeGenerator):
@@ -85,17 +92,13 @@ class Sandbox(SandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """`body.items`: the field; where there is none, a method."""
+        """`body.items`: the field. What is missing may still be called: see `call`."""
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
-        if isinstance(obj, Undefined):
-            _fail(obj)
-        return method(obj, attribute) or self.undefined(obj=obj, name=attribute)
+        return self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
-        """`body['odd name']`, `body.items.0`: the field or item, never a method."""
-        if isinstance(obj, Undefined):
-            _fail(obj)
+        """`body['odd name']`, `body.items.0`: the field or item."""
         if isinstance(obj, dict):
             if argument in obj:
                 return obj[argument]
@@ -112,10 +115,12 @@ class Sandbox(SandboxedEnvironment):
         """Only methods of data, and `range`. The odd names keep those of arguments free, as in the base."""
         budget = budget_of(__context)
         budget.take(4)
+        for given in (*args, *kwargs.values()):
+            if isinstance(given, Undefined):
+                _fail(given)
         if isinstance(__obj, Undefined):
-            _fail(__obj)
-        if isinstance(__obj, Method):
-            return __obj(budget, *args, **kwargs)
+            run = method(__obj._undefined_obj, __obj._undefined_name) or _fail(__obj)
+            return run(budget, *args, **kwargs)
         if __obj is bounded_range:
             return bounded_range(*args)
         raise PayloadError(f"{_kind(__obj)} cannot be called")

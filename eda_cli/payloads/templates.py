@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from math import isinf
 from typing import Any
 
 from jinja2 import TemplateSyntaxError, UndefinedError, nodes
@@ -16,27 +17,30 @@ from jinja2.parser import Parser
 from eda_cli.payloads.budget import Budget
 from eda_cli.payloads.code import seen_in
 from eda_cli.payloads.context import TOMBSTONE, Context, Seen
-from eda_cli.payloads.filters import BUDGET
+from eda_cli.payloads.filters import BUDGET, takes
 from eda_cli.payloads.functions import FUNCTIONS
-from eda_cli.payloads.problems import PayloadError, Refused, did_you_mean, shown
+from eda_cli.payloads.problems import NOT_YET, PayloadError, Refused, did_you_mean, shown
 from eda_cli.payloads.render import plain, text
 from eda_cli.payloads.sandbox import sandbox
 
 LONGEST_TEMPLATE = 20_000  # characters
 MAY_BE_MISSING = "where a field may be missing, write | default(…)"
+_FOR_A_TRIAL = 2_000  # units: what evaluating one without variables may cost while it is compiled
 _PER_TEMPLATE = 20  # units of the budget: what evaluating one costs, however small it is
 
+_FIELDS = ("id", "type", "time", "source", "key")  # of `event`
 _NAMES: dict[str, Callable[[Seen], Any]] = {
     "body": lambda seen: None if seen.body is TOMBSTONE else seen.body,
-    "event": lambda seen: {"id": seen.id, "type": seen.type, "time": seen.time, "source": seen.source,
-                           "key": seen.key},
+    "event": lambda seen: {field: getattr(seen, field) for field in _FIELDS},
     "headers": lambda seen: dict(seen.headers),
 }
 _MEANT = {
     **dict.fromkeys(("data", "payload", "message", "msg", "value", "record", "this"), "body"),
     **dict.fromkeys(("null", "nil"), "none"),
-    **dict.fromkeys(("id", "type", "time", "source", "key"), "event.{}"),
+    **dict.fromkeys(_FIELDS, "event.{}"),
 }
+_MEANT_OF_EVENT = {"body": "body", "data": "body", "payload": "body", "headers": "headers", "timestamp": "event.time"}
+_LATER = ("copy", "was")
 _SIGNS = (("$.", "write body.user for $.user"), ("$", "write event.key for $key"), ("&&", "write and"),
           ("||", "write or"), ("!", "write not, or != for unlike"), ("=", "write == to compare"))
 
@@ -47,16 +51,15 @@ def compile_template(source: str, place: str) -> Callable[[Seen, Budget], Any]:
     """The function that makes the template's value; `place` names it in errors. Raises Refused."""
     parts: list[str | nodes.Expr] = _parsed(source, lambda: _parts(source))
     expressions = [part for part in parts if isinstance(part, nodes.Expr)]
-    evaluate = _compiled(source, expressions, place)
     if len(expressions) == 1 and all(part == "\n" for part in parts if isinstance(part, str)):
-        return lambda seen, budget: evaluate(seen, budget, _only)
+        return _compiled(source, expressions, place, _only)
 
     def joined(values: list[Any], budget: Budget) -> Any:
         made = iter(values)
         pieces = [part if isinstance(part, str) else text(next(made), budget) for part in parts]
         return plain("".join(pieces), budget)
 
-    return lambda seen, budget: evaluate(seen, budget, joined)
+    return _compiled(source, expressions, place, joined)
 
 
 def compile_truth(source: str) -> Callable[[Context], bool]:
@@ -68,8 +71,8 @@ def compile_truth(source: str) -> Callable[[Context], bool]:
                           "write body.total > 100")
     else:
         parts = [_parsed(source, lambda: _expression(source))]
-    evaluate = _compiled(source, parts, "")
-    return lambda context: bool(evaluate(seen_in(context), Budget(), _only))
+    evaluate = _compiled(source, parts, "", _only)
+    return lambda context: bool(evaluate(seen_in(context), Budget()))
 
 
 def _only(values: list[Any], budget: Budget) -> Any:
@@ -117,9 +120,12 @@ def _parsed(source: str, parse: Callable[[], Any]) -> Any:
                       "it is nested too deeply, or holds too large a number", "make it simpler") from wrong
 
 
-def _compiled(source: str, expressions: list[nodes.Expr], place: str
-              ) -> Callable[[Seen, Budget, _Finish], Any]:
-    """The function that evaluates the expressions for an event and hands their values on."""
+def _compiled(source: str, expressions: list[nodes.Expr], place: str, finish: _Finish
+              ) -> Callable[[Seen, Budget], Any]:
+    """The function that evaluates the expressions for an event; what `finish` makes of their values.
+
+    Without variables in them they are tried at once: what fails then would fail for every event.
+    """
     result = nodes.Assign(nodes.Name("result", "store"), nodes.List(expressions, lineno=1), lineno=1)
     tree = nodes.Template([result], lineno=1)
 
@@ -131,7 +137,7 @@ def _compiled(source: str, expressions: list[nodes.Expr], place: str
     variables = [(name, look) for name, look in _NAMES.items() if name in named]
     failure = f"'{shown(source)}' cannot be made" + (f" for '{shown(place)}'" if place else "")
 
-    def make(seen: Seen, budget: Budget, finish: _Finish) -> Any:
+    def make(seen: Seen, budget: Budget) -> Any:
         scene: dict[str, Any] = {name: look(seen) for name, look in variables}
         scene[BUDGET] = budget
         try:
@@ -146,16 +152,36 @@ def _compiled(source: str, expressions: list[nodes.Expr], place: str
         except Exception as failed:  # an expression of the user can fail in every way there is
             raise PayloadError(failure, shown(failed, 200) or type(failed).__name__) from failed
 
+    if not variables:
+        _try(source, make)
     return make
 
 
+def _try(source: str, make: Callable[[Seen, Budget], Any]) -> None:
+    """Raises Refused where the value cannot be made. What would take long is not judged."""
+    budget = Budget()
+    budget.left = _FOR_A_TRIAL
+    try:
+        make(Seen(), budget)
+    except PayloadError as failed:
+        if budget.left >= 0:
+            raise Refused(f"'{shown(source)}' can never be made", failed.why, failed.hint) from failed
+
+
 def _checked(source: str, tree: nodes.Template) -> set[str]:
-    """The variables in it. Raises Refused for variables, filters and tests that do not exist."""
+    """The variables in it. Raises Refused for variables, fields of `event`, filters and tests that do not exist."""
     environment = sandbox()
     named = set()
-    for node in tree.find_all((nodes.Name, nodes.Filter, nodes.Test)):
-        if isinstance(node, nodes.Filter) and node.name not in environment.filters:
-            raise _unknown("filter", source, node.name, list(environment.filters))
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    for node in tree.find_all((nodes.Name, nodes.Filter, nodes.Test, nodes.Const, nodes.Getattr)):
+        if isinstance(node, nodes.Filter):
+            if node.name not in environment.filters:
+                raise _unknown("filter", source, node.name, list(environment.filters))
+            _check_arguments(source, node)
+        if isinstance(node, nodes.Const) and isinstance(node.value, float) and isinf(node.value):
+            raise Refused(f"'{shown(source)}' holds a number that is too large", "JSON has none above 1.8e308")
+        if isinstance(node, nodes.Getattr) and id(node) not in called:
+            _check_field(source, node)
         if isinstance(node, nodes.Test) and node.name not in environment.tests:
             raise _unknown("test", source, node.name, list(environment.tests))
         if isinstance(node, nodes.Name) and node.ctx == "load":
@@ -163,6 +189,30 @@ def _checked(source: str, tree: nodes.Template) -> set[str]:
                 raise _unknown_name(source, node.name)
             named.add(node.name)
     return named
+
+
+def _check_arguments(source: str, node: nodes.Filter) -> None:
+    """Raises Refused where the filter does not take what it gets."""
+    if node.dyn_args or node.dyn_kwargs:
+        return
+    known = takes(sandbox().filters[node.name])
+    try:
+        known.bind(*node.args, **{str(named.key): named for named in node.kwargs})
+    except TypeError as wrong:
+        names = ", ".join(known.parameters)
+        raise Refused(f"the filter {node.name} has wrong arguments", f"in '{shown(source)}': {wrong}",
+                      f"it takes {names}" if names else "it takes none") from wrong
+
+
+def _check_field(source: str, node: nodes.Getattr) -> None:
+    """Raises Refused for `event.foo`: unlike that of a body, its fields are known."""
+    if not isinstance(node.node, nodes.Name) or node.node.name != "event" or node.attr in _FIELDS:
+        return
+    hint = did_you_mean(node.attr, _FIELDS, "event.{}") or f"did you mean body.{shown(node.attr)}?"
+    if node.attr in _MEANT_OF_EVENT:
+        hint = f"did you mean {_MEANT_OF_EVENT[node.attr]}?"
+    raise Refused(f"an event has no field '{shown(node.attr)}'",
+                  f"in '{shown(source)}': it has {', '.join(_FIELDS)}", hint)
 
 
 def _unknown(kind: str, source: str, name: str, known: list[str]) -> Refused:
@@ -175,6 +225,8 @@ def _unknown_name(source: str, name: str) -> Refused:
     if name in FUNCTIONS:
         return Refused(f"{name}(…) does not work inside {{{{ }}}}", f"in '{shown(source)}'",
                        f"give it a field of its own: {FUNCTIONS[name].signature}")
+    if name in _LATER:
+        return Refused(f"there is no '{name}'", f"it {NOT_YET}", "leave it out")
     hint = did_you_mean(name, _NAMES)
     if name in _MEANT:
         hint = f"did you mean {_MEANT[name].format(name)}?"

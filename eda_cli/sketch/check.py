@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from eda_cli.errors import Problem
 from eda_cli.sketch import words
 from eda_cli.sketch.commands import event_for
+from eda_cli.sketch.contents import keyless, statements
 from eda_cli.sketch.flow import ANY, Flow, endless, flow, published
 from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
 
-_MOST_OTHERS = 50  # topics that a lonely one is compared with
-
 
 def lint(resolved: Resolved, places: Places) -> list[Problem]:
     """What looks unintended, as warnings."""
-    return [*_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
-            *_circles(resolved, places), *_idle(resolved, places), *_keyless(resolved, places)]
+    return [*_notes(resolved, places), *_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
+            *_circles(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
+            *statements(resolved, places)]
 
 
 def demands(resolved: Resolved, can: frozenset[str], broker: str, places: Places = NOWHERE) -> list[Problem]:
@@ -52,22 +52,39 @@ def _topics(resolved: Resolved, places: Places) -> Iterator[Problem]:
     published_to, heard = dict(publishers(resolved)), dict(subscribers(resolved))
     only_published = sorted(published_to.keys() - heard.keys())
     only_heard = sorted(heard.keys() - published_to.keys())
+    declared = [topic for topic in resolved.topics if places.exact(("topics", topic))]
+    made = {*only_heard, *only_published}.difference(declared)
+    same = {**words.guesses(words.slip, only_heard, only_published),
+            **words.guesses(words.slip, only_published, only_heard)}
+    hints = {**{topic: f"is '{guess}' the same?" for topic, guess in same.items()},
+             **{topic: f"did you mean '{guess}'?" for topic, guess in words.guesses(words.slip, made, declared).items()
+                if not places.spot({**published_to, **heard}[topic]).written}}  # a variable mistypes nothing
     for topic in resolved.topics:
         at: Path = ("topics", topic)
         used = published_to.get(topic) or heard.get(topic) or at
-        place = places.key(at) if places.exact(at) else places.value(used)
-        if topic not in published_to and topic not in heard:
-            yield Problem(*place, f"nobody publishes or subscribes to the topic '{topic}'")
-        elif topic not in published_to:
-            yield _alone(topic, place, "publishes", only_published)
-        elif topic not in heard:
-            yield _alone(topic, place, "subscribes", only_heard)
+        place, name = (places.key(at), topic) if places.exact(at) else (places.value(used), places.said(used, topic))
+        does = [does for does, side in (("publishes", published_to), ("subscribes", heard)) if topic not in side]
+        if does:
+            yield Problem(*place, f"nobody {' or '.join(does)} to the topic '{name}'", hint=hints.get(topic, ""))
 
 
-def _alone(topic: str, place: tuple[int, int], does: str, others: list[str]) -> Problem:
-    guess = words.slip(topic, others) if len(others) <= _MOST_OTHERS else None
-    return Problem(*place, f"nobody {does} to the topic '{topic}'",
-                   hint=f"is '{guess}' the same?" if guess else "")
+def _notes(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    """What is a note by its name, and looks as if it was meant to be more."""
+    told = {one.event for one in resolved.generators.values()}
+    for one in resolved.consumers.values():
+        told.update(one.accepts, *((rule.event, *rule.accepts) for rule in one.rules))
+    for section, what, used in (("topics", "topic", resolved.topics), ("events", "event type", told)):
+        for name in sorted(used):
+            path: Path = (section, name)
+            if name.startswith("x-") and places.exact(path):
+                yield Problem(*places.key(path), f"{what} '{name}' is used, and what stands here is not read",
+                              words.NOTES, "name it otherwise")
+    for section, key in (("generators", "publishes"), ("consumers", "subscribes")):
+        parts = places.exact((section,))
+        for step, spot in parts.inside.items() if parts else ():
+            if str(step).startswith("x-") and key in spot.inside:
+                yield Problem(*places.key((section, step)), f"{words.subject((section, step))} is not started",
+                              words.NOTES, "name it otherwise")
 
 
 def _reach(resolved: Resolved, places: Places) -> Iterator[Problem]:
@@ -81,21 +98,25 @@ def _reach(resolved: Resolved, places: Places) -> Iterator[Problem]:
             continue  # nobody publishes there at all, which is told
         if name not in seen.reached:
             yield Problem(*places.key(("consumers", name)), f"nothing reaches consumer '{name}'",
-                          _why_unreached(topics, consumer.accepts, seen))
+                          _why_unreached(topics, _accepted(("consumers", name), consumer.accepts, places), seen))
             continue
         for index, rule in enumerate(consumer.rules):
             if (name, index) not in seen.fired:
                 path: Path = ("consumers", name, "publishes", index)
                 yield Problem(*places.value((*path, "accepts")), f"{words.subject(path)} never follows",
-                              f"'{name}' hears no event of type {_either(rule.accepts)}")
+                              f"'{name}' hears no event of type {_accepted(path, rule.accepts, places)}")
 
 
-def _why_unreached(topics: list[str], accepts: tuple[str, ...], seen: Flow) -> str:
+def _accepted(path: Path, accepts: tuple[str, ...], places: Places) -> str:
+    return _either(tuple(places.said((*path, "accepts", index), event) for index, event in enumerate(accepts)))
+
+
+def _why_unreached(topics: list[str], accepts: str, seen: Flow) -> str:
     comes = sorted({event or "of any type" for topic, event in seen.states if topic in topics})
     where = _listed(topics)
     if not comes:
         return f"nothing reaches those who publish to {where}"
-    return f"it accepts {_either(accepts)}, and {where} carries {_either(tuple(comes))}"
+    return f"it accepts {accepts}, and {where} carries {_either(tuple(comes))}"
 
 
 def _either(names: tuple[str, ...]) -> str:
@@ -155,12 +176,3 @@ def _idle(resolved: Resolved, places: Places) -> Iterator[Problem]:
                           f"consumer '{name}' has {consumer.replicas} replicas for {partitions} partitions",
                           f"a partition has one reader in a group, so {spare} would do nothing",
                           "take fewer replicas, or more partitions")
-
-
-def _keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    for name, generator in resolved.generators.items():
-        topic = resolved.topics[generator.publishes]
-        if topic.compacted and topic.key is None and generator.key is None:
-            yield Problem(*places.key(("generators", name)), f"generator '{name}' publishes without a key",
-                          f"'{topic.name}' is compacted, which keeps the newest event of each key",
-                          "add key: to the topic")

@@ -76,7 +76,7 @@ def construct(root: Node | None, text: str, environ: Mapping[str, str]) -> Data:
         return Data(None, Places(Spot((1, 1))))
     builder = _Builder(text, environ)
     value, spot = builder.build(root)
-    return Data(value, Places(spot, builder.taken), builder.problems)
+    return Data(value, Places(spot, builder.hidden), builder.problems)
 
 
 class _Builder:
@@ -84,7 +84,7 @@ class _Builder:
         self.text = text
         self.environ = environ
         self.problems: list[Problem] = []
-        self.taken: dict[str, str] = {}
+        self.hidden: dict[str, str] = {}
         self.room = MAX_CHARACTERS  # for what the environment gives
         self.built: dict[int, tuple[Any, Spot]] = {}  # by node: an alias is built once and shared
 
@@ -122,14 +122,17 @@ class _Builder:
                 spot.written, spot.wrong = text, True
                 return text, spot
             spot.written = text if expanded.varies else None
-            self.taken.update(expanded.taken)
+            spot.secret = text if expanded.taken else None
+            self.hidden.update((value, f"${{{name}}}") for name, value in expanded.taken.items())
+            if expanded.taken:
+                self.hidden.setdefault(expanded.text, text)
             text = expanded.text
         if not node.plain or node.tag is not None or (spot.written and not text):
             return (Varied(text) if spot.written else text), spot
         try:
             return core(text), spot
         except NoNumber:
-            shown = spot.written or (text if len(text) <= 40 else text[:40] + "…")
+            shown = spot.secret or (text if len(text) <= 40 else text[:40] + "…")
             whole = _WHOLE.match(text) is not None
             why = "it needs more than 64 bits" if whole else "JSON has no such number"
             self.tell(node, f"'{shown}' is no number that an event can carry", why, "quote it if it is text")
@@ -151,6 +154,8 @@ class _Builder:
         merged: list[tuple[Any, Spot]] = []
         merge: Node | None = None
         for key, item in node.pairs:
+            if key.wrong:
+                continue  # a placeholder for what only lacks quotes, which is told
             if key.kind != "scalar":
                 self.tell(key, f"a {key.kind} cannot be a key", hint="quote it if it is meant as text")
                 continue

@@ -46,6 +46,8 @@ def expand(text: str, environ: Mapping[str, str], most: int = 1_000_000) -> Expa
         set_to = environ.get(name)
         if set_to or (set_to is not None and default is None):
             taken[name] = set_to
+            if not set_to.isascii() and re.search("[\ud800-\udfff]", set_to):  # so Python reads other bytes than UTF-8
+                raise NoValue(f"the environment variable {name} is not valid UTF-8", "set it to text")
             length += len(set_to)
             if length > most:
                 raise NoValue("the environment gives too much text", "make what the variables hold shorter")

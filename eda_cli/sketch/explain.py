@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from eda_cli.errors import Problem
+from eda_cli.payloads import NOT_YET
 from eda_cli.sketch import model, words
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.text import shorten
@@ -51,9 +52,9 @@ def _problems(detail: ErrorDetails, path: Path, on_key: bool, places: Places) ->
         name = shorten(str(path[-1]))
         what = f"'{name}' cannot be used" if told["why"] else f"'{name}' is not {told['expected']}"
         return [Problem(line, column, what, told["why"], told["hint"])]
-    written = places.spot(path).written
-    why = (not written and told["why"]) or f"it is {words.given(detail['input'], written)}"
-    hint = told["example"] if written else told["hint"]
+    secret = places.spot(path).secret
+    why = (not secret and told["why"]) or f"it is {words.given(detail['input'], secret)}"
+    hint = told["example"] if secret else told["hint"]
     what = f"{words.subject(places.told(path))} must be {told['expected']}"
     return [Problem(line, column, what, why, hint)]
 
@@ -82,7 +83,7 @@ def _unknown(path: Path, places: Places) -> Problem:
     what = f"{words.subject(places.told(owner))} has no key '{shorten(key)}'"
     if later:
         name = "it" if later == key else f"'{later}'"
-        return Problem(line, column, what, f"{name} {words.NOT_YET}", "leave it out")
+        return Problem(line, column, what, f"{name} {NOT_YET}", "leave it out")
     if guess:
         return Problem(line, column, what, hint=f"did you mean '{guess}'?")
     elsewhere = [name for name, other in model.MODELS.items() if name != kind and key in model.keys_of(other)]
@@ -101,8 +102,8 @@ def value_problems(path: Path, found: Sequence[Any], places: Places) -> list[Pro
         if places.wrong(at):
             continue
         spot = places.spot(at)
-        if spot.written:
-            what = f"what '{shorten(spot.written)}' stands for cannot be used here"
+        if spot.secret:
+            what = f"what '{shorten(spot.secret)}' stands for cannot be used here"
             problems.append(Problem(*spot.place, what, "the environment gives it", "see what it holds"))
         else:
             problems.append(Problem(*spot.place, one.what, one.why, one.hint))

@@ -167,8 +167,8 @@ def whole(low: int, high: int, expected: str, example: str, none: bool = False) 
         if raw is None and none:
             return None
         if isinstance(raw, bool) or not isinstance(raw, int):
-            quoted = isinstance(raw, str) and re.fullmatch(r"-?[0-9]{1,18}", raw)
-            raise Misfit(hint="remove the quotes" if quoted else "")
+            written = isinstance(raw, str) and re.fullmatch(r"-?(0*)([0-9]{1,18})", raw)
+            raise Misfit(hint=f"write {int(raw)}" if written and written[1] else "remove the quotes" if written else "")
         if not low <= raw <= high:
             raise Misfit
         return raw
@@ -203,6 +203,6 @@ def matching(pattern: str, longest: int, expected: str, example: str,
     return Kind(expected, example, read, {"type": "string", "pattern": f"^(?:{pattern})$|\\$\\{{"})
 
 
-def value(scope: Scope) -> Compiled:
-    """A value of the payload language; `scope`: what it may look at."""
-    return Compiled("a value", "", lambda raw: compile_value(raw, scope), {})
+def value(scope: Scope, body: bool = False) -> Compiled:
+    """A value of the payload language; `scope`: what it may look at; `body`: whether it may be $tombstone."""
+    return Compiled("a value", "", lambda raw: compile_value(raw, scope, body=body), {})

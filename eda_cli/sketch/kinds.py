@@ -79,7 +79,7 @@ def _topic(raw: Any) -> str:
 
 def _event_type(raw: Any) -> str:
     if isinstance(raw, str) and raw.startswith("$"):
-        compile_value(raw, "rule")
+        compile_value(raw, "rule", body=False)
         return raw
     return str(EVENT_TYPE.read(raw))
 
@@ -101,9 +101,10 @@ def _servers(raw: Any) -> list[str]:
         host, _, port = stripped.rpartition(":")
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]", host):
             portless = re.fullmatch(r"[A-Za-z0-9_.-]+", stripped)
-            raise Misfit(hint=f"add the port: {stripped}:9092" if portless else "")
+            alone = isinstance(raw, str)  # in a list, the environment may have given it
+            raise Misfit(hint=f"add the port: {stripped}:9092" if portless and alone else "")
         if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
-            raise Misfit(f"'{port[:20]}' is no port")
+            raise Misfit("a port is a number from 1 to 65535")
         found.append(stripped)
     return found
 

@@ -95,7 +95,7 @@ def _tree(source: str, file: str) -> nodes.Tree:
         except yaml.MarkedYAMLError as error:
             from eda_cli.sketch.misread import misread
 
-            found = misread(error, readable)
+            found = misread(error, readable, source)
             problems.append(found.problem)
             mended = found.without(readable)
             if mended is None or len(problems) > _MOST_MENDED:

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import yaml
 
 from eda_cli.errors import Problem
+from eda_cli.sketch.nodes import TOO_DEEP
 from eda_cli.sketch.text import place, shorten
-from eda_cli.sketch.torn import quoted
+from eda_cli.sketch.torn import quoted, unclosed
 
 _KEY = r"(?:[\w$./-]+|\"[^\"\n]*\"|'[^'\n]*')"
 _LINE = re.compile(rf"(?P<lead>[ \t]*(?:-[ \t]+)*)(?:(?P<key>{_KEY}):[ \t]+)?(?P<value>[^\n\r]*)")
+_HALVES = re.compile(r"\\u([Dd][89ABab][0-9A-Fa-f]{2})\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})")
 _COMMENT = re.compile(r"[ \t]+#[^\n\r]*|[ \t]+\Z")
 _TEMPLATE = re.compile(r"(?:^|[:,\[-])[ \t]*(?P<open>\{\{)", re.MULTILINE)
 _LONGEST_KEY = 1024  # characters, by YAML 1.2 section 7.4.2
@@ -39,14 +41,15 @@ class Misread:
         return text[:self.start] + "x" * (self.end - self.start) + text[self.end:]
 
 
-def misread(error: yaml.MarkedYAMLError, text: str) -> Misread:
-    """What the parser's error means."""
-    return _Reader(error, text).misread()
+def misread(error: yaml.MarkedYAMLError, text: str, source: str) -> Misread:
+    """What the parser's error means; `source` is the text without placeholders, which a message may quote."""
+    return _Reader(error, text, source).misread()
 
 
 class _Reader:
-    def __init__(self, error: yaml.MarkedYAMLError, text: str) -> None:
+    def __init__(self, error: yaml.MarkedYAMLError, text: str, source: str) -> None:
         self.text = text
+        self.source = source
         self.said = (error.problem or "").lower()
         self.context = (error.context or "").lower()
         mark, context = error.problem_mark or error.context_mark, error.context_mark
@@ -60,6 +63,8 @@ class _Reader:
         if "cannot start any token" in self.said and self.here == "\t":
             return self.told(self.at, "a tab stands here", "YAML indents with spaces only",
                              "replace it by spaces")
+        if "nesting depth" in self.said:
+            return self.told(self.at, *TOO_DEEP)
         for read in (self.template, self.forbidden, self.colon, self.quote, self.flow, self.block, self.key):
             found = read()
             if found:
@@ -115,8 +120,10 @@ class _Reader:
     def quote(self) -> Misread | None:
         if "quoted scalar" not in self.context:
             return None
-        if "escape" in self.said:
+        if "escape" in self.said or "hexdecimal" in self.said:  # so libyaml spells it
             back = self.text.rfind("\\", 0, self.at + 1)
+            if self.text[back + 1:back + 2] in tuple("xuU"):
+                return self.number(back)
             shown = shorten(self.text[back:back + 2])
             return self.told(back, f"'{shown}' means nothing in double quotes", "",
                              "write it in single quotes, or with two backslashes")
@@ -124,12 +131,25 @@ class _Reader:
         name = "single quote" if sign == "'" else "double quote"
         return self.told(self.opened, f"this {name} is never closed", "", f"add the closing {sign}")
 
+    def number(self, back: int) -> Misread:
+        """An escape that wants a character's number: `C:\\users`, or one of JSON in two halves."""
+        halves = _HALVES.match(self.text, back)
+        if halves:
+            high, low = (int(half, 16) for half in halves.groups())
+            code = 0x10000 + ((high - 0xD800) << 10) + low - 0xDC00
+            return self.told(back, f"'{halves.group()}' is one character in two halves", "YAML, unlike JSON, writes it in one",
+                             f"write \\U{code:08X}, or the character itself")
+        return self.told(back, f"'{self.text[back:back + 2]}' begins an escape in double quotes",
+                         "the number of a character follows there", "write it in single quotes, or with two backslashes")
+
     def flow(self) -> Misread | None:
         if "flow mapping" not in self.context and "flow sequence" not in self.context:
             return None
         sign = self.text[self.opened:self.opened + 1]
         closing = {"[": "]", "{": "}"}.get(sign, sign)
         start = self.token_start(self.at)
+        if self.here and self.here in "]}" and unclosed(self.text[start:self.at]) <= 0:
+            return self.unmatched(sign, closing)
         if self.line_start <= start < self.at and self.here and self.here in "([{)]}":
             return self.torn(start, "inside {…} or […] a bracket ends a value")
         comment = self.text.find(" #", self.opened, self.opened + len(self.line_at(self.opened)))
@@ -141,6 +161,15 @@ class _Reader:
             return self.told(self.opened, f"the '{sign}' is never closed", "", f"add the closing '{closing}'")
         return self.told(self.at, f"a comma or '{closing}' is missing before this", "",
                          "add it, or quote the value it belongs to")
+
+    def unmatched(self, sign: str, closing: str) -> Misread:
+        """`[p, q}`: the bracket that is open, or else the one that stands here, has no partner."""
+        if not self.open_before(self.opened, _OPENING[_CLOSING.index(self.here)]):
+            return self.told(self.at, f"this '{self.here}' closes nothing", "", "remove it, or quote the value")
+        line, column = place(self.text, self.at)
+        return self.told(self.opened, f"the '{sign}' is not closed",
+                         f"the '{self.here}' in line {line}, column {column} closes another bracket",
+                         f"add the closing '{closing}' before it")
 
     def block(self) -> Misread | None:
         if "entries are not allowed" in self.said:
@@ -183,15 +212,17 @@ class _Reader:
     def torn(self, start: int, why: str, how: str = "is torn apart") -> Misread:
         """The value that begins at `start` lacks quotes."""
         end = self.value_end(start)
-        piece = self.text[start:end]
-        if not self.text[self.start_of_line(start):start].strip():  # it begins the line: a key, if anything
+        piece = self.source[start:end]
+        before = self.text[self.start_of_line(start):start].rstrip()
+        in_map = self.text[self.opened:self.opened + 1] == "{" or ": " in piece
+        if not before or (before[-1] in "{," and in_map):  # a key, if anything
             piece = piece.partition(":")[0]
             end = start
         problem = Problem(*place(self.text, start), f"'{shorten(piece)}' {how}", why, quoted(piece))
         return Misread(problem, start, end)
 
     def no_key(self, start: int) -> Misread:
-        line = _COMMENT.sub("", self.line_at(start))
+        line = _COMMENT.sub("", self.source[start:start + len(self.line_at(start))])
         said = line.strip(" \t-")
         index = start + len(line) - len(line.lstrip(" \t-"))
         glued = re.match(r"([\w$.-]+):(\S.*)\Z", said)
@@ -227,11 +258,11 @@ class _Reader:
             return self.text[value] in "[{" and not self.text.startswith("{{", value)
         return self.open_before(self.start_of_line(index))
 
-    def open_before(self, index: int) -> bool:
-        """Whether more brackets are opened than closed in the lines before."""
+    def open_before(self, index: int, signs: str = "[{") -> bool:
+        """Whether more of these brackets are opened than closed before, in the lines nearby."""
         near = self.text[self.start_of_line(max(0, index - _NEAR)):index]
         bare = re.sub(r"(?m)\"[^\"\n]*\"|'[^'\n]*'|(?:^|[ \t])#.*$", "", near)
-        return sum(map(bare.count, "[{")) > sum(map(bare.count, "]}"))
+        return sum(map(bare.count, signs)) > sum(bare.count(_CLOSING[_OPENING.index(sign)]) for sign in signs)
 
     def value_end(self, start: int) -> int:
         """Where the value that begins at `start` was meant to end."""
@@ -239,12 +270,17 @@ class _Reader:
         if not self.in_flow(start):
             rest = self.text[start:line_end]
             return start + len(_COMMENT.sub("", rest))
-        depth = 0
+        opened: list[str] = []
+        calls = 0  # how many of them are "(", inside of which any other bracket is text
         for index in range(start, line_end):
             char = self.text[index]
-            if depth == 0 and char in ",]}":
+            if char in _OPENING:
+                opened.append(char)
+                calls += char == "("
+            elif opened and char in _CLOSING and _OPENING[_CLOSING.index(char)] == opened[-1]:
+                calls -= opened.pop() == "("
+            elif char in ",]}" and not calls and (not opened or char != ","):
                 return index
-            depth += (char in _OPENING) - (char in _CLOSING)
         return line_end
 
     def end_of(self, start: int, limit: int) -> int | None:

@@ -1,15 +1,17 @@
 """The keys of a sketch: what each is called, what fits, what it means. Knows no place, and no YAML.
 
 This is the list of what a sketch may say; the JSON Schema for editors is made from it. A later key is one more
-field.
+field. Longer than 250 lines: it is that list.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from eda_cli.payloads import NOT_YET
 from eda_cli.sketch import words
 from eda_cli.sketch.fitting import MapOf, OneOrMany, misfit, value, whole, without_notes
 from eda_cli.sketch.kinds import (
@@ -44,7 +46,9 @@ EventType = Annotated[str, EVENT_TYPE]
 HeaderName = Annotated[str, HEADER]
 Flag = Annotated[bool, FLAG]
 KeyValue = Annotated[Any, value("key")]
+GeneratorBody = Annotated[Any, value("generator", body=True)]
 GeneratorValue = Annotated[Any, value("generator")]
+RuleBody = Annotated[Any, value("rule", body=True)]
 RuleValue = Annotated[Any, value("rule")]
 
 _PARTITIONS = whole(1, MAX_PARTITIONS, f"a whole number from 1 to {MAX_PARTITIONS}", "write it as 3")
@@ -78,8 +82,8 @@ class Strict(BaseModel):
         if isinstance(raw, dict):
             return without_notes(raw)
         hint = f"its keys are {', '.join(keys_of(cls))}"
-        if isinstance(raw, str) and ":" in raw and " " not in raw:
-            key, _, rest = raw.partition(":")
+        key, colon, rest = raw.partition(":") if isinstance(raw, str) else ("", "", "")
+        if colon and key in keys_of(cls) and rest.isprintable() and " " not in rest:
             hint = f"write a space after the colon, {key}: {rest}"
         raise misfit("a map of keys", "", hint)
 
@@ -120,7 +124,7 @@ class Generator(Part):
     publishes: Annotated[TopicName, says("The topic it publishes to.", "purchases")]
     event: Annotated[EventType, says("The type of its events: what happened, in the past tense.",
                                      "purchaseCreated")] = ""
-    body: Annotated[GeneratorValue, says("What its events contain; without it, what `events` says.",
+    body: Annotated[GeneratorBody, says("What its events contain; without it, what `events` says.",
                                          {"id": "uuid()", "price": "5.00..250.00"})] = None
     key: Annotated[KeyValue, says("The record key; without it, the topic's.", "$.user")] = None
     headers: Annotated[dict[HeaderName, GeneratorValue], _HEADERS, says("Headers of its events.")] = {}
@@ -142,7 +146,7 @@ class Rule(Strict):
     key: Annotated[RuleValue, says("The record key; without it the topic's, else that of the event handled.",
                                    "$.user")] = None
     headers: Annotated[dict[HeaderName, RuleValue], _HEADERS, says("Headers of the event.")] = {}
-    body: Annotated[RuleValue,
+    body: Annotated[RuleBody,
                     says("What the event contains; `$` and templates see the event handled. Without it, what "
                          "`events` says, else the body that was heard.", {"purchase": "$.id"})] = None
     accepts: Annotated[list[EventType], _TYPES,
@@ -183,6 +187,14 @@ class Kafka(Strict):
     image: Annotated[str | None, IMAGE, says("The container image.", "apache/kafka-native:4.3.1")] = None
     port: Annotated[int | None, _PORT, says("The port on this machine.", 9092)] = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def servers_are_a_key(cls, raw: Any) -> Any:
+        server = re.fullmatch(r"([\w.-]+):[0-9]+", raw) if isinstance(raw, str) else None
+        if server and server[1] not in keys_of(cls):
+            raise misfit("a map of keys", "", f"write kafka: {{bootstrap_servers: {raw}}}")
+        return raw
+
 
 class Nothing(Strict):
     """It has no settings."""
@@ -209,7 +221,7 @@ def _broker(raw: Any) -> Any:
         return {name: {} if settings is None else settings}
     guess = words.meant(name, known)
     if name.lower() in words.LATER["broker"]:
-        raise misfit(expected, f"'{name.lower()}' {words.NOT_YET}", "write it as kafka")
+        raise misfit(expected, f"'{name.lower()}' {NOT_YET}", "write it as kafka")
     raise misfit(expected, "", f"did you mean '{guess}'?" if guess else "write it as kafka")
 
 

@@ -16,6 +16,7 @@ from eda_cli.errors import Problem
 from eda_cli.sketch.text import shorten
 
 MAX_LEVELS = 100
+TOO_DEEP = (f"the sketch is nested more than {MAX_LEVELS} levels deep", "", "make it flatter")  # what, why, hint
 MAX_VALUES = 10_000  # with the templates among them, a second of work
 MAX_CHARACTERS = 2_000_000  # of all scalars, with every alias expanded
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -70,7 +71,7 @@ class _Composer:
         if isinstance(event, yaml.ScalarEvent):
             node = _node("scalar", event, text=event.value, plain=not event.style)
             node.characters = len(event.value)
-            node.wrong = node.start in self.passed
+            node.wrong = any(node.start <= index < node.end for index in self.passed)
             if event.anchor:
                 self.anchors[event.anchor] = node
             self.attach(node)
@@ -140,7 +141,7 @@ class Tree:
 
 
 def compose(text: str, passed: Collection[int] = ()) -> Tree:
-    """The tree of `text`; values at the indexes `passed` are marked as wrong.
+    """The tree of `text`; scalars over the indexes `passed` are marked as wrong.
 
     Raises Unreadable, or the parser's own MarkedYAMLError.
     """
@@ -150,7 +151,7 @@ def compose(text: str, passed: Collection[int] = ()) -> Tree:
             composer.take(event)
     except yaml.MarkedYAMLError:
         raise
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):  # the parser in Python calls chr() with what an escape says
         problem = Problem(0, 0, "the file cannot be read as YAML", hint="save it as UTF-8 text")
         raise Unreadable(problem) from None
     return Tree(composer.root, composer.problems)
@@ -173,5 +174,4 @@ def _too_much(node: Node, most: str) -> Problem:
 
 
 def _too_deep(node: Node) -> Problem:
-    return Problem(node.line, node.column, f"the sketch is nested more than {MAX_LEVELS} levels deep",
-                   hint="make it flatter")
+    return Problem(node.line, node.column, *TOO_DEEP)

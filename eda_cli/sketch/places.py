@@ -15,27 +15,29 @@ _SECRET = 4  # characters: what is shorter hides nothing, and would be found in 
 class Spot:
     """One value: its place, its key's place, and the spots of what it holds.
 
-    `written` is the source text of a scalar that holds `${…}`; `wrong` that a problem is told already.
+    `written` is the source text of a scalar that holds `${…}`, `secret` the same where the environment filled
+    it in, and not a default; `wrong` that a problem is told already.
     """
 
     place: Place
     key: Place | None = None
     inside: dict[str | int, Spot] = field(default_factory=dict)
     written: str | None = None
+    secret: str | None = None
     plain: bool = False
     wrong: bool = False
 
     def under(self, key: Place) -> Spot:
         """The same value under another key (an alias, say)."""
-        return Spot(self.place, key, self.inside, self.written, self.plain, self.wrong)
+        return Spot(self.place, key, self.inside, self.written, self.secret, self.plain, self.wrong)
 
 
 class Places:
     """All spots of a sketch. A path that the file does not spell out leads to the nearest that it does."""
 
-    def __init__(self, root: Spot, taken: Mapping[str, str] | None = None) -> None:
+    def __init__(self, root: Spot, hidden: Mapping[str, str] | None = None) -> None:
         self.root = root
-        self.hidden = {value: f"${{{name}}}" for name, value in (taken or {}).items()}
+        self.hidden = dict(hidden or {})  # by what the environment gave, and by what was made of it: what was written
 
     def hide(self, value: str, written: str) -> None:
         """From now on `masked` shows `written` for this value, which was made of what the environment gave."""
@@ -47,6 +49,10 @@ class Places:
         for step in path:
             spot = spot.inside.get(step, spot)
         return spot
+
+    def said(self, path: Path, value: str) -> str:
+        """The value at the path, as a message may show it: what was written, where the environment gave it."""
+        return self.spot(path).secret or value
 
     def exact(self, path: Path) -> Spot | None:
         """The spot of exactly this path, None where the file has none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from eda_cli.errors import Problem
 from eda_cli.payloads import InvalidValue, Scope, compile_value
@@ -13,14 +13,11 @@ from eda_cli.sketch.model import Consumer, Rule, Sketch
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.text import shorten
 
-_MOST_COMPARED = 20_000  # pairs of topic names; nobody writes as many by hand
-
 
 def references(sketch: Sketch, places: Places, effort: Effort, whole: bool = True) -> list[Problem]:
     """Every problem between the parts of a sketch; not `whole`: parts with problems were left out."""
     found = [*_names(sketch, places), *_clocks(sketch, places), *_broker(sketch, places),
-             *_groups(sketch, places), *_topics(sketch, places), *_events(sketch, places),
-             *_bodies(sketch, places, effort)]
+             *_groups(sketch, places), *_events(sketch, places), *_bodies(sketch, places, effort)]
     return found + list(_accepted(sketch, places)) if whole else found
 
 
@@ -69,71 +66,51 @@ def _groups(sketch: Sketch, places: Places) -> Iterator[Problem]:
                           "write the same from: for both, or give one of them another group")
 
 
-def _topics(sketch: Sketch, places: Places) -> Iterator[Problem]:
-    """A topic that is not declared is made, unless it looks like a slip of the pen for one that is."""
-    published: list[tuple[Path, str]] = [
-        *((("generators", name, "publishes"), one.publishes) for name, one in sketch.generators.items()),
-        *(((*path, "to"), rule.to) for path, rule in rules(sketch))]
-    heard: list[tuple[Path, str]] = [
-        (("consumers", name, "subscribes", index), topic)
-        for name, one in sketch.consumers.items() for index, topic in enumerate(one.subscribes)]
-    both = {topic for _, topic in published} & {topic for _, topic in heard}
-    unknown = {topic for _, topic in (*published, *heard)} - sketch.topics.keys() - both
-    if len(unknown) * len(sketch.topics) > _MOST_COMPARED:
-        return
-    for path, topic in [*published, *heard]:
-        if topic not in unknown or places.wrong(path) or places.spot(path).written:
-            continue  # what a variable names was not mistyped here
-        guess = words.slip(topic, sketch.topics)
-        if guess:
-            yield Problem(*places.value(path), f"there is no topic '{shorten(topic)}'",
-                          hint=f"did you mean '{guess}'? If not, add it under 'topics'")
-
-
 def _events(sketch: Sketch, places: Places) -> Iterator[Problem]:
     """Once `events` exists, it holds every type whose body is not said where it is published."""
     if not sketch.events:
         return
+    used: list[tuple[Path, str]] = []
     for name, generator in sketch.generators.items():
         event = event_type(generator, sketch)
         if event in sketch.events or "body" in generator.model_fields_set:
             continue
         path: Path = ("generators", name)
         if generator.event:
-            yield from _undeclared((*path, "event"), event, sketch, places)
+            used.append(((*path, "event"), event))
         else:
             yield Problem(*places.key(path), f"generator '{name}' does not say which event it publishes",
                           hint=f"add event: {' or '.join(list(sketch.events)[:5])}")
     for at, rule in rules(sketch):
         if rule.event and not rule.event.startswith("$") and "body" not in rule.model_fields_set:
-            yield from _undeclared((*at, "event"), rule.event, sketch, places)
+            used.append(((*at, "event"), rule.event))
+    yield from _undeclared(used, sketch.events, places, "", "add it there, or say its body here")
 
 
-def _undeclared(path: Path, event: str, sketch: Sketch, places: Places) -> Iterator[Problem]:
-    if event in sketch.events or places.wrong(path):
-        return
-    guess = words.near(event, sketch.events)
-    yield Problem(*places.value(path), f"the event type '{shorten(event)}' is not under 'events'",
-                  hint=f"did you mean '{guess}'?" if guess else "add it there, or say its body here")
+def _undeclared(used: Sequence[tuple[Path, str]], known: Collection[str], places: Places, why: str, hint: str
+                ) -> Iterator[Problem]:
+    """Event types that are not known; `why` and `hint` where there is no guess at what was meant."""
+    wrong = [(path, event) for path, event in used if event not in known and not places.wrong(path)]
+    guesses = words.guesses(words.near, {event for _, event in wrong}, known)
+    for path, event in wrong:
+        told = ("", f"did you mean '{guesses[event]}'?") if event in guesses else (why, hint)
+        if places.exact(("events", event)):
+            told = (words.NOTES, "name it otherwise")
+        yield Problem(*places.value(path), f"the event type '{shorten(places.said(path, event))}' is not under 'events'",
+                      *told)
 
 
 def _accepted(sketch: Sketch, places: Places) -> Iterator[Problem]:
     """Once `events` exists, types that a part accepts are there too, or somebody publishes them."""
     if not sketch.events or any(rule.event.startswith("$") for _, rule in rules(sketch)):
         return
-    known = {*sketch.events, *(event_type(one, sketch) for one in sketch.generators.values()),
-             *(rule.event for _, rule in rules(sketch))}
+    known = dict.fromkeys([*sketch.events, *(event_type(one, sketch) for one in sketch.generators.values()),
+                           *(rule.event for _, rule in rules(sketch))])  # in the file's order, unlike a set
     accepted: list[tuple[Path, list[str]]] = [(("consumers", name, "accepts"), one.accepts)
                                               for name, one in sketch.consumers.items()]
     accepted += [((*path, "accepts"), rule.accepts) for path, rule in rules(sketch)]
-    for path, types in accepted:
-        for index, event in enumerate(types):
-            if event not in known and not places.wrong((*path, index)):
-                guess = words.near(event, known)
-                yield Problem(*places.value((*path, index)),
-                              f"the event type '{shorten(event)}' is not under 'events'",
-                              "nobody publishes it" if not guess else "",
-                              f"did you mean '{guess}'?" if guess else "add it there")
+    used = [((*path, index), event) for path, types in accepted for index, event in enumerate(types)]
+    yield from _undeclared(used, known, places, "nobody publishes it", "add it there")
 
 
 def _bodies(sketch: Sketch, places: Places, effort: Effort) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from eda_cli.sketch.nodes import Node
 from eda_cli.sketch.text import shorten
 
 _COMMENT = re.compile(r"[ \t]*#[^\n\r]*")
+_COLON = re.compile(r"\s*:")
 _GLUED = re.compile(r"(?P<key>[A-Za-z_$][\w.$-]*):(?P<value>\S+)\Z")
 _MOST_PIECES = 50
 
@@ -29,7 +30,7 @@ def mend(node: Node, text: str) -> list[Problem]:
         node.kind, node.text, node.pairs, node.wrong = "scalar", piece, [], True
         return [torn(node, piece, "YAML reads '{' as the beginning of a map")]
     glued = [problem for pair in range(len(node.pairs)) for problem in _glued(node, pair)]
-    return _pieces(node, text) + glued
+    return _pieces(node, text) + glued + _valueless(node, text)
 
 
 def torn(node: Node, piece: str, why: str) -> Problem:
@@ -79,6 +80,39 @@ def _pieces(node: Node, text: str) -> list[Problem]:
                     break
         index += 1
     return problems
+
+
+def _valueless(node: Node, text: str) -> list[Problem]:
+    """`{text: Hello, world}`: to YAML the value `Hello` and a key `world`, which has not even a colon."""
+    problems = []
+    index = 0
+    while index < len(node.pairs):
+        end = index
+        while end < len(node.pairs) and _has_no_colon(*node.pairs[end], text):
+            end += 1
+        if end == index:
+            index += 1
+            continue
+        key, value = node.pairs[index]
+        before = node.pairs[index - 1][1] if index else None
+        name = shorten(key.text)
+        if before is not None and before.kind == "scalar" and before.plain and before.text:
+            piece = text[before.start:node.pairs[end - 1][0].end]
+            before.text, before.plain, before.wrong = piece, False, True
+            problems.append(Problem(before.line, before.column, f"'{shorten(piece)}' is torn apart",
+                                    "inside {…} a comma ends a value", f"{quoted(piece)}, or write {name}: null"))
+            del node.pairs[index:end]
+        else:
+            value.wrong = True
+            problems.append(Problem(key.line, key.column, f"'{name}' is a key without a colon", "",
+                                    f"write {name}: null, or quote the value that it belongs to"))
+            index += 1
+    return problems
+
+
+def _has_no_colon(key: Node, value: Node, text: str) -> bool:
+    return (key.kind == value.kind == "scalar" and value.plain and not value.text and not key.wrong and not value.wrong
+            and _COLON.match(text, key.end) is None)
 
 
 def _glued(node: Node, pair: int) -> list[Problem]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from eda_cli.sketch.places import Path
 from eda_cli.sketch.text import shorten
 
-NOT_YET = "is not yet offered in this version"
+NOTES = "what begins with x- is a note"  # why something is not there that is
 
 # By the key that is meant, what people write. A word may mean several: the first that has a place there counts.
 _MEANT: Mapping[str, str] = {
@@ -62,8 +62,9 @@ LATER: Mapping[str, frozenset[str]] = {
     "broker": frozenset({"rabbitmq", "activemq"}),
 }
 _NUMBER = re.compile(r"[-_.]?v?[0-9]+\Z")
+_SHORT = 4  # characters: shorter names that differ are other names
 _LONG = 80  # characters: nobody mistypes a word of that length
-_MANY = 1000  # names that are compared
+_MOST_PAIRS = 10_000  # names compared with names: half a second; nobody writes as many by hand
 
 
 def meant(wrong: str, known: Collection[str]) -> str | None:
@@ -89,35 +90,48 @@ def near(wrong: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
 
     if len(wrong) > _LONG:
         return None
-    lower = {name.lower(): name for name in list(known)[:_MANY] if len(name) <= _LONG}
+    lower = {name.lower(): name for name in known if len(name) <= _LONG}
     close = get_close_matches(wrong.lower(), lower, 1, cutoff)
     return lower[close[0]] if close else None
 
 
 def slip(wrong: str, known: Collection[str]) -> str | None:
-    """The known name that differs by a slip of the pen: a letter or two, but not in its number."""
-    if len(wrong) > _LONG:
+    """The known name that differs by a slip of the pen: a letter or two, but not by a number or a whole word."""
+    if not _SHORT <= len(wrong) <= _LONG:
         return None
-    for name in list(known)[:_MANY]:
-        if _NUMBER.sub("", name) != _NUMBER.sub("", wrong) and _edits(wrong.lower(), name.lower(), 1 if len(wrong) < 8 else 2):
-            return name
-    return None
+    most = 1 if len(wrong) < 8 else 2
+    return next((name for name in known if _NUMBER.sub("", name) != _NUMBER.sub("", wrong)
+                 and _edits(wrong.lower(), name.lower(), most) and not _other_word(wrong, name)), None)
+
+
+def _other_word(one: str, other: str) -> bool:
+    """Whether a whole word is another one, or there is one more: `orders-eu` and `orders-us`."""
+    ours, theirs = (re.findall(r"[A-Za-z]+", name.lower()) for name in (one, other))
+    if len(ours) != len(theirs):
+        return "".join(ours) != "".join(theirs)
+    return any(a != b and min(len(a), len(b)) < _SHORT for a, b in zip(ours, theirs, strict=True))
+
+
+def guesses(find: Callable[[str, Collection[str]], str | None], wrong: Collection[str],
+            known: Collection[str]) -> dict[str, str]:
+    """What `near` or `slip` finds for each wrong name; nothing where there are too many to compare them all."""
+    if len(wrong) * len(known) > _MOST_PAIRS:
+        return {}
+    found = {name: find(name, known) for name in wrong}
+    return {name: guess for name, guess in found.items() if guess}
 
 
 def _edits(one: str, other: str, most: int) -> bool:
     """Whether at most so many letters left out, added, changed or swapped turn one into the other."""
     if abs(len(one) - len(other)) > most:
         return False
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        before, last, row = row, before, [i]
-        for j, b in enumerate(other, 1):
-            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
-            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
-                cost = min(cost, last[j - 2] + 1)
-            row.append(cost)
-    return row[-1] <= most
+    alike = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    one, other = one[alike:], other[alike:]
+    if not one or not other or not most:
+        return len(one) + len(other) <= most
+    swapped = one[:2] == other[1::-1] and _edits(one[2:], other[2:], most - 1)
+    return swapped or any(_edits(a, b, most - 1) for a, b in (
+        (one[1:], other), (one, other[1:]), (one[1:], other[1:])))
 
 
 def kind(path: Path) -> str:
@@ -153,10 +167,10 @@ def subject(path: Path) -> str:
     return f"'{last}'" if len(path) == 1 else f"'{last}' of {subject(path[:-1])}"
 
 
-def given(value: Any, written: str | None = None) -> str:
-    """The value in words: `the text 'ten'`. `written` is what stood there before `${…}` was filled in."""
-    if written is not None:
-        return f"what '{shorten(written)}' stands for"
+def given(value: Any, secret: str | None = None) -> str:
+    """The value in words: `the text 'ten'`. `secret` is what stood there before the environment filled it in."""
+    if secret is not None:
+        return f"what '{shorten(secret)}' stands for"
     if value is None:
         return "nothing"
     if isinstance(value, bool):

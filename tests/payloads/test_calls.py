@@ -150,6 +150,8 @@ def test_normal_has_its_mean_and_deviation_and_two_decimals_more():
     ("chance(-1%)", "not between 0% and 100%"),
     ("now(1)", "'1' has no unit: write 1ms, 1s or 1m"),
     ("now(yesterday)", "'yesterday' is no duration"),
+    ("now(--1h)", "'-1h' is negative"),
+    ("now('')", "is no duration"),
     ("now(1h, 2h)", "it takes one duration at most"),
     ("now(-20000d)", "longer than ten years"),
     ("zipf()", "it takes how many there are"),

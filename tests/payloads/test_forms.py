@@ -38,6 +38,7 @@ def test_pick_takes_each_option_as_likely_or_by_weight():
     assert 3_500 < weighted["A"] < 3_700
     assert weighted["A"] + weighted["B"] == 4_000
     assert set(many({"$pick": ["never", "A"], "weights": [0, 0.5]}, times=50)) == {"A"}
+    assert set(many({"$pick": ["never", "A"], "weights": ["0", "0.5"]}, times=50)) == {"A"}
 
 
 @pytest.mark.parametrize("scope", ["generator", "rule", "key"])
@@ -89,3 +90,5 @@ def test_what_is_wrong_with_a_long_form_is_said(raw, said):
 def test_problems_inside_long_forms_have_their_place():
     found = problems({"a": {"$pick": ["ok", "5..1"]}, "b": {"$list": {"c": "uuuid()"}, "size": 1}})
     assert [one.path for one in found] == [("a", "$pick", 1), ("b", "$list", "c")]
+    found = problems({"a": {"$pick": [1, 2], "weights": [1, "x"]}, "b": {"$list": 1, "size": "x"}})
+    assert [one.path for one in found] == [("a", "weights", 1), ("b", "size")]

@@ -41,6 +41,21 @@ def test_text_around_it_gives_a_text(raw, text):
     assert make(raw) == text
 
 
+@pytest.mark.parametrize("name", ["items", "keys", "values", "get"])
+def test_a_missing_field_with_the_name_of_a_method_is_missing(name):
+    seen = Seen(body={"id": 1})
+    assert make(f"{{{{ body.{name} is defined }}}}", seen=seen) is False
+    assert make(f"{{{{ body.{name} | default([]) }}}}", seen=seen) == []
+    for use in (f"'many' if body.{name} else 'none'", f"body.{name} | length", f"body.{name} == 1", f"body.{name}"):
+        assert f"there is no field '{name}', the fields are id" in failure(f"{{{{ {use} }}}}", seen)
+
+
+@pytest.mark.parametrize("raw", ["{{ body.qty.more | default(5) }}", "{{ body.qty.more[0].most | default(5) }}",
+                                 "{{ 5 if body.qty.more is undefined else 1 }}"])
+def test_what_is_looked_for_in_a_missing_field_is_missing_too(raw):
+    assert make(raw) == 5
+
+
 @pytest.mark.parametrize("raw", [
     "{{ body.items | length }}", "{{ body.items[0].sku }}", "{{ body.items.0.sku }}", "{{ body.get }}",
     "{{ body.nested.keys }}", "{{ body.nested.keys[0] }}"])
@@ -104,24 +119,34 @@ def test_filters_and_tests_that_are_listed_work(raw, value):
     ("{{ body.count.x }}", "there is no 'x' in a number"),
     ("{{ body.express.x }}", "there is no 'x' in true or false"),
     ("{{ headers.missing }}", "there is no field 'missing'"),
-    ("{{ body.keys }}", "there is no field 'keys': keys() can be called"),
+    ("{{ body.keys }}", "there is no field 'keys', the fields are id, user, total, count, express, nothing, zip, items, "
+                        "and keys() can be called"),
+    ("{{ body.values | length }}", "there is no field 'values'"),
+    ("{{ body.user.upper }}", "there is no 'upper' in a text, and upper() can be called"),
+    ("{{ body.qty | round(2) }}", "there is no field 'qty'"),
+    ("{{ body.qty | abs }}", "there is no field 'qty'"),
+    ("{{ 1.5 | round(body.qty) }}", "there is no field 'qty'"),
+    ("{{ range(body.qty) }}", "there is no field 'qty'"),
+    ("{{ body.user.startswith(body.qty) }}", "there is no field 'qty'"),
+    ("{{ body.keys.items() }}", "there is no field 'keys'"),
+    ("{{ body.qty.items() }}", "there is no field 'qty'"),
     ("{{ 'a' if body.nothing }}", "cannot be made"),
     ("{{ body.user.format(1) }}", "there is no 'format' in a text, write '%.2f' | format(body.total)"),
     ("{{ body.user + 1 }}", "can only concatenate str"),
-    ("{{ 1 / 0 }}", "division by zero"),
-    ("{{ 1e308 * 10 }}", "inf is no JSON number"),
-    ("{{ 2 ** 64 }}", "a number is too large: JSON numbers have 64 bits here"),
-    ("{{ {1: 2} }}", "the name 1 is no text"),
-    ("{{ range }}", "the expression gives no JSON value"),
-    ("{{ (-8) ** 0.5 }}", "no JSON value: it gives a complex"),
-    ("{{ '\\ud800' }}", "not valid Unicode"),
+    ("{{ 1 / (body.count - 3) }}", "division by zero"),
+    ("{{ 1e308 * body.total }}", "inf is no JSON number"),
+    ("{{ 2 ** (body.count + 61) }}", "a number is too large: JSON numbers have 64 bits here"),
+    ("{{ {1: body.id} }}", "the name 1 is no text"),
+    ("{{ [body.id, range] }}", "the expression gives no JSON value"),
+    ("{{ (-8) ** (body.total - 12) }}", "no JSON value: it gives a complex"),
+    ("{{ [body.id, '\\ud800'] }}", "not valid Unicode"),
     ("{{ body.count[0:1] }}", "a number cannot be sliced"),
     ("{{ body.user() }}", "a text cannot be called"),
-    ("{{ [1] | map('nope') | list }}", "No filter named 'nope'"),
-    ("{{ '%q' % 1 }}", "'%q' is no format"),
-    ("{{ 5 | format(1) }}", "format is for a text"),
-    ("{{ [1] | sum(start='') }}", "sum starts at a number"),
-    ("{{ ','.join(5) }}", "join() takes a list of texts"),
+    ("{{ [body.id] | map('nope') | list }}", "No filter named 'nope'"),
+    ("{{ '%q' % body.count }}", "'%q' is no format"),
+    ("{{ body.count | format(1) }}", "format is for a text"),
+    ("{{ [body.count] | sum(start='') }}", "sum starts at a number"),
+    ("{{ ','.join(body.count) }}", "join() takes a list of texts"),
 ])
 def test_a_failure_of_the_event_says_why(raw, said):
     text = failure({"field": raw})
@@ -168,6 +193,21 @@ def test_a_generator_has_no_templates(raw):
     ("{{ body.a b }}", "as a text, write {$literal: …}"),
     ("{{ (((" + "(" * 500 + "1" + ")" * 503 + " }}", "is no expression: it is nested too deeply"),
     ("{{ " + "x" * 20_001 + " }}", "a template is too long"),
+    ("{{ event.timestamp }}", "an event has no field 'timestamp': in '{{ event.timestamp }}': it has id, type, time, source, "
+                              "key; did you mean event.time?"),
+    ("{{ event.body.total }}", "did you mean body?"),
+    ("{{ event.tpye }}", "did you mean event.type?"),
+    ("{{ event.foo | default(1) }}", "did you mean body.foo?"),
+    ("{{ event.keys }}", "an event has no field 'keys'"),
+    ("{{ body.user | replace('a') }}", "the filter replace has wrong arguments: in '{{ body.user | replace('a') }}': "
+                                       "missing a required argument: 'new'; it takes old, new, count"),
+    ("{{ body.user | upper(1) }}", "too many positional arguments; it takes none"),
+    ("{{ body.items | join(sep=',') }}", "got an unexpected keyword argument 'sep'; it takes d, attribute"),
+    ("{{ 1e400 }}", "holds a number that is too large"),
+    ("{{ body.total < 1e400 }}", "holds a number that is too large"),
+    ("{{ 2**64 }}", "'{{ 2**64 }}' can never be made: a number is too large: JSON numbers have 64 bits here"),
+    ("{{ {1: 2} }}", "can never be made: the name 1 is no text; write it in quotes"),
+    ("{{ 1 / 0 }} EUR", "can never be made: division by zero"),
 ])
 def test_what_is_wrong_with_a_template_is_said(raw, said):
     assert said in problem(raw)
@@ -205,6 +245,12 @@ def test_what_is_wrong_with_a_condition_is_said(when, scope, said):
     with pytest.raises(InvalidValue) as caught:
         compile_condition(when, scope)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("raw", ["{{ event.items() | length }}", "{{ 4 + (range(9000) | list | length > 1) }}",
+                                 "{{ (body.items | map('round', 1, method='floor') | list or 5) if false else 5 }}"])
+def test_what_may_be_right_is_not_refused(raw):
+    assert make(raw) == 5
 
 
 def test_without_templates_jinja_is_not_imported():

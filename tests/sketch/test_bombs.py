@@ -57,6 +57,10 @@ def laughs(first: str, again: str, many: int) -> str:
     return "\n".join([first, *more])
 
 
+def events(name: str, many: int) -> str:
+    return "events:\n" + lines(f"  {name}: {{id: 1}}", many)
+
+
 def rule(body: str) -> str:
     return f"consumers: {{c: {{subscribes: a, publishes: {{to: b, body: {body}}}}}}}"
 
@@ -65,6 +69,7 @@ def made(body: str) -> str:
     return f"generators: {{g: {{publishes: a, body: {body}}}}}"
 
 
+LONG = "orderPlacedByCustomerInTheWebShopOfTheCompanyInTheNorthOfTheCountry"
 BOMBS = {
     "50,000 brackets": "a: " + "[" * 50_000,
     "50,000 braces": "a: " + "{a: " * 50_000,
@@ -82,10 +87,21 @@ BOMBS = {
     "bad parts": "generators:\n" + lines("  g@: {publises: t@, rate: 5}", 1_600),
     "topics that look alike": "topics:\n" + lines("  topic-@-a:", 1_500) + "\ngenerators:\n"
                               + lines("  g@: {publishes: topic-@-b}", 1_500),
+    "lonely topics": "topics:\n" + lines(f"  t@{LONG}:", 45) + "\ngenerators:\n"
+                     + lines(f"  g@: {{publishes: t@{LONG}}}", 2_000) + "\nconsumers:\n"
+                     + lines(f"  c@: {{subscribes: u@{LONG}}}", 45),
+    "undeclared event types": events(f"e@{LONG}", 1_000) + "\ngenerators:\n"
+                              + lines(f"  g@: {{publishes: t, event: f@{LONG}}}", 200),
+    "a few undeclared among many": events(f"e@{LONG}", 1_000) + "\ngenerators:\n"
+                                   + lines(f"  g@: {{publishes: t, event: f@{LONG}}}", 10),
+    "undeclared types that are accepted": events("eventType@", 1_500) + "\nconsumers: {c: {subscribes: t, accepts: ["
+                                          + ", ".join(f"eventTipe{n}" for n in range(3_000)) + "]}}",
     "subscriptions": "consumers: {c: {subscribes: [" + ", ".join(f"t{n}" for n in range(9_000)) + "]}}",
     "a ring of consumers": "generators:\n" + lines("  g@: {publishes: t0, event: e@}", 500) + "\nconsumers:\n"
                            + "\n".join(f"  c{n}: {{subscribes: t{n}, publishes: t{(n + 1) % 500}}}"
                                        for n in range(500)),
+    "a chain of consumers": "topics: {t1: {compacted: true}}\ngenerators: {g: {publishes: t0, key: $.id}}\nconsumers:\n"
+                            + "\n".join(f"  c{n}: {{subscribes: t{n}, publishes: t{n + 1}}}" for n in reversed(range(1_600))),
     "rules": "generators: {g: {publishes: a}}\nconsumers:\n  c:\n    subscribes: a\n    publishes:\n"
              + lines("      - {to: a, event: e@}", 1_900),
     "a repeated text": rule("\"{{ 'a' * 3*10**9 }}\""),
@@ -123,6 +139,9 @@ BOMBS = {
     "documents": "---\n" * 200_000,
     "a long key": "x" * 900_000 + ": 1",
     "carriage returns": "\r" * 900_000 + "a: @",
+    "keys that are in no event": "topics: {t: {compacted: true}}\n" + "events: {e: {"
+                                 + ", ".join(f"{LONG}{n}: 1" for n in range(2_000)) + "}}\ngenerators:\n"
+                                 + lines(f"  g@: {{publishes: t, key: $.{LONG}}}", 1_900),
     "commands": "events:\n" + lines("  createThing@: {id: uuid()}", 2_400),
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 from eda_cli.sketch.check import demands
 from eda_cli.sketch.commands import event_for
-from tests.sketch.reading import loaded, warnings
+from tests.sketch.reading import errors, loaded, warnings
 
 
 def test_a_topic_with_one_side_only() -> None:
@@ -29,6 +29,55 @@ def test_two_spellings_of_one_topic() -> None:
         "sketch.yaml:1:32: nobody subscribes to the topic 'purchases'; is 'purchses' the same?",
         "sketch.yaml:2:35: nobody publishes to the topic 'purchses'; is 'purchases' the same?",
     ]
+
+
+@pytest.mark.parametrize(("declared", "used"), [
+    ("purchases", "purchses"), ("purchases", "purchase"), ("order-placed", "orders-placed"), ("order-placed", "orderplaced"),
+    ("Orders", "orders"),
+])
+def test_a_topic_that_looks_like_a_slip_of_one_that_is_declared(declared: str, used: str) -> None:
+    assert f"sketch.yaml:2:32: nobody subscribes to the topic '{used}'; did you mean '{declared}'?" in warnings(f"""\
+        topics: {{other: , {declared}: }}
+        generators: {{shop: {{publishes: {used}}}}}
+        """)
+
+
+@pytest.mark.parametrize("used", [
+    "purchases-2", "purchases.dlq", "sold", "orders-us", "b", "pt", "purchases-in", "${NAME}"])
+def test_a_topic_that_is_new_is_no_slip(used: str) -> None:
+    assert not [line for line in warnings(f"""
+        topics: {{purchases-1: , purchases: , orders-eu: , a: , pit: }}
+        generators: {{shop: {{publishes: "{used}"}}}}
+        """, NAME="purchase") if "mean" in line]
+
+
+def test_a_near_miss_that_both_sides_use_is_meant() -> None:
+    assert warnings("""\
+        topics: {purchases: }
+        generators: {shop: {publishes: purchase}}
+        consumers: {billing: {subscribes: purchase}}
+        """) == ["sketch.yaml:1:10: nobody publishes or subscribes to the topic 'purchases'"]
+
+
+def test_what_is_a_note_by_its_name() -> None:
+    assert warnings("""\
+        topics: {x-orders: {partitions: 6}, x-unused: 1}
+        events: {x-made: {id: uuid()}, x-unused: 1}
+        generators: {shop: {publishes: x-orders, event: x-made}, x-base: {rate: 5/s}, x-shop: {publishes: x-orders}}
+        consumers: {billing: {subscribes: x-orders}, x-ray: {subscribes: x-orders}}
+        """) == [
+        "sketch.yaml:1:10: topic 'x-orders' is used, and what stands here is not read: what begins with x- is a note; "
+        "name it otherwise",
+        "sketch.yaml:2:10: event type 'x-made' is used, and what stands here is not read: what begins with x- is a note; "
+        "name it otherwise",
+        "sketch.yaml:3:79: generator 'x-shop' is not started: what begins with x- is a note; name it otherwise",
+        "sketch.yaml:4:46: consumer 'x-ray' is not started: what begins with x- is a note; name it otherwise",
+    ]
+    assert errors("""\
+        events: {x-made: {id: uuid()}, paid: {id: uuid()}}
+        generators: {shop: {publishes: orders, event: x-made}}
+        """) == ["sketch.yaml:2:47: the event type 'x-made' is not under 'events': what begins with x- is a note; "
+                 "name it otherwise"]
 
 
 def test_somebody_elses_parts_count() -> None:
@@ -120,6 +169,64 @@ def test_events_without_key_in_a_compacted_topic() -> None:
         """
     assert warnings(text)[0].startswith("sketch.yaml:2:14: generator 'g' publishes without a key")
     assert warnings(text.replace("compacted: true", "compacted: true, key: $.id")) == []
+
+
+def test_rules_without_key_to_a_compacted_topic() -> None:
+    text = """\
+        topics: {a: {compacted: true}, b: }
+        generators: {g: {publishes: b}}
+        consumers:
+          c: {subscribes: b, publishes: [a, {to: a, key: $.id}, {to: a, key: null}]}
+          d: {subscribes: a}
+        """
+    told = "publishes without a key: 'a' is compacted, which keeps the newest event of each key; " \
+           "add key: to the topic or to the rule"
+    assert warnings(text) == [f"sketch.yaml:4:34: rule 1 of consumer 'c' {told}",
+                              f"sketch.yaml:4:62: rule 3 of consumer 'c' {told}"]
+    assert len(warnings(text.replace("publishes: b}", "publishes: b, key: $.id}"))) == 1
+    assert len(warnings(text.replace("publishes: b}", "publishes: b, external: true}"))) == 1
+
+
+def test_a_key_that_no_event_has_in_a_compacted_topic() -> None:
+    assert warnings("""\
+        topics: {a: {compacted: true, key: $.usr}}
+        events: {e: {user: {id: 1}}, f: $tombstone}
+        generators:
+          g: {publishes: a, event: e}
+          h: {publishes: a, event: e, key: $.user.id}
+          i: {publishes: a, event: e, key: $.user.nr}
+          j: {publishes: a, event: f}
+        consumers: {c: {subscribes: a, publishes: {to: a, event: e, accepts: f}}}
+        """) == [
+        f"sketch.yaml:{place}: '{key}' is in no event of {of}: so its key is null, and the topic is compacted, which keeps "
+        f"the newest event of each key{hint}" for place, key, of, hint in (
+            ("1:36", "$.usr", "generator 'g'", "; did you mean '$.user'?"), ("1:36", "$.usr", "generator 'j'", ""),
+            ("1:36", "$.usr", "rule 1 of consumer 'c'", "; did you mean '$.user'?"),
+            ("6:36", "$.user.nr", "generator 'i'", ""))]
+
+
+@pytest.mark.parametrize("body", ["{$pick: [{usr: 1}]}", "{usr: {$list: 1, size: 2}}", "'$'", "{usr: 1..5}"])
+def test_a_key_that_an_event_may_have_is_not_told(body: str) -> None:
+    assert warnings(f"""
+        topics: {{a: {{compacted: true, key: $.usr}}, b: {{key: $.id}}}}
+        generators: {{g: {{publishes: b}}}}
+        consumers: {{c: {{subscribes: b, publishes: {{to: a, body: {body}}}}}, d: {{subscribes: a, publishes: a, accepts: x}}}}
+        """)[1:] == []
+
+
+def test_a_statement_is_published_as_it_stands() -> None:
+    assert warnings("""\
+        events: {e: {a: "{% if body.total > 5 %}big{% endif %}", b: ["{# note #}"], c: {$literal: "{% x %}"}}}
+        generators: {g: {publishes: t, headers: {h: "{% of }"}}}
+        consumers: {c: {subscribes: t, publishes: {to: u, body: "{% raw %}"}}, d: {subscribes: u}}
+        """) == [
+        "sketch.yaml:1:17: '{% if body.total > 5 %}big{% endif %}' is published as it stands: a template knows expressions "
+        "only, in {{ }}; write {{ A if CONDITION else B }}",
+        "sketch.yaml:1:62: '{# note #}' is published as it stands: a template knows expressions only, in {{ }}; "
+        "leave the comment out",
+        "sketch.yaml:3:57: '{% raw %}' is published as it stands: a template knows expressions only, in {{ }}; "
+        "write {{ A if CONDITION else B }}",
+    ]
 
 
 def test_a_command_is_told_once_where_it_is_declared() -> None:

@@ -131,29 +131,6 @@ def test_topics_that_parts_name_are_made() -> None:
         "purchases": 6, "purchases.retry": 3, "purchases.dlq": 3}
 
 
-@pytest.mark.parametrize("topic", ["purchases-2", "purchases.dlq", "sold"])
-def test_a_topic_that_is_new_is_no_slip(topic: str) -> None:
-    assert topic in loaded(f"""
-        topics: {{purchases-1: , purchases: }}
-        generators: {{shop: {{publishes: {topic}}}}}
-        """).resolved.topics
-
-
-def test_a_topic_that_a_variable_names_is_no_slip() -> None:
-    assert "orderas" in loaded("""
-        topics: {orders: }
-        generators: {shop: {publishes: "order${A}s"}}
-        """, A="a").resolved.topics
-
-
-def test_a_near_miss_that_both_sides_use_is_meant() -> None:
-    assert "purchase" in loaded("""
-        topics: {purchases: }
-        generators: {shop: {publishes: purchase}}
-        consumers: {billing: {subscribes: purchase}}
-        """).resolved.topics
-
-
 @pytest.mark.parametrize(("file", "name"), [
     ("shop.yaml", "shop"), ("My Shop.yaml", "my-shop"), ("dir/sketch.yaml", "dir"), ("2nd.yaml", "nd"),
     ("Ünïcode.yml", "unicode"), ("123.yaml", "sketch"), ("a.b.yaml", "a-b"),

@@ -80,6 +80,7 @@ def test_a_changed_sketch_loads_or_is_refused(text: str, edits: list[tuple[str, 
         for problem in getattr(error, "problems", ()):
             assert "\n" not in problem.text("mutated.yaml")
             assert problem.what and "pydantic" not in problem.text("")
+            assert "xxx" not in problem.text("")  # a placeholder, which is not in the file
             assert 0 <= problem.line <= text.count("\n") + text.count("\r") + text.count("\u2028") + text.count("\x85") + 1
     else:
         use(loaded)

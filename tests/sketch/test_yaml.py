@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.sketch.reading import errors, loaded
 
@@ -71,6 +72,17 @@ def test_notes_are_skipped_anywhere_but_in_data() -> None:
     assert list(sketch.generators) == ["shop"]
     assert sketch.generators["shop"].body == {"x-field": 1}
     assert sketch.generators["shop"].headers == {"x-trace": "1"}
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="the parser in Python takes the halves for characters")
+def test_a_character_in_two_halves_is_told_how_to_write() -> None:
+    assert errors(r'{"name": "shop", "topics": {"a": {"about": "\uD83D\ude00"}}}') == [
+        r"sketch.yaml:1:45: '\uD83D\ude00' is one character in two halves: YAML, unlike JSON, writes it in one; "
+        r"write \U0001F600, or the character itself"]
+
+
+def test_brackets_without_end_are_too_deep() -> None:
+    assert "the sketch is nested more than 100 levels deep; make it flatter" in errors("a: " + "[" * 100_000)[0]
 
 
 def test_every_error_comes_at_once_in_the_order_of_the_file() -> None:
