@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from eda_cli import __version__
-from eda_cli.cli import console, engine, logs, ps, publish, sketches, tail, topics, up
+from eda_cli.cli import console, engine, groups, logs, ps, publish, sketches, tail, topics, up
 from eda_cli.errors import EdaError
 
 
@@ -66,5 +66,5 @@ def _options(
         os.environ["EDA_DEBUG"] = "1"
 
 
-for room in (up, ps, logs, publish, tail, topics, sketches, engine):
+for room in (up, ps, logs, publish, tail, topics, groups, sketches, engine):
     room.register(app)

@@ -1,4 +1,4 @@
-"""`topics` and `groups`: what the channel holds, and how far its groups are."""
+"""`topics`: what the channel holds."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.channel import check_topic_name, missing_topic_hint, parse_start, with_channel
-from eda_cli.cli.options import Json, Run, complete_group, complete_topic, with_examples
+from eda_cli.cli.channel import check_topic_name, missing_topic_hint, with_channel
+from eda_cli.cli.options import Json, Run, complete_topic, with_examples
 from eda_cli.errors import EdaError, UsageError
 
 if TYPE_CHECKING:
-    from eda_cli.channels.base import EventChannel, Start
+    from eda_cli.channels.base import EventChannel
     from eda_cli.runs.folder import RunFolder
-    from eda_cli.sketch.resolved import Resolved
 
 
 def register(app: typer.Typer) -> None:
@@ -22,10 +21,6 @@ def register(app: typer.Typer) -> None:
                 "eda topics",
                 "eda topics create refunds --partitions 6",
                 "eda topics delete refunds"))(topics)
-    app.command(epilog=with_examples(
-                "eda groups",
-                "eda groups reset invoicing --to beginning",
-                "eda groups reset invoicing --to @-10m"))(groups)
 
 
 def topics(
@@ -115,69 +110,3 @@ def _named(names: list[str] | None) -> list[str]:
     if not names:
         raise UsageError("which topic?", "no name was given", "for example: eda topics create refunds")
     return names
-
-
-def groups(
-    action: Annotated[str | None, typer.Argument(metavar="[reset]", help="Without it: list them.")] = None,
-    name: Annotated[str | None, typer.Argument(metavar="[GROUP]", autocompletion=complete_group)] = None,
-    to: Annotated[str | None, typer.Option("--to", metavar="WHERE",
-                                           help="beginning, end, an offset, @time or @-10m.")] = None,
-    topic: Annotated[list[str] | None, typer.Option("--topic", help="Only this topic's positions.",
-                                                    autocompletion=complete_topic)] = None,
-    run: Run = None,
-    json: Json = False,
-) -> None:
-    """The groups of a run, where they are and how far behind; or set where one goes on (its members must be stopped)."""
-    from eda_cli.runs.lifecycle import find
-
-    found = find(run)
-    if action is None:
-        with_channel(found, lambda channel: _list_groups(channel.groups(), json))
-    elif action == "reset":
-        if name is None or to is None:
-            raise UsageError("which group, and where to?", "reset needs a group and --to",
-                             "for example: eda groups reset invoicing --to beginning")
-        start = parse_start(to, "--to")
-        _refuse_foreign(found.sketch(), name)
-        with_channel(found, lambda channel: _reset(channel, name, topic or [], start))
-    else:
-        raise UsageError(f"'{action}' is nothing to do with groups", "known: reset", "list them with: eda groups")
-
-
-def _refuse_foreign(sketch: Resolved, group: str) -> None:
-    own = sorted({sketch.group_of(part) for part in sketch.consumers.values()})
-    if sketch.guest and group not in own:
-        raise EdaError(f"the group '{group}' is not one of this run", "eda changes nothing of others on a Kafka that it "
-                       "did not start", f"groups of this run: {', '.join(own) or 'none'}")
-
-
-def _reset(channel: EventChannel, name: str, topics: list[str], start: Start) -> None:
-    known = {group.name for group in channel.groups()}
-    if name not in known:
-        raise EdaError(f"there is no group '{name}'", f"groups: {', '.join(sorted(known)) or 'none'}")
-    channel.reset(name, topics, start)
-    console.say(f"{name} goes on from there")
-
-
-def _list_groups(found: Any, json: bool) -> None:
-    from rich.table import Table
-
-    if json:
-        for group in found:
-            console.write_json({"group": group.name, "members": group.members, "lag": group.lag, "places": [
-                {"topic": one.place.topic, "partition": one.place.partition, "committed": one.committed,
-                 "end": one.end, "lag": one.lag, "member": one.member} for one in group.places]})
-        return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("GROUP", "MEMBERS", "PLACE", "COMMITTED", "END", "LAG"):
-        table.add_column(column, justify="left" if column in ("GROUP", "PLACE") else "right")
-    for group in found:
-        table.add_row(group.name, str(group.members), "", "", "", _number(group.lag), style="bold")
-        for one in group.places:
-            table.add_row("", "", f"{one.place.topic}[{one.place.partition}]", _number(one.committed),
-                          _number(one.end), _number(one.lag))
-    console.out().print(table)
-
-
-def _number(value: int | None) -> str:
-    return "?" if value is None else f"{value:,}"
