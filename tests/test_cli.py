@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -119,6 +121,17 @@ def test_colour_is_for_terminals_and_those_who_ask(tmp_path: Path) -> None:
     assert "\x1b[" not in run("check", cwd=tmp_path, code=2).stdout
     assert "\x1b[" in run("check", cwd=tmp_path, code=2, FORCE_COLOR="1").stdout
     assert "\x1b[" not in run("check", cwd=tmp_path, code=2, FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+@pytest.mark.parametrize("after_s", [0.04, 0.06, 0.08, 0.1, 0.12, 0.15])
+def test_ctrl_c_at_any_moment_is_told_by_the_exit_code_alone(tmp_path: Path, after_s: float) -> None:
+    run("init", cwd=tmp_path)
+    child = subprocess.Popen([sys.executable, "-m", "eda_cli", "check", *["sketch.yaml"] * 500], cwd=tmp_path,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(after_s)  # this is what is tested, not waited for
+    child.send_signal(signal.SIGINT)
+    assert "Traceback" not in child.communicate(timeout=20)[1]
+    assert child.returncode == 130
 
 
 def test_windows_is_told_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:

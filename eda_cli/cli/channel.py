@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from eda_cli.cli import end_in_order
 from eda_cli.errors import UnknownTopic, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,9 @@ def open_channel(run: RunFolder) -> EventChannel:
     address = run.address()
     if address is None:
         raise Unreachable(f"the broker of '{run.name}' is not ready yet", "", "wait for: eda ps")
-    return connect(address)
+    channel = connect(address)
+    end_in_order()
+    return channel
 
 
 def with_channel(run: RunFolder, work: Callable[[EventChannel], object]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eda_cli.cli import console
+from eda_cli.cli import console, end_in_order
 from eda_cli.cli.options import Json, Run, with_examples
 from eda_cli.errors import EdaError, Unreachable, UsageError
 
@@ -64,6 +64,7 @@ def pull_with_progress(image: str) -> bool:
     from eda_cli.channels.containers import Engine
 
     engine = Engine.connect()
+    end_in_order()
     try:
         if engine.image_present(image):
             return False
@@ -114,6 +115,7 @@ def env(run: Run = None, json: Json = False) -> None:
 
 def doctor(json: Json = False) -> None:
     """Look at what eda needs on this machine, and say what to do where something is missing."""
+    end_in_order()
     broken = False
     for name, look in (("python", _python), ("home", _home), ("engine", _engine), ("image", _image), ("port", _port)):
         try:
