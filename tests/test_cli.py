@@ -134,6 +134,26 @@ def test_ctrl_c_at_any_moment_is_told_by_the_exit_code_alone(tmp_path: Path, aft
     assert child.returncode == 130
 
 
+def test_ps_cuts_no_name_and_no_number_and_says_why_below(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+                                                          ) -> None:
+    from eda_cli.cli.ps import _print_run
+
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "a-part-with-a-name-of-forty-characters-x.10"
+    parts = [{"part": name, "state": "crashed", "pid": None, "handled": 1_234_567, "restarts": 3, "lag": None,
+              "reason": "killed by SIGKILL"},
+             {"part": "shop", "state": "running", "pid": 12345, "up_s": 59.0, "published": 7}]
+    _print_run({"run": "shop", "state": "running", "broker": "embedded", "address": {"path": "/some/where/events.db"},
+                "sketch": "/a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml", "failure": None, "parts": parts})
+    lines = capsys.readouterr().out.splitlines()
+    assert "  sketch /a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml" in lines
+    heads, crashed, shop = lines[3:6]
+    assert heads.split() == ["PART", "STATE", "PID", "UP", "PUBLISHED", "HANDLED", "RESTARTS", "LAG"]  # nothing FAILED
+    assert crashed.split() == [name, "crashed", "1,234,567", "3", "?"]
+    assert shop.split() == ["shop", "running", "12345", "59s", "7"]
+    assert lines[6:] == [f"  {name} crashed: killed by SIGKILL"]
+
+
 def test_windows_is_told_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:
     from eda_cli.cli import main
 

@@ -79,7 +79,7 @@ def _pull(engine: Engine, image: str) -> None:
 
     console.say(f"pulling {image} (once; without waiting: --broker embedded)")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console.err(), disable=not console.err().is_terminal) as bar:
+    with Progress(*columns, console=console.err(), disable=not console.can_spin()) as bar:
         task = bar.add_task(image, total=None)
 
         def on_progress(current: int, total: int, text: str) -> None:

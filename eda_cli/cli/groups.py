@@ -99,23 +99,19 @@ def _delete(channel: EventChannel, name: str) -> None:
 
 
 def _list_groups(found: Any, json: bool) -> None:
-    from rich.table import Table
-
     if json:
         for group in found:
             console.write_json({"group": group.name, "members": group.members, "lag": group.lag, "places": [
                 {"topic": one.place.topic, "partition": one.place.partition, "committed": one.committed,
                  "end": one.end, "lag": one.lag, "member": one.member} for one in group.places]})
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("GROUP", "MEMBERS", "PLACE", "COMMITTED", "END", "LAG"):
-        table.add_column(column, justify="left" if column in ("GROUP", "PLACE") else "right")
+    rows: list[tuple[str, ...]] = []
     for group in found:
-        table.add_row(group.name, str(group.members), "", "", "", _number(group.lag), style="bold")
-        for one in group.places:
-            table.add_row("", "", f"{one.place.topic}[{one.place.partition}]", _number(one.committed),
-                          _number(one.end), _number(one.lag))
-    console.out().print(table)
+        rows.append((group.name, str(group.members), "", "", "", _number(group.lag)))
+        rows += [("", "", f"{one.place.topic}[{one.place.partition}]", _number(one.committed), _number(one.end),
+                  _number(one.lag)) for one in group.places]
+    console.print_table(("GROUP", "MEMBERS", "PLACE", "COMMITTED", "END", "LAG"), rows,
+                        right=("MEMBERS", "COMMITTED", "END", "LAG"), bold=lambda row: bool(row[0]))
 
 
 def _number(value: int | None) -> str:

@@ -47,22 +47,16 @@ def topics(
 
 
 def _list_topics(found: Any, json: bool) -> None:
-    from rich.table import Table
-
     if json:
         for topic in found:
             console.write_json({"topic": topic.name, "events": topic.events, "compacted": topic.compacted,
                                 "retention_s": topic.retention_s,
                                 "partitions": [part._asdict() for part in topic.partitions]})
         return
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("TOPIC", "PARTITIONS", "EVENTS", "OFFSETS"):
-        table.add_column(column, justify="left" if column in ("TOPIC", "OFFSETS") else "right")
-    for topic in found:
-        table.add_row(topic.name, str(len(topic.partitions)) if topic.partitions else "?",
-                      "?" if topic.events is None else f"{topic.events:,}",
-                      " ".join(f"{part.first}..{part.end}" for part in topic.partitions[:12]))
-    console.out().print(table)
+    rows = [(topic.name, str(len(topic.partitions)) if topic.partitions else "?",
+             "?" if topic.events is None else f"{topic.events:,}",
+             " ".join(f"{part.first}..{part.end}" for part in topic.partitions)) for topic in found]
+    console.print_table(("TOPIC", "PARTITIONS", "EVENTS", "OFFSETS"), rows, right=("PARTITIONS", "EVENTS"))
 
 
 def _create_topics(run: RunFolder, names: list[str] | None, partitions: int, compacted: bool,
