@@ -56,7 +56,7 @@ def tail(
     format_: Annotated[str | None, typer.Option("-f", "--format", help=r"%t topic, %p partition, %o offset, "
                                                 r"%k key, %s body, %i id, %e type, %T time, %h headers, %S size, \n.")] = None,
     grep: Annotated[str | None, typer.Option("--grep", metavar="REGEX", help="Only what matches: type, key or body.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Only the bodies, byte by byte, a line each.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Only the bodies, a line each; byte by byte into a pipe.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for topics that are not there yet.")] = False,
     run: Run = None,
     json: Json = False,

@@ -136,6 +136,7 @@ def test_what_follows_carries_its_story(embedded: Eda, quiet: Path) -> None:
     (("tail", "purchases", "-o", "stored"), 2, ["needs a group"]),
     (("tail", "purchases", "--grep", "("), 2, ["no regular expression"]),
     (("tail", "purchases", "-f", "%z"), 2, ["no field %z"]),
+    (("tail", "purchases", "-f", "100%"), 2, ["a % names no field", "%%"]),
     (("tail", "purchases", "--json", "--raw"), 2, ["exclude each other"]),
     (("topics", "create"), 2, ["which topic?"]),
     (("topics", "create", "purchases"), 1, ["exists already"]),
@@ -207,7 +208,7 @@ def test_the_environment_is_for_a_shell(embedded: Eda, quiet: Path) -> None:
 
 
 @pytest.mark.parametrize(("words", "wanted"), [
-    ("eda tail pur", "purchases"), ("eda publish b", "bills"), ("eda logs mai", "mailer"), ("eda ps --run qu", None),
+    ("eda tail pur", "purchases"), ("eda publish b", "bills"), ("eda logs mai", "mailer"), ("eda ps --run qu", "quiet"),
     ("eda down --run qu", "quiet"), ("eda groups reset bil", "billing"),
 ])
 def test_the_shell_completes_what_runs(quiet_run: Eda, words: str, wanted: str | None) -> None:
