@@ -108,6 +108,21 @@ def test_a_fault_of_our_own_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" in debugged.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_fault_of_the_machine_is_not_eda_s(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told = run("ps", cwd=tmp_path, code=1, EDA_HOME=str(tmp_path / "file")).stderr
+    assert f"{tmp_path / 'file'} cannot be used\n  Not a directory\n" in told and "EDA_HOME" in told
+    (tmp_path / "sketch.yaml").write_text("generators: {shop: {publsh: a}}\n")
+    for args in (("schema",), ("check", "--json"), ("check",)):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run([sys.executable, "-m", "eda_cli", *args], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE,
+                                  text=True)
+        assert done.returncode == 1
+        assert done.stderr.startswith("eda: something cannot be written or read\n  No space left on device\n"), done.stderr
+        assert "fault" not in done.stderr and "Exception ignored" not in done.stderr
+
+
 @pytest.mark.parametrize(("words", "wanted"), [
     ("eda up --br", "--broker"), ("eda ", "publish"), ("eda init --example ", "shop"), ("eda --ver", "--version"),
 ])

@@ -18,7 +18,10 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                console.flush()
         except BrokenPipeError:  # `eda tail | head`: whoever read is content
             console.close_quietly()
             raise typer.Exit(0) from None
@@ -29,6 +32,12 @@ class Commands(TyperGroup):
             raise typer.Exit(wrong.exit_code) from None
         except (typer.Exit, typer.Abort, typer.TyperException, KeyboardInterrupt):
             raise
+        except OSError as wrong:
+            if debug():
+                raise
+            console.report(_of_the_machine(wrong))
+            console.close_quietly()
+            raise typer.Exit(1) from None
         except Exception as wrong:
             if debug():
                 raise
@@ -44,6 +53,15 @@ app = typer.Typer(
     help="Sketch event-driven systems in YAML, run them locally and watch the events flow.",
     epilog="Begin with: eda init, then eda up. Each command has examples: eda up --help",
 )
+
+
+def _of_the_machine(wrong: OSError) -> EdaError:
+    """A disk that is full, a file where a folder should be: neither eda nor the sketch is at fault."""
+    if wrong.filename is None:
+        return EdaError("something cannot be written or read", wrong.strerror or str(wrong),
+                        "look at the disk and at where the output goes; eda doctor looks at this machine")
+    return EdaError(f"{os.fsdecode(wrong.filename)} cannot be used", wrong.strerror or str(wrong),
+                    "give rights or room there, or set EDA_HOME to a folder of yours; eda doctor looks at this machine")
 
 
 def debug() -> bool:
