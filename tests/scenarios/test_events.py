@@ -184,7 +184,7 @@ def test_a_bad_line_on_stdin_loses_none_before_it(embedded: Eda, quiet: Path) ->
     embedded.up(quiet)
     told = embedded("publish", "purchases", "-", stdin='{"id": 1}\n{"id": 2}\n{"id"\n{"id": 4}\n', code=2).stderr
     assert "line 3 begins like JSON" in told
-    assert "2 events before it are published" in told
+    assert "published before it: 2 events" in told
     assert len(embedded.events("purchases", "quiet")) == 2
 
 
