@@ -6,15 +6,29 @@ import os
 from typing import Annotated, Any
 
 import typer
+from typer.completion import install_callback, show_callback
 from typer.core import TyperGroup
 
 from eda_cli import __version__
 from eda_cli.cli import console, engine, groups, logs, ps, publish, sketches, tail, topics, up
 from eda_cli.errors import EdaError
 
+COMPLETION = {"--show-completion": show_callback, "--install-completion": install_callback}
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
+
 
 class Commands(TyperGroup):
     """Where errors become text and exit codes, for every command."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if len(args) == 2 and args[0] in COMPLETION:  # typer alone looks which shell calls, and ignores one that is named
+            option, shell = args
+            if shell not in SHELLS:
+                raise typer.BadParameter(f"there is no completion for '{shell}'; known: {', '.join(SHELLS)}",
+                                         param_hint=option)
+            COMPLETION[option](ctx, self.params[0], shell)
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
 
     def invoke(self, ctx: Any) -> Any:
         try:

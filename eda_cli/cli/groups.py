@@ -8,7 +8,7 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.channel import check_start, parse_start, with_channel
-from eda_cli.cli.options import Json, Run, complete_group, complete_topic, with_examples
+from eda_cli.cli.options import Json, Run, complete_group, complete_topic, one_of, with_examples
 from eda_cli.errors import ChannelError, EdaError, UsageError
 
 if TYPE_CHECKING:
@@ -25,19 +25,18 @@ def register(app: typer.Typer) -> None:
 
 
 def groups(
-    action: Annotated[str | None, typer.Argument(metavar="[reset|delete]", help="Without it: list them.")] = None,
-    name: Annotated[str | None, typer.Argument(metavar="[GROUP]", autocompletion=complete_group)] = None,
+    action: Annotated[str | None, typer.Argument(metavar="reset|delete", help="Without it: list them.",
+                                                    autocompletion=one_of("reset", "delete"))] = None,
+    name: Annotated[str | None, typer.Argument(metavar="GROUP", autocompletion=complete_group)] = None,
     to: Annotated[str | None, typer.Option("--to", metavar="WHERE",
-                                           help="beginning, end, an offset, @time or @-10m.")] = None,
+                                           help="beginning, end, an offset, @time or @-10m.",
+                                           autocompletion=one_of("beginning", "end"))] = None,
     topic: Annotated[list[str] | None, typer.Option("--topic", help="Only this topic's positions.",
                                                     autocompletion=complete_topic)] = None,
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """The groups of a run, where they are and how far behind; or set where one goes on, or delete one.
-
-    Its members must be stopped before.
-    """
+    """List groups and how far behind they are; reset or delete one. Its members must be stopped before."""
     from eda_cli.runs.lifecycle import find
 
     found = find(run)

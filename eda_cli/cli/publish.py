@@ -11,7 +11,7 @@ import typer
 
 from eda_cli.cli import console, given
 from eda_cli.cli.channel import check_topic_name, missing_topic_hint, open_channel
-from eda_cli.cli.options import Json, Run, complete_topic, with_examples
+from eda_cli.cli.options import Json, Run, complete_topic, complete_type, with_examples
 from eda_cli.errors import ChannelError, PublishError, UnknownTopic, UsageError
 
 if TYPE_CHECKING:
@@ -33,19 +33,19 @@ def register(app: typer.Typer) -> None:
 def publish(
     topic: Annotated[str, typer.Argument(metavar="TOPIC", autocompletion=complete_topic)],
     payload: Annotated[str | None, typer.Argument(
-        metavar="[PAYLOAD|@FILE|-]", help="JSON or text; a file; - or a pipe: a payload or JSON event a line. "
+        metavar="PAYLOAD|@FILE|-", help="JSON or text; a file; - or a pipe: a payload or JSON event a line. "
         "Without it: one event as the sketch's generator makes it.")] = None,
     key: Annotated[str | None, typer.Option("-k", "--key", help="The record key.")] = None,
     header: Annotated[list[str] | None, typer.Option("-H", "--header", metavar="NAME=VALUE",
                                                           help="A header; may be given again.")] = None,
     partition: Annotated[int | None, typer.Option("-p", "--partition", min=0, help="Instead of what the key says.")] = None,
-    type_: Annotated[str | None, typer.Option("--type", help="The event type.")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="The event type.", autocompletion=complete_type)] = None,
     tombstone: Annotated[bool, typer.Option("--tombstone", help="No body: the key's last word.")] = False,
     create: Annotated[bool, typer.Option("--create", help="Make the topic where it is missing.")] = False,
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """Publish an event, or what comes on stdin; returns once it is stored."""
+    """Publish an event, or what comes on stdin. Returns once it is stored."""
     from eda_cli.runs.lifecycle import find
 
     if tombstone and payload is not None:
@@ -92,7 +92,7 @@ class _Publishing:
             missing_topic_hint(self._channel, [self._topic])
         except UnknownTopic as missing:
             if not create:
-                raise UsageError(missing.what, missing.why, f"{missing.hint}; or make it: --create") from None
+                raise UsageError(missing.what, missing.why, f"make it with --create; {missing.hint}") from None
             check_topic_name(self._topic)
             self._channel.declare([Topic(self._topic)], [])
 

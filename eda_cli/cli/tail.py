@@ -19,7 +19,7 @@ from eda_cli.cli import console
 from eda_cli.cli.channel import check_start, missing_topic_hint, open_channel, parse_start
 from eda_cli.cli.formats import shower
 from eda_cli.cli.membership import membership, polled, refuse_other_topics, subscribed
-from eda_cli.cli.options import Json, Run, complete_group, complete_topic, with_examples
+from eda_cli.cli.options import Json, Run, complete_group, complete_topic, one_of, with_examples
 from eda_cli.errors import EdaError, UnknownTopic, UsageError
 
 if TYPE_CHECKING:
@@ -41,11 +41,12 @@ def register(app: typer.Typer) -> None:
 
 
 def tail(
-    topics: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Without one: all topics.",
+    topics: Annotated[list[str] | None, typer.Argument(metavar="TOPIC", help="Without one: all topics.",
                                                        autocompletion=complete_topic)] = None,
     offset: Annotated[str | None, typer.Option("-o", "--offset", metavar="WHERE", help="beginning, end, N, -N (the last N), "
                                                "@TIME (UTC), @-10m, stored (with -g). Default: the last 10, "
-                                               "with -k or --grep the beginning.")] = None,
+                                               "with -k or --grep the beginning.",
+                                               autocompletion=one_of("beginning", "end", "stored"))] = None,
     count: Annotated[int | None, typer.Option("-n", "--count", min=1, help="Stop after so many events; without -o these are "
                                               "the last ones.")] = None,
     exit_: Annotated[bool, typer.Option("-e", "--exit", help="Stop at the end instead of following.")] = False,
@@ -61,7 +62,10 @@ def tail(
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """Show the events of topics and follow them. Moves nobody's position, unless -g takes part in a group."""
+    """Show the events of topics and follow them. Times are UTC.
+
+    Moves nobody's position, unless -g takes part in a group.
+    """
     from eda_cli.runs.lifecycle import find
 
     found = find(run)
@@ -144,7 +148,7 @@ def _topics(run: RunFolder, channel: EventChannel, wished: list[str], wait: bool
             return wished
         except UnknownTopic as missing:
             if not wait:
-                raise UnknownTopic(missing.topic, missing.why, f"{missing.hint}; or wait for it: --wait") from None
+                raise UnknownTopic(missing.topic, missing.why, f"wait for it with --wait; {missing.hint}") from None
             if run.supervisor() is None:
                 raise EdaError(f"the run '{run.name}' ended", f"the topic '{missing.topic}' never came",
                                "start it again with: eda up") from None

@@ -8,7 +8,7 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.channel import check_topic_name, missing_topic_hint, with_channel
-from eda_cli.cli.options import Json, Run, complete_topic, with_examples
+from eda_cli.cli.options import Json, Run, complete_topic, one_of, with_examples
 from eda_cli.errors import EdaError, UsageError
 
 if TYPE_CHECKING:
@@ -24,15 +24,16 @@ def register(app: typer.Typer) -> None:
 
 
 def topics(
-    action: Annotated[str | None, typer.Argument(metavar="[create|delete]", help="Without it: list them.")] = None,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]...", autocompletion=complete_topic)] = None,
+    action: Annotated[str | None, typer.Argument(metavar="create|delete", help="Without it: list them.",
+                                                    autocompletion=one_of("create", "delete"))] = None,
+    names: Annotated[list[str] | None, typer.Argument(metavar="TOPIC", autocompletion=complete_topic)] = None,
     partitions: Annotated[int, typer.Option("--partitions", min=1, max=1000, help="Of a topic that is created.")] = 3,
     compacted: Annotated[bool, typer.Option("--compacted", help="Keep the last event of each key.")] = False,
     retention: Annotated[str | None, typer.Option("--retention", metavar="TIME", help="Keep events so long: 1h, 7d.")] = None,
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """The topics of a run, with their partitions and how many events they hold; or create and delete some."""
+    """List the topics of a run, or create and delete some. Listed are their partitions and how many events they hold."""
     from eda_cli.runs.lifecycle import find
 
     found = find(run)
@@ -70,7 +71,7 @@ def _create_topics(run: RunFolder, names: list[str] | None, partitions: int, com
             retention_s = parse_duration(retention)
         except ValueError as wrong:
             raise UsageError(f"--retention {retention} is no time", str(wrong), "for example: 7d") from None
-    for name in _named(names):
+    for name in _named(names, "create"):
         check_topic_name(name)
 
     def create(channel: EventChannel) -> None:
@@ -86,7 +87,7 @@ def _create_topics(run: RunFolder, names: list[str] | None, partitions: int, com
 
 def _delete_topics(run: RunFolder, names: list[str] | None) -> None:
     sketch = run.sketch()
-    for name in _named(names):
+    for name in _named(names, "delete"):
         if name in sketch.topics:
             raise EdaError(f"the topic '{name}' belongs to the sketch that runs", "its parts use it",
                            "take it out of the sketch first")
@@ -100,7 +101,7 @@ def _delete_topics(run: RunFolder, names: list[str] | None) -> None:
     with_channel(run, delete)
 
 
-def _named(names: list[str] | None) -> list[str]:
+def _named(names: list[str] | None, action: str) -> list[str]:
     if not names:
-        raise UsageError("which topic?", "no name was given", "for example: eda topics create refunds")
+        raise UsageError("which topic?", "no name was given", f"for example: eda topics {action} refunds")
     return names
