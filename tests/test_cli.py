@@ -52,7 +52,7 @@ def test_check_tells_every_problem_and_exits_2(tmp_path: Path) -> None:
     problems = [json.loads(line) for line in run("check", "--json", cwd=tmp_path, code=2).stdout.splitlines()]
     assert {problem["line"] for problem in problems} == {1, 2}
     told = run("up", cwd=tmp_path, code=2).stderr
-    assert "nothing was started" in told
+    assert told.endswith("eda: 2 problems in sketch.yaml\n")
     assert not (tmp_path / "home").exists()
 
 
@@ -125,10 +125,39 @@ def test_a_fault_of_the_machine_is_not_eda_s(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("words", "wanted"), [
     ("eda up --br", "--broker"), ("eda ", "publish"), ("eda init --example ", "shop"), ("eda --ver", "--version"),
+    ("eda check --broker e", "embedded"), ("eda topics cr", "create"), ("eda groups r", "reset"), ("eda tail -o b", "beginning"),
+    ("eda groups reset x --to e", "end"),
 ])
 def test_the_shell_completes(tmp_path: Path, words: str, wanted: str) -> None:
     done = run(cwd=tmp_path, _EDA_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(len(words.split(" ")) - 1))
     assert wanted in done.stdout.split()
+
+
+def test_the_completion_of_a_shell_that_is_named(tmp_path: Path) -> None:
+    assert run("--show-completion", "zsh", cwd=tmp_path).stdout.startswith("#compdef eda\n")
+    assert run("--show-completion", "fish", cwd=tmp_path).stdout.startswith("complete --command eda")
+    assert "bash, zsh, fish" in run("--show-completion", "dish", cwd=tmp_path, code=2).stderr
+    run("--install-completion", "fish", cwd=tmp_path, HOME=str(tmp_path))
+    assert list(tmp_path.glob(".config/fish/completions/eda.fish"))
+
+
+def test_help_names_each_argument_once_and_tells_each_command_in_a_line(tmp_path: Path) -> None:
+    assert "check [OPTIONS] [SKETCH]...\n" in run("check", "-h", cwd=tmp_path).stdout
+    assert "topics [OPTIONS] [create|delete] [TOPIC]...\n" in run("topics", "-h", cwd=tmp_path).stdout
+    _, _, listed = run("-h", cwd=tmp_path, COLUMNS="80").stdout.partition("Commands:\n")
+    assert [line for line in listed.splitlines() if line.endswith("...") and not line.startswith("  up")] == []
+
+
+def test_check_begins_each_line_with_its_place_and_says_what_strict_does(tmp_path: Path) -> None:
+    (tmp_path / "warn.yaml").write_text("consumers: {billing: {subscribes: purchases}}\n")
+    fine = run("check", "warn.yaml", cwd=tmp_path)
+    assert fine.stdout.startswith("warn.yaml:1:") and ": warning: " in fine.stdout
+    assert fine.stderr == "warn.yaml: fine, 1 warning\n"
+    assert run("check", "warn.yaml", "--strict", cwd=tmp_path, code=2).stderr == (
+        "warn.yaml: 1 warning, which --strict makes errors\n")
+    (tmp_path / "bad.yaml").write_text("generators: {shop: {publsh: a}}\n")
+    assert all(line.startswith("bad.yaml:1:") for line in run("check", "bad.yaml", cwd=tmp_path, code=2).stdout.splitlines())
+    assert "nothing was started" not in run("config", "bad.yaml", cwd=tmp_path, code=2).stderr
 
 
 def test_colour_is_for_terminals_and_those_who_ask(tmp_path: Path) -> None:

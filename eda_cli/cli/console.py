@@ -101,7 +101,7 @@ def report(error: EdaError) -> None:
         for problem in error.problems:
             say(escaped(problem.text(error.file)), "red")
         many = len(error.problems)
-        say(f"eda: {many} {'problem' if many == 1 else 'problems'} in {error.file}; nothing was started")
+        say(f"eda: {many} {'problem' if many == 1 else 'problems'} in {error.file}")
         return
     for index, line in enumerate(str(error).splitlines()):
         say(f"eda: {escaped(line)}" if index == 0 else f"  {escaped(line)}", "red" if index == 0 else "")

@@ -34,9 +34,9 @@ def register(app: typer.Typer) -> None:
                 "eda doctor --json"))(doctor)
 
 
-def pull(broker: Annotated[str, typer.Argument(metavar="[BROKER]")] = "kafka",
+def pull(broker: Annotated[str, typer.Argument(metavar="BROKER")] = "kafka",
          image: Annotated[str | None, typer.Option("--image", help="Another image than the pinned one.")] = None) -> None:
-    """Pull a broker's image ahead of time, so that the first up need not wait for it."""
+    """Pull a broker's image ahead of time. The first up then need not wait for it."""
     from eda_cli.channels import CHANNELS
 
     brokers = [name for name, one in CHANNELS.items() if one.image is not None]
@@ -89,7 +89,7 @@ def _pull(engine: Engine, image: str) -> None:
 
 
 def env(run: Run = None, json: Json = False) -> None:
-    """Print the environment that your own programs need to take part in a run."""
+    """Print the environment that your own programs need to join a run."""
     from eda_cli.runs.lifecycle import find
 
     found = find(run)
@@ -114,7 +114,7 @@ def env(run: Run = None, json: Json = False) -> None:
 
 
 def doctor(json: Json = False) -> None:
-    """Look at what eda needs on this machine, and say what to do where something is missing."""
+    """Look at what eda needs on this machine. Where something is missing it says what to do."""
     end_in_order()
     broken = False
     for name, look in (("python", _python), ("home", _home), ("engine", _engine), ("image", _image), ("port", _port)):

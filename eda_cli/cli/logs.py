@@ -29,14 +29,14 @@ def register(app: typer.Typer) -> None:
 
 
 def logs(
-    parts: Annotated[list[str] | None, typer.Argument(metavar="[PART]...", help="Only these parts.",
+    parts: Annotated[list[str] | None, typer.Argument(metavar="PART", help="Only these parts.",
                                                       autocompletion=complete_part)] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is told from now on.")] = False,
     lines: Annotated[int | None, typer.Option("-n", "--lines", min=0, help="Only the last so many lines.")] = None,
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """What up showed: flow lines and what the parts said on stderr, in the order of time."""
+    """What up showed, and what the parts said on stderr. It stands in the order of time."""
     from eda_cli.runs.lifecycle import find_any
     from eda_cli.view.lines import Flow
 

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ps(run: Run = None, json: Json = False) -> None:
-    """Runs and their processes: what is alive, what crashed, how far it came."""
+    """Runs and their parts: what is alive, and how far it came. What crashed last says why below."""
     from eda_cli.runs.folder import all_runs
     from eda_cli.runs.lifecycle import find_any
 
