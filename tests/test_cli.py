@@ -114,7 +114,7 @@ def test_a_fault_of_the_machine_is_not_eda_s(tmp_path: Path) -> None:
     told = run("ps", cwd=tmp_path, code=1, EDA_HOME=str(tmp_path / "file")).stderr
     assert f"{tmp_path / 'file'} cannot be used\n  Not a directory\n" in told and "EDA_HOME" in told
     (tmp_path / "sketch.yaml").write_text("generators: {shop: {publsh: a}}\n")
-    for args in (("schema",), ("check", "--json"), ("check",)):
+    for args in (("schema",), ("check", "--json"), ("check",), ("-h",)):
         with Path("/dev/full").open("wb") as full:
             done = subprocess.run([sys.executable, "-m", "eda_cli", *args], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE,
                                   text=True)

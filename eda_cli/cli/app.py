@@ -30,6 +30,16 @@ class Commands(TyperGroup):
         parsed: list[str] = super().parse_args(ctx, args)
         return parsed
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        try:
+            return super().main(*args, **extra)
+        except OSError as wrong:  # of a command, or while help is written
+            if debug():
+                raise
+            console.report(_of_the_machine(wrong))
+            console.close_quietly()
+            raise SystemExit(1) from None
+
     def invoke(self, ctx: Any) -> Any:
         try:
             try:
@@ -44,14 +54,8 @@ class Commands(TyperGroup):
                 raise
             console.report(wrong)
             raise typer.Exit(wrong.exit_code) from None
-        except (typer.Exit, typer.Abort, typer.TyperException, KeyboardInterrupt):
+        except (typer.Exit, typer.Abort, typer.TyperException, KeyboardInterrupt, OSError):
             raise
-        except OSError as wrong:
-            if debug():
-                raise
-            console.report(_of_the_machine(wrong))
-            console.close_quietly()
-            raise typer.Exit(1) from None
         except Exception as wrong:
             if debug():
                 raise

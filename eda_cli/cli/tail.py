@@ -73,6 +73,8 @@ def tail(
     show = shower(json, raw, format_)
     if offset == "stored" and group is None:
         raise UsageError("-o stored needs a group", "only groups store a position", "for example: -g invoicing -o stored")
+    if group is not None and partition is not None:
+        raise UsageError("-p does not go with a group", "a group deals its partitions out to its members", "leave out -p")
     channel = open_channel(found)
     try:
         if group is not None:

@@ -134,6 +134,7 @@ def test_what_follows_carries_its_story(embedded: Eda, quiet: Path) -> None:
     (("tail", "purchase"), 1, ["did you mean 'purchases'?", "--wait"]),
     (("tail", "purchases", "-o", "sometime"), 2, ["no place in a topic", "beginning"]),
     (("tail", "purchases", "-o", "stored"), 2, ["needs a group"]),
+    (("tail", "purchases", "-g", "mine", "-p", "0"), 2, ["-p does not go with a group"]),
     (("tail", "purchases", "--grep", "("), 2, ["no regular expression"]),
     (("tail", "purchases", "-f", "%z"), 2, ["no field %z"]),
     (("tail", "purchases", "-f", "100%"), 2, ["a % names no field", "%%"]),
