@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from eda_cli.cli import console
 from eda_cli.cli.options import Json, Sketch, complete_broker, with_examples
 from eda_cli.cli.up import DEFAULT_SKETCH, Knobs
-from eda_cli.errors import EdaError, SketchError, UsageError
+from eda_cli.errors import EdaError, Problem, SketchError, UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -40,21 +41,9 @@ def check(
     json: Json = False,
 ) -> None:
     """Say everything that is wrong with a sketch. Each problem has its line and what to do; nothing is started."""
-    from eda_cli.channels import CHANNELS
-    from eda_cli.sketch.check import demands
-    from eda_cli.sketch.load import load
-
     failed = False
     for path in sketches or [DEFAULT_SKETCH]:
-        try:
-            loaded = load(path)
-            warnings = loaded.warnings
-            resolved = Knobs(broker, None, (), None).turn(loaded.resolved)
-            kind = resolved.broker["kind"]
-            can = frozenset(one.name for one in CHANNELS[kind].can) if kind in CHANNELS else None
-            errors = demands(resolved, can, kind, loaded.places) if can is not None else []
-        except SketchError as wrong:
-            warnings, errors = (), list(wrong.problems)
+        errors, warnings = _problems(path, broker)
         for level, problems in (("error", errors), ("warning", warnings)):
             for problem in problems:
                 if json:
@@ -74,6 +63,22 @@ def check(
                         f"{path}: fine" + (f", {many}" if warnings else ""))
     if failed:
         raise typer.Exit(2)
+
+
+def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequence[Problem]]:
+    """What is wrong with a sketch on this broker: errors, warnings."""
+    from eda_cli.channels import CHANNELS
+    from eda_cli.sketch.check import demands
+    from eda_cli.sketch.load import load
+
+    try:
+        loaded = load(path)
+        resolved = Knobs(broker, None, (), None).turn(loaded.resolved)
+        kind = resolved.broker["kind"]
+        can = frozenset(one.name for one in CHANNELS[kind].can) if kind in CHANNELS else None
+        return demands(resolved, can, kind, loaded.places) if can is not None else [], loaded.warnings
+    except SketchError as wrong:
+        return wrong.problems, ()
 
 
 def config(sketch: Sketch = DEFAULT_SKETCH) -> None:

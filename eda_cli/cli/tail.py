@@ -71,10 +71,7 @@ def tail(
     found = find(run)
     wanted = _Wanted(key, grep, partition)
     show = shower(json, raw, format_)
-    if offset == "stored" and group is None:
-        raise UsageError("-o stored needs a group", "only groups store a position", "for example: -g invoicing -o stored")
-    if group is not None and partition is not None:
-        raise UsageError("-p does not go with a group", "a group deals its partitions out to its members", "leave out -p")
+    _check_usage(offset, group, partition)
     channel = open_channel(found)
     try:
         if group is not None:
@@ -85,13 +82,18 @@ def tail(
             return
         names = _topics(found, channel, topics or [], wait)
         start = _start(channel, names, offset, count, partition, wanted)
-        if offset is None and count is not None:
-            last = _last(_batches(found, channel, names, start, stop_at_end=True), wanted, count)
-            _show([last], wanted, show, None, found)
-        else:
-            _show(_batches(found, channel, names, start, exit_), wanted, show, count, found)
+        last = count if offset is None else None
+        batches = _batches(found, channel, names, start, exit_ or last is not None)
+        _show(batches if last is None else [_last(batches, wanted, last)], wanted, show, count, found)
     finally:
         channel.close()
+
+
+def _check_usage(offset: str | None, group: str | None, partition: int | None) -> None:
+    if offset == "stored" and group is None:
+        raise UsageError("-o stored needs a group", "only groups store a position", "for example: -g invoicing -o stored")
+    if group is not None and partition is not None:
+        raise UsageError("-p does not go with a group", "a group deals its partitions out to its members", "leave out -p")
 
 
 class _Wanted:
