@@ -57,10 +57,10 @@ class Problem:
     why: str = ""
     hint: str = ""  # what to do: "did you mean 'publishes'?"
 
-    def text(self, file: str) -> str:
-        """`sketch.yaml:14:9: what: why; hint`, the form editors jump to."""
+    def text(self, file: str, level: str = "") -> str:
+        """`sketch.yaml:14:9: what: why; hint`, the form editors jump to; a `level` stands before what."""
         place = f"{file}:{self.line}:{self.column}" if self.line else file
-        said = ": ".join(part for part in (self.what, self.why) if part)
+        said = ": ".join(part for part in (level, self.what, self.why) if part)
         return f"{place}: {said}" + (f"; {self.hint}" if self.hint else "")
 
 

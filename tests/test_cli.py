@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,7 +52,7 @@ def test_check_tells_every_problem_and_exits_2(tmp_path: Path) -> None:
     problems = [json.loads(line) for line in run("check", "--json", cwd=tmp_path, code=2).stdout.splitlines()]
     assert {problem["line"] for problem in problems} == {1, 2}
     told = run("up", cwd=tmp_path, code=2).stderr
-    assert "nothing was started" in told
+    assert told.endswith("eda: 2 problems in sketch.yaml\n")
     assert not (tmp_path / "home").exists()
 
 
@@ -106,12 +108,56 @@ def test_a_fault_of_our_own_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" in debugged.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_fault_of_the_machine_is_not_eda_s(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    told = run("ps", cwd=tmp_path, code=1, EDA_HOME=str(tmp_path / "file")).stderr
+    assert f"{tmp_path / 'file'} cannot be used\n  Not a directory\n" in told and "EDA_HOME" in told
+    (tmp_path / "sketch.yaml").write_text("generators: {shop: {publsh: a}}\n")
+    for args in (("schema",), ("check", "--json"), ("check",), ("-h",)):
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run([sys.executable, "-m", "eda_cli", *args], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE,
+                                  text=True)
+        assert done.returncode == 1
+        assert done.stderr.startswith("eda: something cannot be written or read\n  No space left on device\n"), done.stderr
+        assert "fault" not in done.stderr and "Exception ignored" not in done.stderr
+
+
 @pytest.mark.parametrize(("words", "wanted"), [
     ("eda up --br", "--broker"), ("eda ", "publish"), ("eda init --example ", "shop"), ("eda --ver", "--version"),
+    ("eda check --broker e", "embedded"), ("eda topics cr", "create"), ("eda groups r", "reset"), ("eda tail -o b", "beginning"),
+    ("eda groups reset x --to e", "end"),
 ])
 def test_the_shell_completes(tmp_path: Path, words: str, wanted: str) -> None:
     done = run(cwd=tmp_path, _EDA_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(len(words.split(" ")) - 1))
     assert wanted in done.stdout.split()
+
+
+def test_the_completion_of_a_shell_that_is_named(tmp_path: Path) -> None:
+    assert run("--show-completion", "zsh", cwd=tmp_path).stdout.startswith("#compdef eda\n")
+    assert run("--show-completion", "fish", cwd=tmp_path).stdout.startswith("complete --command eda")
+    assert "bash, zsh, fish" in run("--show-completion", "dish", cwd=tmp_path, code=2).stderr
+    run("--install-completion", "fish", cwd=tmp_path, HOME=str(tmp_path))
+    assert list(tmp_path.glob(".config/fish/completions/eda.fish"))
+
+
+def test_help_names_each_argument_once_and_tells_each_command_in_a_line(tmp_path: Path) -> None:
+    assert "check [OPTIONS] [SKETCH]...\n" in run("check", "-h", cwd=tmp_path).stdout
+    assert "topics [OPTIONS] [create|delete] [TOPIC]...\n" in run("topics", "-h", cwd=tmp_path).stdout
+    _, _, listed = run("-h", cwd=tmp_path, COLUMNS="80").stdout.partition("Commands:\n")
+    assert [line for line in listed.splitlines() if line.endswith("...")] == []
+
+
+def test_check_begins_each_line_with_its_place_and_says_what_strict_does(tmp_path: Path) -> None:
+    (tmp_path / "warn.yaml").write_text("consumers: {billing: {subscribes: purchases}}\n")
+    fine = run("check", "warn.yaml", cwd=tmp_path)
+    assert fine.stdout.startswith("warn.yaml:1:") and ": warning: " in fine.stdout
+    assert fine.stderr == "warn.yaml: fine, 1 warning\n"
+    assert run("check", "warn.yaml", "--strict", cwd=tmp_path, code=2).stderr == (
+        "warn.yaml: 1 warning, which --strict makes errors\n")
+    (tmp_path / "bad.yaml").write_text("generators: {shop: {publsh: a}}\n")
+    assert all(line.startswith("bad.yaml:1:") for line in run("check", "bad.yaml", cwd=tmp_path, code=2).stdout.splitlines())
+    assert "nothing was started" not in run("config", "bad.yaml", cwd=tmp_path, code=2).stderr
 
 
 def test_colour_is_for_terminals_and_those_who_ask(tmp_path: Path) -> None:
@@ -119,6 +165,37 @@ def test_colour_is_for_terminals_and_those_who_ask(tmp_path: Path) -> None:
     assert "\x1b[" not in run("check", cwd=tmp_path, code=2).stdout
     assert "\x1b[" in run("check", cwd=tmp_path, code=2, FORCE_COLOR="1").stdout
     assert "\x1b[" not in run("check", cwd=tmp_path, code=2, FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+@pytest.mark.parametrize("after_s", [0.04, 0.06, 0.08, 0.1, 0.12, 0.15])
+def test_ctrl_c_at_any_moment_is_told_by_the_exit_code_alone(tmp_path: Path, after_s: float) -> None:
+    run("init", cwd=tmp_path)
+    child = subprocess.Popen([sys.executable, "-m", "eda_cli", "check", *["sketch.yaml"] * 500], cwd=tmp_path,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(after_s)  # this is what is tested, not waited for
+    child.send_signal(signal.SIGINT)
+    assert "Traceback" not in child.communicate(timeout=20)[1]
+    assert child.returncode == 130
+
+
+def test_ps_cuts_no_name_and_no_number_and_says_why_below(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+                                                          ) -> None:
+    from eda_cli.cli.ps import _print_run
+
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "a-part-with-a-name-of-forty-characters-x.10"
+    parts = [{"part": name, "state": "crashed", "pid": None, "handled": 1_234_567, "restarts": 3, "lag": None,
+              "reason": "killed by SIGKILL"},
+             {"part": "shop", "state": "running", "pid": 12345, "up_s": 59.0, "published": 7}]
+    _print_run({"run": "shop", "state": "running", "broker": "embedded", "address": {"path": "/some/where/events.db"},
+                "sketch": "/a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml", "failure": None, "parts": parts})
+    lines = capsys.readouterr().out.splitlines()
+    assert "  sketch /a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml" in lines
+    heads, crashed, shop = lines[3:6]
+    assert heads.split() == ["PART", "STATE", "PID", "UP", "PUBLISHED", "HANDLED", "RESTARTS", "LAG"]  # nothing FAILED
+    assert crashed.split() == [name, "crashed", "1,234,567", "3", "?"]
+    assert shop.split() == ["shop", "running", "12345", "59s", "7"]
+    assert lines[6:] == [f"  {name} crashed: killed by SIGKILL"]
 
 
 def test_windows_is_told_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:

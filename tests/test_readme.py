@@ -43,7 +43,7 @@ def test_the_examples_run_as_they_stand(tmp_path: Path) -> None:
     try:
         for example in examples():
             done = subprocess.run(["bash", "-o", "pipefail", "-c", example], cwd=tmp_path, env=environ, timeout=60,
-                                  capture_output=True, text=True)
+                                  capture_output=True, text=True, stdin=subprocess.DEVNULL)
             assert done.returncode == 0, f"$ {example}\n{done.stdout[-2000:]}{done.stderr}"
             assert "Traceback" not in done.stderr
     finally:

@@ -6,19 +6,46 @@ import os
 from typing import Annotated, Any
 
 import typer
+from typer.completion import install_callback, show_callback
 from typer.core import TyperGroup
 
 from eda_cli import __version__
-from eda_cli.cli import console, engine, logs, ps, publish, sketches, tail, topics, up
+from eda_cli.cli import console, engine, groups, logs, ps, publish, sketches, tail, topics, up
 from eda_cli.errors import EdaError
+
+COMPLETION = {"--show-completion": show_callback, "--install-completion": install_callback}
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 
 
 class Commands(TyperGroup):
     """Where errors become text and exit codes, for every command."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if len(args) == 2 and args[0] in COMPLETION:  # typer alone looks which shell calls, and ignores one that is named
+            option, shell = args
+            if shell not in SHELLS:
+                raise typer.BadParameter(f"there is no completion for '{shell}'; known: {', '.join(SHELLS)}",
+                                         param_hint=option)
+            COMPLETION[option](ctx, self.params[0], shell)
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        try:
+            return super().main(*args, **extra)
+        except OSError as wrong:  # of a command, or while help is written
+            if debug():
+                raise
+            console.report(_of_the_machine(wrong))
+            console.close_quietly()
+            raise SystemExit(1) from None
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            finally:
+                console.flush()
         except BrokenPipeError:  # `eda tail | head`: whoever read is content
             console.close_quietly()
             raise typer.Exit(0) from None
@@ -27,7 +54,7 @@ class Commands(TyperGroup):
                 raise
             console.report(wrong)
             raise typer.Exit(wrong.exit_code) from None
-        except (typer.Exit, typer.Abort, typer.TyperException, KeyboardInterrupt):
+        except (typer.Exit, typer.Abort, typer.TyperException, KeyboardInterrupt, OSError):
             raise
         except Exception as wrong:
             if debug():
@@ -44,6 +71,15 @@ app = typer.Typer(
     help="Sketch event-driven systems in YAML, run them locally and watch the events flow.",
     epilog="Begin with: eda init, then eda up. Each command has examples: eda up --help",
 )
+
+
+def _of_the_machine(wrong: OSError) -> EdaError:
+    """A disk that is full, a file where a folder should be: neither eda nor the sketch is at fault."""
+    if wrong.filename is None:
+        return EdaError("something cannot be written or read", wrong.strerror or str(wrong),
+                        "look at the disk and at where the output goes; eda doctor looks at this machine")
+    return EdaError(f"{os.fsdecode(wrong.filename)} cannot be used", wrong.strerror or str(wrong),
+                    "give rights or room there, or set EDA_HOME to a folder of yours; eda doctor looks at this machine")
 
 
 def debug() -> bool:
@@ -66,5 +102,5 @@ def _options(
         os.environ["EDA_DEBUG"] = "1"
 
 
-for room in (up, ps, logs, publish, tail, topics, sketches, engine):
+for room in (up, ps, logs, publish, tail, topics, groups, sketches, engine):
     room.register(app)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from eda_cli.cli import end_in_order
 from eda_cli.errors import UnknownTopic, Unreachable, UsageError
 
 if TYPE_CHECKING:
-    from eda_cli.channels.base import EventChannel, Start
+    from eda_cli.channels.base import EventChannel, Start, TopicInfo
     from eda_cli.runs.folder import RunFolder
 
 
@@ -20,7 +21,9 @@ def open_channel(run: RunFolder) -> EventChannel:
     address = run.address()
     if address is None:
         raise Unreachable(f"the broker of '{run.name}' is not ready yet", "", "wait for: eda ps")
-    return connect(address)
+    channel = connect(address)
+    end_in_order()
+    return channel
 
 
 def with_channel(run: RunFolder, work: Callable[[EventChannel], object]) -> None:
@@ -76,3 +79,10 @@ def parse_start(text: str, option: str) -> Start:
                      "known: beginning, end, an offset such as 42, -10 for the last ten, @2026-11-24T09:30:00Z or @-10m",
                      f"for example: {option} beginning")
 
+
+def check_start(start: Start, topics: Sequence[TopicInfo], option: str) -> None:
+    """Raises UsageError where a start is an offset that none of the partitions which are read has."""
+    read = [(topic.name, part) for topic in topics for part in topic.partitions if start.partition in (None, part.number)]
+    if start.at == "offset" and read and not any(part.first <= start.value <= part.end for _, part in read):
+        raise UsageError(f"{option} {start.value:.0f} is an offset that is not there", "there are " + ", ".join(
+            f"{name}[{part.number}] {part.first}..{part.end}" for name, part in read), f"for example: {option} beginning")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -33,13 +34,33 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
+@cache
+def on_terminal() -> bool:
+    """Whether stdout is a terminal. FORCE_COLOR gives a pipe colours, and nothing else that a terminal has."""
+    return sys.stdout.isatty()
+
+
+def width() -> int | None:
+    """Columns of the terminal that stdout is; None where it is none: there no line is cut."""
+    return out().width if on_terminal() else None
+
+
+def can_spin() -> bool:
+    """Whether stderr is a terminal on which something can move."""
+    return sys.stderr.isatty() and not err().is_dumb_terminal
+
+
 def say(text: str, style: str = "") -> None:
     """A line of narration."""
     err().print(text, style=style or None, soft_wrap=True)
 
 
 def write_line(data: bytes) -> None:
-    """A line of machine-readable output, as it is."""
+    """A line of JSON, byte by byte; for a terminal what it could obey is escaped in it."""
+    if on_terminal():
+        from eda_cli.view.escape import escaped_json
+
+        data = escaped_json(data.decode()).encode()
     sys.stdout.buffer.write(data + b"\n")
 
 
@@ -54,6 +75,24 @@ def write_json(value: Any) -> None:
     write_line(orjson.dumps(value))
 
 
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str],
+                bold: Callable[[Sequence[str]], bool] = lambda row: False) -> None:
+    """Rows below their heads, without columns that are empty. Nothing is cut: a line is as long as it must be."""
+    from rich.cells import cell_len
+
+    kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]
+    wide = [max(cell_len(row[index]) for row in (columns, *rows)) for index in range(len(columns))]
+
+    def line(row: Sequence[str]) -> str:
+        gaps = {index: " " * (wide[index] - cell_len(row[index])) for index in kept}
+        return "  ".join(gaps[index] + row[index] if columns[index] in right else row[index] + gaps[index]
+                         for index in kept).rstrip()
+
+    out().print(line(columns), style="dim", soft_wrap=True)
+    for row in rows:
+        out().print(line(row), style="bold" if bold(row) else None, soft_wrap=True)
+
+
 def report(error: EdaError) -> None:
     """What, why and what to do: one line each; each problem of a sketch on a line of its own."""
     from eda_cli.view.escape import escaped
@@ -62,7 +101,7 @@ def report(error: EdaError) -> None:
         for problem in error.problems:
             say(escaped(problem.text(error.file)), "red")
         many = len(error.problems)
-        say(f"eda: {many} {'problem' if many == 1 else 'problems'} in {error.file}; nothing was started")
+        say(f"eda: {many} {'problem' if many == 1 else 'problems'} in {error.file}")
         return
     for index, line in enumerate(str(error).splitlines()):
         say(f"eda: {escaped(line)}" if index == 0 else f"  {escaped(line)}", "red" if index == 0 else "")

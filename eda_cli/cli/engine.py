@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eda_cli.cli import console
+from eda_cli.cli import console, end_in_order
 from eda_cli.cli.options import Json, Run, with_examples
 from eda_cli.errors import EdaError, Unreachable, UsageError
 
@@ -34,9 +34,9 @@ def register(app: typer.Typer) -> None:
                 "eda doctor --json"))(doctor)
 
 
-def pull(broker: Annotated[str, typer.Argument(metavar="[BROKER]")] = "kafka",
+def pull(broker: Annotated[str, typer.Argument(metavar="BROKER")] = "kafka",
          image: Annotated[str | None, typer.Option("--image", help="Another image than the pinned one.")] = None) -> None:
-    """Pull a broker's image ahead of time, so that the first up need not wait for it."""
+    """Pull a broker's image ahead of time. The first up then need not wait for it."""
     from eda_cli.channels import CHANNELS
 
     brokers = [name for name, one in CHANNELS.items() if one.image is not None]
@@ -64,6 +64,7 @@ def pull_with_progress(image: str) -> bool:
     from eda_cli.channels.containers import Engine
 
     engine = Engine.connect()
+    end_in_order()
     try:
         if engine.image_present(image):
             return False
@@ -78,7 +79,7 @@ def _pull(engine: Engine, image: str) -> None:
 
     console.say(f"pulling {image} (once; without waiting: --broker embedded)")
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console.err(), disable=not console.err().is_terminal) as bar:
+    with Progress(*columns, console=console.err(), disable=not console.can_spin()) as bar:
         task = bar.add_task(image, total=None)
 
         def on_progress(current: int, total: int, text: str) -> None:
@@ -88,7 +89,7 @@ def _pull(engine: Engine, image: str) -> None:
 
 
 def env(run: Run = None, json: Json = False) -> None:
-    """Print the environment that your own programs need to take part in a run."""
+    """Print the environment that your own programs need to join a run."""
     from eda_cli.runs.lifecycle import find
 
     found = find(run)
@@ -113,7 +114,8 @@ def env(run: Run = None, json: Json = False) -> None:
 
 
 def doctor(json: Json = False) -> None:
-    """Look at what eda needs on this machine, and say what to do where something is missing."""
+    """Look at what eda needs on this machine. Where something is missing it says what to do."""
+    end_in_order()
     broken = False
     for name, look in (("python", _python), ("home", _home), ("engine", _engine), ("image", _image), ("port", _port)):
         try:

@@ -23,7 +23,7 @@ def shower(json: bool, raw: bool, format_: str | None) -> Callable[[Delivery], N
     if json:
         return lambda delivery: console.write_line(to_line(delivery.event, delivery))
     if raw:
-        return lambda delivery: console.write_line(delivery.event.data or b"")
+        return _formatted(r"%s\n")
     if format_ is not None:
         return _formatted(format_)
     return _pretty()
@@ -43,8 +43,8 @@ def _pretty() -> Callable[[Delivery], None]:
         seen = Observation("published", rfc3339(delivery.published), part, {
             "topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset, **shown(delivery.event)})
         line = event_line(seen, colour)
-        if out.is_terminal:
-            line.truncate(out.width, overflow="ellipsis")
+        if (width := console.width()) is not None:
+            line.truncate(width, overflow="ellipsis")
         out.print(line, soft_wrap=True)
 
     return show
@@ -54,7 +54,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "\\": "\\"}
 
 
 def _formatted(format_: str) -> Callable[[Delivery], None]:
-    """As kcat's -f. Raises UsageError at an unknown field."""
+    """As kcat's -f: byte by byte, but on a terminal. Raises UsageError at an unknown field."""
     from eda_cli.event import rfc3339
 
     fields: dict[str, Callable[[Delivery], bytes]] = {
@@ -71,15 +71,16 @@ def _formatted(format_: str) -> Callable[[Delivery], None]:
         "%": lambda one: b"%",
     }
     pieces: list[Callable[[Delivery], bytes]] = []
-    for text, field, escape in re.findall(r"([^%\\]+)|%(.?)|\\(.?)", format_):
+    for text, field, escape in (match.groups() for match in re.finditer(r"([^%\\]+)|%(.?)|\\(.?)", format_)):
         if text:
             pieces.append(_constant(text))
-        elif field:
-            if field not in fields:
-                raise UsageError(f"-f: there is no field %{field}", f"known: {' '.join('%' + name for name in fields)}")
-            pieces.append(fields[field])
-        else:
+        elif escape is not None:
             pieces.append(_constant(_ESCAPES.get(escape, "\\" + escape)))
+        elif field in fields:
+            pieces.append(_shown(fields[field]) if console.on_terminal() else fields[field])
+        else:
+            raise UsageError(f"-f: there is no field %{field}" if field else "-f: a % names no field",
+                             f"known: {' '.join('%' + name for name in fields)}", "a % itself is %%")
 
     def show(delivery: Delivery) -> None:
         sys.stdout.buffer.write(b"".join(piece(delivery) for piece in pieces))
@@ -90,3 +91,10 @@ def _formatted(format_: str) -> Callable[[Delivery], None]:
 def _constant(text: str) -> Callable[[Delivery], bytes]:
     data = text.encode()
     return lambda one: data
+
+
+def _shown(field: Callable[[Delivery], bytes]) -> Callable[[Delivery], bytes]:
+    """The field as a terminal may have it: shown, never obeyed."""
+    from eda_cli.view.escape import escaped
+
+    return lambda one: escaped(field(one).decode(errors="replace")).encode()

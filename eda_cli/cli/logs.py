@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +16,7 @@ from eda_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from eda_cli.journal import Observation
+    from eda_cli.view.lines import Flow
 
 FOLLOW_S = 0.05
 
@@ -26,45 +29,76 @@ def register(app: typer.Typer) -> None:
 
 
 def logs(
-    parts: Annotated[list[str] | None, typer.Argument(metavar="[PART]...", help="Only these parts.",
+    parts: Annotated[list[str] | None, typer.Argument(metavar="PART", help="Only these parts.",
                                                       autocompletion=complete_part)] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on with what is told from now on.")] = False,
     lines: Annotated[int | None, typer.Option("-n", "--lines", min=0, help="Only the last so many lines.")] = None,
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """What up showed: flow lines and what the parts said on stderr, in the order of time."""
-    from eda_cli.journal import Listener
+    """What up showed, and what the parts said on stderr. It stands in the order of time."""
     from eda_cli.runs.lifecycle import find_any
+    from eda_cli.view.lines import Flow
 
     found = find_any(run)
     sketch = found.sketch()
     known = {*sketch.generators, *sketch.consumers, "run", "keeper", "stubs", "publish"}
     if unknown := [part for part in parts or () if part not in known]:
         raise UsageError(f"there is no part '{unknown[0]}'", f"parts of {found.name}: {', '.join(sorted(known))}")
-    wanted = set(parts or known)
-    listener = Listener(found.path)
-    logs_seen = _Logs(found.path)
-    show = _LogLines(sketch, json)
-    seen = sorted((*listener.poll(), *logs_seen.read()), key=lambda one: one.time)
-    told = [one for one in seen if one.part in wanted and show.has_line(one)]
-    for one in told[-lines:] if lines else told if lines is None else []:
-        show(one)
+    replicas = {name: part.replicas for name, part in sketch.generators.items()}
+    replicas |= {name: part.replicas for name, part in sketch.consumers.items()}
+    heard = _Heard(found.path, replicas, set(parts or known))
+    flow = Flow(console.out(), replicas, console.width())
+    told = heard.poll()
+    _write(deque(told, lines)) if json else _show(flow, told, lines)
     while follow:
         console.flush()
         time.sleep(FOLLOW_S)
-        for one in sorted((*listener.poll(), *logs_seen.read()), key=lambda one: one.time):
-            if one.part in wanted and show.has_line(one):
-                show(one)
+        told = heard.poll()
+        flow.resize(console.width())
+        _write(told) if json else flow.show(told)
         if found.supervisor() is None:
             return
+
+
+def _show(flow: Flow, told: Sequence[Observation], last: int | None) -> None:
+    """The lines of what was told, or only the last ones; what the journals left out is counted at the end of all."""
+    from eda_cli.view.lines import line_of
+
+    if last is None:
+        flow.show(told, every=True)
+        flow.say_left_out()
+        return
+    flow.past(told)
+    for one in deque((one for one in told if line_of(one, "") is not None), last):
+        flow.line(one)
+
+
+def _write(told: Iterable[Observation]) -> None:
+    for one in told:
+        console.write_line(one.to_line())
+
+
+class _Heard:
+    """What some parts of a run told: their journals and their logs, in the order of time."""
+
+    def __init__(self, folder: Path, replicas: Mapping[str, int], parts: Collection[str]) -> None:
+        from eda_cli.journal import Listener
+
+        self._listener, self._logs, self._parts = Listener(folder), _Logs(folder, replicas), parts
+
+    def poll(self) -> list[Observation]:
+        """What was told since the last call; never waits."""
+        told = sorted((*self._listener.poll(), *self._logs.read()), key=lambda one: one.time)
+        return [one for one in told if one.part in self._parts]
 
 
 class _Logs:
     """The `.log` files of a run, read as observations of the kind `log`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, replicas: Mapping[str, int]) -> None:
         self._folder = folder
+        self._replicas = replicas
         self._at: dict[Path, int] = {}
 
     def read(self) -> list[Observation]:
@@ -74,6 +108,7 @@ class _Logs:
         for path in self._folder.glob("*.log"):
             name, _, replica = path.stem.partition(".")
             part = {"supervisor": "run"}.get(name, name)
+            number = int(replica) if self._replicas.get(part, 1) > 1 else 0  # as its journal counts: 0 has no siblings
             with path.open("rb") as file:
                 file.seek(self._at.get(path, 0))
                 data = file.read()
@@ -84,29 +119,5 @@ class _Logs:
                 first, _, rest = line.partition(" ")
                 if len(first) == 27 and first.endswith("Z") and first[:4].isdigit():
                     stamp, line = first, rest
-                found.append(Observation("log", stamp, part, {"text": line, "replica": int(replica or 0)}))
+                found.append(Observation("log", stamp, part, {"text": line, "replica": number}))
         return found
-
-
-class _LogLines:
-    """Prints observations as `up` does, or as JSON."""
-
-    def __init__(self, sketch: Any, json: bool) -> None:
-        from eda_cli.view.lines import COLOURS
-
-        self._json = json
-        names = [*sketch.generators, *sketch.consumers]
-        self._colours = {part: COLOURS[index % len(COLOURS)] for index, part in enumerate(names)}
-
-    def has_line(self, seen: Observation) -> bool:
-        from eda_cli.view.lines import line_of
-
-        return self._json or line_of(seen, "") is not None
-
-    def __call__(self, seen: Observation) -> None:
-        from eda_cli.view.lines import line_of
-
-        if self._json:
-            console.write_line(seen.to_line())
-        elif line := line_of(seen, self._colours.get(seen.part, "bold"), 14):
-            console.out().print(line, soft_wrap=True)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from eda_cli.errors import ChannelError
 from eda_cli.sketch.resolved import Resolved
+
+if TYPE_CHECKING:
+    from eda_cli.runs.folder import RunFolder
 
 
 def with_examples(*lines: str) -> str:
@@ -24,18 +29,52 @@ def complete_run(incomplete: str) -> Iterable[str]:
 
 
 def complete_topic(incomplete: str) -> Iterable[str]:
-    """The topics of the sketches that run."""
-    return [name for sketch in _sketches() for name in sketch.topics if name.startswith(incomplete)]
+    """The topics of the sketches, and what else is there where looking is cheap: on the embedded channel."""
+    from eda_cli.runs.folder import all_runs
+
+    names = {name for run in all_runs() for name in (*run.sketch().topics, *_embedded_topics(run))}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
+def _embedded_topics(run: RunFolder) -> list[str]:
+    from eda_cli.channels import connect
+
+    address = run.address()
+    if address is None or "path" not in address or not Path(address["path"]).exists():
+        return []
+    with suppress(ChannelError), closing(connect(address)) as channel:
+        return [topic.name for topic in channel.topics()]
+    return []
+
+
+def complete_type(incomplete: str) -> Iterable[str]:
+    """The event types of the sketches."""
+    types = {type_ for sketch in _sketches() for type_ in sketch.events}
+    types |= {part.event for sketch in _sketches() for part in sketch.generators.values()}
+    types |= {rule.event for sketch in _sketches() for part in sketch.consumers.values() for rule in part.rules}
+    return sorted(type_ for type_ in types if type_ and not type_.startswith("$") and type_.startswith(incomplete))
+
+
+def complete_broker(incomplete: str) -> Iterable[str]:
+    """What `--broker` takes."""
+    from eda_cli.channels import CHANNELS
+
+    return [name for name in ("auto", *CHANNELS) if name.startswith(incomplete)]
+
+
+def one_of(*words: str) -> Callable[[str], Iterable[str]]:
+    """Completes these words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 def complete_part(incomplete: str) -> Iterable[str]:
-    """The generators and consumers of the sketches that run."""
+    """The generators and consumers of the sketches."""
     return [name for sketch in _sketches() for name in (*sketch.generators, *sketch.consumers)
             if name.startswith(incomplete)]
 
 
 def complete_group(incomplete: str) -> Iterable[str]:
-    """The groups of the sketches that run."""
+    """The groups of the sketches."""
     names = {sketch.group_of(part) for sketch in _sketches() for part in sketch.consumers.values()}
     return sorted(name for name in names if name.startswith(incomplete))
 
@@ -49,4 +88,4 @@ def _sketches() -> list[Resolved]:
 Run = Annotated[str | None, typer.Option("--run", metavar="NAME", help="Which run, where several are up.",
                                          autocompletion=complete_run)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Sketch = Annotated[Path, typer.Argument(metavar="[SKETCH]", help="The sketch; default: sketch.yaml here.")]
+Sketch = Annotated[Path, typer.Argument(metavar="SKETCH", help="The sketch; default: sketch.yaml here.")]

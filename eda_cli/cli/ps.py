@@ -9,7 +9,7 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.channel import open_channel
-from eda_cli.cli.options import Json, with_examples
+from eda_cli.cli.options import Json, Run, with_examples
 from eda_cli.errors import EdaError, NoRun
 
 if TYPE_CHECKING:
@@ -17,17 +17,22 @@ if TYPE_CHECKING:
     from eda_cli.sketch.resolved import Consumer, Generator
 
 
+COUNTS = ("published", "handled", "failed", "restarts")
+
+
 def register(app: typer.Typer) -> None:
     app.command(epilog=with_examples(
                 "eda ps",
-                "eda ps --json"))(ps)
+                "eda ps --run shop --json"))(ps)
 
 
-def ps(json: Json = False) -> None:
-    """Runs and their processes: what is alive, what crashed, how far it came."""
+def ps(run: Run = None, json: Json = False) -> None:
+    """Runs and their parts: what is alive, and how far it came. What crashed last says why below."""
     from eda_cli.runs.folder import all_runs
+    from eda_cli.runs.lifecycle import find_any
 
-    rows = [row for run in all_runs() for row in _run_rows(run)]
+    runs = [find_any(run)] if run is not None else all_runs()
+    rows = [row for one in runs for row in _run_rows(one)]
     if json:
         for row in rows:
             console.write_json(row)
@@ -112,29 +117,29 @@ def _lags(run: RunFolder) -> dict[str, int | None]:
 
 
 def _print_run(row: dict[str, Any]) -> None:
-    from rich.table import Table
-
     from eda_cli.view.escape import escaped
 
     address = row["address"] or {}
-    where = address.get("bootstrap") or address.get("path") or "-"
-    console.out().print(f"{row['run']}: {row['state']} on {address.get('version') or row['broker']} · {where} · "
-                        f"{escaped(row['sketch'])}", style="bold", soft_wrap=True)
+    out = console.out()
+    out.print(f"{row['run']}: {row['state']} on {address.get('version') or row['broker']}", style="bold", soft_wrap=True)
+    where = {"at": address.get("bootstrap"), "events": address.get("path"), "sketch": row["sketch"]}
+    for name, place in where.items():
+        if place:
+            out.print(f"  {name:<7}{escaped(place)}", style="dim", soft_wrap=True)
     if row["failure"]:
-        console.out().print(f"  it failed: {escaped(str(row['failure'].get('what')))}", style="red", soft_wrap=True)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("PART", "STATE", "PID", "UP"):
-        table.add_column(column, no_wrap=True)
-    for column in ("PUBLISHED", "HANDLED", "FAILED", "RESTARTS", "LAG"):
-        table.add_column(column, justify="right", no_wrap=True)
+        out.print(f"  it failed: {escaped(str(row['failure'].get('what')))}", style="red", soft_wrap=True)
+    console.print_table(("PART", "STATE", "PID", "UP", *(name.upper() for name in COUNTS), "LAG"), [
+        (part["part"], part["state"], str(part.get("pid") or ""), _up(part.get("up_s")),
+         *(f"{part[kind]:,}" if part.get(kind) else "" for kind in COUNTS), _lag(part)) for part in row["parts"]],
+        right=(*(name.upper() for name in COUNTS), "LAG"))
     for part in row["parts"]:
-        lag = part.get("lag", "")
-        table.add_row(
-            part["part"], part["state"] + (f" ({part['reason']})" if "reason" in part else ""),
-            str(part.get("pid") or ""), _up(part.get("up_s")),
-            *(f"{part[kind]:,}" if part.get(kind) else "" for kind in ("published", "handled", "failed", "restarts")),
-            "?" if lag is None else str(lag))
-    console.out().print(table)
+        if "reason" in part:
+            out.print(f"  {part['part']} {part['state']}: {escaped(part['reason'])}", style="red", soft_wrap=True)
+
+
+def _lag(part: dict[str, Any]) -> str:
+    lag = part.get("lag", "")
+    return "?" if lag is None else str(lag)
 
 
 def _up(seconds: float | None) -> str:

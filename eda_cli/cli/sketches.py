@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.options import Json, Sketch, with_examples
+from eda_cli.cli.options import Json, Sketch, complete_broker, with_examples
 from eda_cli.cli.up import DEFAULT_SKETCH, Knobs
-from eda_cli.errors import EdaError, SketchError, UsageError
+from eda_cli.errors import EdaError, Problem, SketchError, UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -33,27 +34,16 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    sketches: Annotated[list[Path] | None, typer.Argument(metavar="[SKETCH]...", help="Default: sketch.yaml here.")] = None,
-    broker: Annotated[str | None, typer.Option("--broker", metavar="NAME", help="Check for this broker.")] = None,
+    sketches: Annotated[list[Path] | None, typer.Argument(metavar="SKETCH", help="Default: sketch.yaml here.")] = None,
+    broker: Annotated[str | None, typer.Option("--broker", metavar="NAME", help="Check for this broker.",
+                                               autocompletion=complete_broker)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings are errors.")] = False,
     json: Json = False,
 ) -> None:
-    """Say everything that is wrong with a sketch, each with its line and what to do; starts nothing."""
-    from eda_cli.channels import CHANNELS
-    from eda_cli.sketch.check import demands
-    from eda_cli.sketch.load import load
-
+    """Say everything that is wrong with a sketch. Each problem has its line and what to do; nothing is started."""
     failed = False
     for path in sketches or [DEFAULT_SKETCH]:
-        try:
-            loaded = load(path)
-            warnings = loaded.warnings
-            resolved = Knobs(broker, None, (), None).turn(loaded.resolved)
-            kind = resolved.broker["kind"]
-            can = frozenset(one.name for one in CHANNELS[kind].can) if kind in CHANNELS else None
-            errors = demands(resolved, can, kind, loaded.places) if can is not None else []
-        except SketchError as wrong:
-            warnings, errors = (), list(wrong.problems)
+        errors, warnings = _problems(path, broker)
         for level, problems in (("error", errors), ("warning", warnings)):
             for problem in problems:
                 if json:
@@ -62,17 +52,37 @@ def check(
                 else:
                     from eda_cli.view.escape import escaped
 
-                    console.out().print(escaped(f"{level}: {problem.text(str(path))}"), soft_wrap=True,
+                    said = problem.text(str(path), level if level == "warning" else "")
+                    console.out().print(escaped(said), soft_wrap=True,
                                         style="red" if level == "error" else "yellow")
-        failed = failed or bool(errors) or (strict and bool(warnings))
+        many = f"{len(warnings)} warning{'s' * (len(warnings) > 1)}"
+        refused = bool(errors) or (strict and bool(warnings))
+        failed = failed or refused
         if not errors and not json:
-            console.say(f"{path}: fine" + (f", {len(warnings)} warnings" if warnings else ""))
+            console.say(f"{path}: {many}, which --strict makes errors" if refused else
+                        f"{path}: fine" + (f", {many}" if warnings else ""))
     if failed:
         raise typer.Exit(2)
 
 
+def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequence[Problem]]:
+    """What is wrong with a sketch on this broker: errors, warnings."""
+    from eda_cli.channels import CHANNELS
+    from eda_cli.sketch.check import demands
+    from eda_cli.sketch.load import load
+
+    try:
+        loaded = load(path)
+        resolved = Knobs(broker, None, (), None).turn(loaded.resolved)
+        kind = resolved.broker["kind"]
+        can = frozenset(one.name for one in CHANNELS[kind].can) if kind in CHANNELS else None
+        return demands(resolved, can, kind, loaded.places) if can is not None else [], loaded.warnings
+    except SketchError as wrong:
+        return wrong.problems, ()
+
+
 def config(sketch: Sketch = DEFAULT_SKETCH) -> None:
-    """Print the sketch in its full form, every default filled in; it loads back as it is."""
+    """Print the sketch in its full form. Every default is filled in; it loads back as it is."""
     from eda_cli.sketch.load import load
     from eda_cli.sketch.render import config as render
 
@@ -80,7 +90,7 @@ def config(sketch: Sketch = DEFAULT_SKETCH) -> None:
 
 
 def schema() -> None:
-    """Print the JSON Schema of sketches, for editors that complete and check."""
+    """Print the JSON Schema of sketches. Editors complete and check with it."""
     import orjson
 
     from eda_cli.sketch.schema import schema as make
@@ -89,7 +99,7 @@ def schema() -> None:
 
 
 def graph(sketch: Sketch = DEFAULT_SKETCH) -> None:
-    """Print the sketch as a Mermaid flowchart: generators, topics, groups, services."""
+    """Print the sketch as a Mermaid flowchart. It shows generators, topics, consumers and services."""
     from eda_cli.sketch.graph import mermaid
     from eda_cli.sketch.load import load
 
@@ -97,7 +107,7 @@ def graph(sketch: Sketch = DEFAULT_SKETCH) -> None:
 
 
 def init(
-    path: Annotated[Path, typer.Argument(metavar="[PATH]", help="The file to write.")] = DEFAULT_SKETCH,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write.")] = DEFAULT_SKETCH,
     example: Annotated[str | None, typer.Option("--example", metavar="NAME", help="One of the examples instead.",
                                                 autocompletion=lambda: _examples())] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,

@@ -6,7 +6,8 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from heapq import merge
 from itertools import chain, islice
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.channel import missing_topic_hint, open_channel, parse_start
+from eda_cli.cli.channel import check_start, missing_topic_hint, open_channel, parse_start
 from eda_cli.cli.formats import shower
-from eda_cli.cli.options import Json, Run, complete_group, complete_topic, with_examples
+from eda_cli.cli.membership import membership, polled, refuse_other_topics, subscribed
+from eda_cli.cli.options import Json, Run, complete_group, complete_topic, one_of, with_examples
 from eda_cli.errors import EdaError, UnknownTopic, UsageError
 
 if TYPE_CHECKING:
@@ -39,51 +41,68 @@ def register(app: typer.Typer) -> None:
 
 
 def tail(
-    topics: Annotated[list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Without one: all topics.",
+    topics: Annotated[list[str] | None, typer.Argument(metavar="TOPIC", help="Without one: all topics.",
                                                        autocompletion=complete_topic)] = None,
     offset: Annotated[str | None, typer.Option("-o", "--offset", metavar="WHERE", help="beginning, end, N, -N (the last N), "
-                                               "@TIME, @-10m, stored (with -g). Default: the last 10.")] = None,
-    count: Annotated[int | None, typer.Option("-n", "--count", min=1, help="Stop after so many events.")] = None,
+                                               "@TIME (UTC), @-10m, stored (with -g). Default: the last 10, "
+                                               "with -k or --grep the beginning.",
+                                               autocompletion=one_of("beginning", "end", "stored"))] = None,
+    count: Annotated[int | None, typer.Option("-n", "--count", min=1, help="Stop after so many events; without -o these are "
+                                              "the last ones.")] = None,
     exit_: Annotated[bool, typer.Option("-e", "--exit", help="Stop at the end instead of following.")] = False,
     group: Annotated[str | None, typer.Option("-g", "--group", help="Take part in this group.",
                                               autocompletion=complete_group)] = None,
-    partition: Annotated[int | None, typer.Option("-p", "--partition", min=0)] = None,
+    partition: Annotated[int | None, typer.Option("-p", "--partition", min=0, help="Only this partition.")] = None,
     key: Annotated[str | None, typer.Option("-k", "--key", help="Only events with this key.")] = None,
     format_: Annotated[str | None, typer.Option("-f", "--format", help=r"%t topic, %p partition, %o offset, "
                                                 r"%k key, %s body, %i id, %e type, %T time, %h headers, %S size, \n.")] = None,
     grep: Annotated[str | None, typer.Option("--grep", metavar="REGEX", help="Only what matches: type, key or body.")] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Only the bodies, byte by byte, a line each.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Only the bodies, a line each; byte by byte into a pipe.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for topics that are not there yet.")] = False,
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """Show the events of topics and follow them. Moves nobody's position, unless -g takes part in a group."""
+    """Show the events of topics and follow them. Times are UTC.
+
+    Moves nobody's position, unless -g takes part in a group.
+    """
     from eda_cli.runs.lifecycle import find
 
     found = find(run)
     wanted = _Wanted(key, grep, partition)
     show = shower(json, raw, format_)
-    if offset == "stored" and group is None:
-        raise UsageError("-o stored needs a group", "only groups store a position", "for example: -g invoicing -o stored")
+    _check_usage(offset, group, partition)
     channel = open_channel(found)
     try:
-        names = _topics(found, channel, topics or [], wait)
         if group is not None:
-            batches = _group_batches(channel, group, names, offset, exit_)
-        else:
-            start = _start(channel, names, offset, partition)
-            batches = _batches(found, channel, names, start, exit_)
-        _show(batches, wanted, show, count, found)
+            names = _topics(found, channel, topics or subscribed(found.sketch(), group), wait)
+            refuse_other_topics(found.sketch(), group, names)
+            with membership(channel, group, names, offset) as member:
+                _show(polled(channel, member, group, names, exit_), wanted, show, count, found, member.done)
+            return
+        names = _topics(found, channel, topics or [], wait)
+        start = _start(channel, names, offset, count, partition, wanted)
+        last = count if offset is None else None
+        batches = _batches(found, channel, names, start, exit_ or last is not None)
+        _show(batches if last is None else [_last(batches, wanted, last)], wanted, show, count, found)
     finally:
         channel.close()
 
 
+def _check_usage(offset: str | None, group: str | None, partition: int | None) -> None:
+    if offset == "stored" and group is None:
+        raise UsageError("-o stored needs a group", "only groups store a position", "for example: -g invoicing -o stored")
+    if group is not None and partition is not None:
+        raise UsageError("-p does not go with a group", "a group deals its partitions out to its members", "leave out -p")
+
+
 class _Wanted:
-    """Which events are shown."""
+    """Which events are shown; `chooses` where they are chosen by what they say."""
 
     def __init__(self, key: str | None, grep: str | None, partition: int | None) -> None:
         self._key = key.encode() if key is not None else None
         self._partition = partition
+        self.chooses = key is not None or grep is not None
         try:
             self._grep = re.compile(grep) if grep is not None else None
         except re.error as wrong:
@@ -101,17 +120,22 @@ class _Wanted:
         return any(self._grep.search(text) for text in texts)
 
 
-def _start(channel: EventChannel, names: list[str], offset: str | None, partition: int | None) -> Start:
+def _start(channel: EventChannel, names: list[str], offset: str | None, count: int | None, partition: int | None,
+           wanted: _Wanted) -> Start:
+    """Where to begin: what `-o` says, else so that the last events that are wanted are shown. Raises UsageError."""
     from eda_cli.channels.base import Start
 
+    start = Start("last", count or SHOWN_AT_FIRST, partition)
     if offset is not None:
-        return replace(parse_start(offset, "-o"), partition=partition)
-    known = {topic.name: topic.events for topic in channel.topics()}
-    for name in names:
-        events = known.get(name)
-        if events is not None and events > SHOWN_AT_FIRST:
-            console.say(f"{name}: last {SHOWN_AT_FIRST} of {events:,}; all: -o beginning", "dim")
-    return Start("last", SHOWN_AT_FIRST, partition)
+        start = replace(parse_start(offset, "-o"), partition=partition)
+    elif wanted.chooses:  # what is wanted may lie anywhere
+        start = Start("beginning", partition=partition)
+    there = [topic for topic in channel.topics() if topic.name in names]
+    check_start(start, there, "-o")
+    for topic in there if offset is None and count is None and not wanted.chooses else ():
+        if topic.events is not None and topic.events > SHOWN_AT_FIRST:
+            console.say(f"{topic.name}: last {SHOWN_AT_FIRST} of {topic.events:,}; all: -o beginning", "dim")
+    return start
 
 
 def _topics(run: RunFolder, channel: EventChannel, wished: list[str], wait: bool) -> list[str]:
@@ -128,7 +152,10 @@ def _topics(run: RunFolder, channel: EventChannel, wished: list[str], wait: bool
             return wished
         except UnknownTopic as missing:
             if not wait:
-                raise UnknownTopic(missing.topic, missing.why, f"{missing.hint}; or wait for it: --wait") from None
+                raise UnknownTopic(missing.topic, missing.why, f"wait for it with --wait; {missing.hint}") from None
+            if run.supervisor() is None:
+                raise EdaError(f"the run '{run.name}' ended", f"the topic '{missing.topic}' never came",
+                               "start it again with: eda up") from None
             if not told:
                 console.say(f"waiting for the topic '{missing.topic}' …", "dim")
                 told = True
@@ -177,48 +204,30 @@ def _together(run: RunFolder, names: list[str], start: Start) -> Iterator[Sequen
         yield got
 
 
-def _group_batches(channel: EventChannel, group: str, names: list[str], offset: str | None, stop_at_end: bool
-                   ) -> Iterator[Sequence[Delivery]]:
-    """As a member of the group: what is shown is done."""
-    from eda_cli.channels.base import Group
-
-    if offset not in (None, "stored", "beginning", "end"):
-        raise UsageError(f"-o {offset} does not go with a group", "a group goes on where it is; a new one begins at "
-                         "beginning or end", "set its position with: eda groups reset")
-    wished = Group(group, tuple(names), "earliest" if offset == "beginning" else "latest")
-    channel.declare([], [wished])
-    subscription = channel.subscribe(wished)
-    try:
-        while True:
-            polled = subscription.poll(0.1, 500)
-            yield polled.deliveries
-            subscription.done(polled.deliveries)
-            if stop_at_end and not polled.deliveries and _lag(channel, group) == 0:
-                return
-    finally:
-        subscription.close()
+def _last(batches: Iterable[Sequence[Delivery]], wanted: _Wanted, count: int) -> list[Delivery]:
+    """The last `count` of the events that are shown."""
+    return list(deque(filter(wanted, chain.from_iterable(batches)), count))
 
 
-def _lag(channel: EventChannel, group: str) -> int | None:
-    return next((one.lag for one in channel.groups() if one.name == group), None)
-
-
-def _show(batches: Iterator[Sequence[Delivery]], wanted: Callable[[Delivery], bool],
-          show: Callable[[Delivery], None], count: int | None, run: RunFolder) -> None:
+def _show(batches: Iterable[Sequence[Delivery]], wanted: _Wanted, show: Callable[[Delivery], None], count: int | None,
+          run: RunFolder, done: Callable[[Sequence[Delivery]], None] = lambda _: None) -> None:
+    """Write what is wanted, at most `count` events; `done` gets what was written or passed over, once it is out."""
     left = count
     looked = time.monotonic()
     for batch in batches:
+        seen = 0
         for delivery in batch:
-            if not wanted(delivery):
-                continue
-            show(delivery)
-            if left is not None:
-                left -= 1
+            seen += 1
+            if wanted(delivery):
+                show(delivery)
+                left = left - 1 if left is not None else None
                 if left == 0:
-                    console.flush()
-                    return
+                    break
         if batch:
             console.flush()
+            done(batch[:seen])
+        if left == 0:
+            return
         if time.monotonic() - looked > LOOK_S:
             looked = time.monotonic()
             if run.supervisor() is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.options import Json, Run, Sketch, with_examples
+from eda_cli.cli.options import Json, Run, Sketch, complete_broker, with_examples
 from eda_cli.errors import NoRun, SketchError, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 def up(
     sketch: Sketch = DEFAULT_SKETCH,
-    broker: Annotated[str | None, typer.Option("--broker", metavar="NAME",
+    broker: Annotated[str | None, typer.Option("--broker", metavar="NAME", autocompletion=complete_broker,
                                                help="embedded or kafka, whatever the sketch says.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Another name for this run.")] = None,
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Start it and leave it running.")] = False,
@@ -53,9 +53,10 @@ def up(
                                                 help="How long to wait until all is ready.")] = 120.0,
     json: Json = False,
 ) -> None:
-    """Start a sketch and show its events as they flow; Ctrl-C stops it and keeps the events.
+    """Start a sketch and show its events as they flow.
 
-    On a run that is up it applies what changed in the sketch, and shows its events; Ctrl-C then only detaches.
+    Ctrl-C stops it and keeps the events. On a run that is up it applies what changed in the sketch, and shows its
+    events; Ctrl-C then only detaches.
     """
     from eda_cli.cli import watching
     from eda_cli.runs import lifecycle
@@ -106,7 +107,7 @@ def load(path: Path, knobs: Knobs) -> Loaded:
 
     loaded = load_file(path)
     for warning in loaded.warnings:
-        console.say(f"warning: {warning.text(str(path))}", "yellow")
+        console.say(warning.text(str(path), "warning"), "yellow")
     loaded = replace(loaded, resolved=knobs.turn(loaded.resolved))
     kind = loaded.resolved.broker["kind"]
     if kind in CHANNELS:

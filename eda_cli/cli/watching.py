@@ -56,10 +56,9 @@ class _Following:
         self._mine = brought.supervisor is not None and not wishes.detach
         self._listener = Listener(brought.run.path, since=brought.since)
         sketch = brought.run.sketch()
-        out = console.out()
         parts = {name: part.replicas for name, part in sketch.generators.items()}
         parts |= {name: part.replicas for name, part in sketch.consumers.items()}
-        self._flow = Flow(out, parts, out.width if out.is_terminal else None)
+        self._flow = Flow(console.out(), parts, console.width())
         self._flow.past(self._listener.past)
         self._early = Picture().see_all(self._listener.past)  # until the first line is shown
         self._begun = time.monotonic()
@@ -94,7 +93,7 @@ class _Following:
     def _wait_ready(self) -> None:
         if self._brought.how in ("attached", "applied"):
             self._tell_attached()
-        with console.err().status("starting …") if console.err().is_terminal else _Plain() as status:
+        with console.err().status("starting …") if console.can_spin() else _Plain() as status:
             while not self._ended() and self._ready_at is None and not self._interrupts:
                 seen = self._look(LOOK_S, show=False)
                 for observation in seen:
@@ -171,7 +170,7 @@ class _Following:
                 console.write_line(observation.to_line())
             console.flush()
         else:
-            self._flow.resize(console.out().width if console.out().is_terminal else None)
+            self._flow.resize(console.width())
             self._flow.show(seen)
 
     def _time_is_up(self) -> bool:

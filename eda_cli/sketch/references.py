@@ -13,6 +13,8 @@ from eda_cli.sketch.model import Consumer, Rule, Sketch
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.text import shorten
 
+OWN = ("run", "keeper", "stubs", "publish")  # who else tells in a run's journals
+
 
 def references(sketch: Sketch, places: Places, effort: Effort, whole: bool = True) -> list[Problem]:
     """Every problem between the parts of a sketch; not `whole`: parts with problems were left out."""
@@ -35,6 +37,11 @@ def _names(sketch: Sketch, places: Places) -> Iterator[Problem]:
         yield Problem(*second, f"the name '{name}' is taken",
                       f"the {who} in line {first[0]} has it, and parts share one namespace",
                       "give one of them another name")
+    for room in ("generators", "consumers"):
+        for name in getattr(sketch, room):
+            if name in OWN:
+                yield Problem(*places.key((room, name)), f"the name '{name}' is taken",
+                              f"eda's own lines stand under {', '.join(OWN)}", "give the part another name")
 
 
 def _clocks(sketch: Sketch, places: Places) -> Iterator[Problem]:

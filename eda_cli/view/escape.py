@@ -19,10 +19,26 @@ def escaped(text: str, limit: int | None = None) -> str:
     return text + "…" if cut else text
 
 
+def escaped_json(line: str) -> str:
+    """JSON that says the same, with whatever a terminal could obey as JSON's own escapes."""
+    if line.isascii() and line.isprintable():
+        return line
+    return "".join(char if _harmless(char) else _utf16(char) for char in line)
+
+
 def _one(char: str) -> str:
-    if char.isprintable() and unicodedata.category(char) not in _UNSEEN:
+    if _harmless(char):
         return char
     if char in _NAMED:
         return _NAMED[char]
     code = ord(char)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _utf16(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at:at + 4]}" for at in range(0, len(units), 4))
+
+
+def _harmless(char: str) -> bool:
+    return char.isprintable() and unicodedata.category(char) not in _UNSEEN

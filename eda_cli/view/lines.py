@@ -48,17 +48,15 @@ class Flow:
         self.picture.see_all(observations)
         self._shown = self.picture.events()
 
-    def show(self, observations: Sequence[Observation]) -> None:
-        """A line each, or counted as left out."""
+    def show(self, observations: Sequence[Observation], every: bool = False) -> None:
+        """A line each, or counted as left out; with `every` none is left out of those that were told."""
         for observation in observations:
             self.picture.see(observation)
             if is_event(observation):
-                if not self._allowed():
+                if not (every or self._allowed()):
                     continue
                 self._shown += 1
-            line = line_of(observation, self._colour(observation.part), self._part_width)
-            if line is not None:
-                self._print(line)
+            self.line(observation)
         if self._clock() - self._said >= SAY_EVERY_S:
             self.say_left_out()
 
@@ -69,6 +67,12 @@ class Flow:
         if more := left_out - self._left_out:
             self._left_out = left_out
             self._print(Text(f"… {more:,} more events, not shown one by one", "dim"))
+
+    def line(self, observation: Observation) -> None:
+        """Its line alone, where it has one."""
+        line = line_of(observation, self._colour(observation.part), self._part_width)
+        if line is not None:
+            self._print(line)
 
     def _print(self, line: Text) -> None:
         width = self._fixed_width

@@ -49,9 +49,9 @@ def publish_evil(eda: Eda) -> None:
 class Terminal:
     """A pseudo terminal with a command in it."""
 
-    def __init__(self, eda: Eda, *args: str) -> None:
+    def __init__(self, eda: Eda, *args: str, term: str = "xterm-256color") -> None:
         self.fd, slave = pty.openpty()
-        environ = {**eda.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"}
+        environ = {**eda.environ, "TERM": term, "COLUMNS": "100", "LINES": "30"}
         self.child = subprocess.Popen([sys.executable, "-m", "eda_cli", *args], env=environ, stdin=slave, stdout=slave,
                                       stderr=slave, start_new_session=True)
         os.close(slave)
@@ -123,3 +123,33 @@ def test_a_value_that_cannot_be_made_fails_its_event_and_no_other(hostile: Eda) 
     parts = {part["part"]: part for part in hostile.ps("hostile")["parts"]}
     assert (parts["failing"]["failed"], parts["failing"]["handled"]) == (1, 1)
     assert "missing" in hostile("logs", "failing").stdout
+
+
+@pytest.mark.parametrize("how", [("-f", "%k %s %h\\n"), ("--json",), ("--raw",)], ids=lambda how: how[0])
+def test_a_terminal_is_shown_what_a_pipe_gets_byte_by_byte(hostile: Eda, how: tuple[str, ...]) -> None:
+    key, body = "k\x1b[31m", "\u202eb\x9b2J"
+    hostile("publish", "purchases", body, "-k", key, "-H", f"h={key}")
+    command = ("tail", "purchases", "-e", *how)
+    piped = hostile(*command).stdout
+    assert (body in piped) and (key in piped or how != ("-f", "%k %s %h\\n"))
+    terminal = Terminal(hostile, *command)
+    terminal.read_to_its_end(30)
+    clean(terminal.seen)
+    assert b"\\u202eb" in terminal.seen
+    assert b"\x1b[31m" not in terminal.seen
+
+
+def test_a_pipe_that_wants_colours_gets_no_cursor_and_whole_lines(embedded: Eda, tmp_path: Path) -> None:
+    (tmp_path / "long.yaml").write_text(f"generators: {{shop: {{publishes: purchases, body: {{x: {'long' * 50}}}}}}}")
+    embedded.environ |= {"FORCE_COLOR": "1", "COLUMNS": "80"}
+    done = embedded("up", str(tmp_path / "long.yaml"), "--broker", "embedded", "--for", "1s")
+    assert "long" * 50 in done.stdout and "\x1b[" in done.stdout
+    assert "\x1b[?25l" not in done.stderr and "\r" not in done.stderr
+
+
+@pytest.mark.parametrize(("term", "moves"), [("xterm-256color", True), ("dumb", False)])
+def test_something_spins_only_where_it_can(embedded: Eda, tmp_path: Path, term: str, moves: bool) -> None:
+    (tmp_path / "hostile.yaml").write_text(QUIET)
+    up = Terminal(embedded, "up", str(tmp_path / "hostile.yaml"), "--broker", "embedded", "--for", "0.1s", term=term)
+    up.read_to_its_end(READY_S)
+    assert (b"\x1b[?25l" in up.seen) == moves

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from rich.console import Console
 
 from eda_cli.journal import Observation
-from eda_cli.view.escape import escaped
+from eda_cli.view.escape import escaped, escaped_json
 from eda_cli.view.lines import LINES_PER_S, Flow
 
 TIME = "2026-11-24T09:30:00.123456Z"
@@ -73,6 +74,14 @@ def test_what_a_terminal_would_obey_is_shown_instead(evil: str) -> None:
     assert len(lines) == 1
     assert all(char.isprintable() for char in lines[0])
     assert escaped(evil) in lines[0]
+
+
+@pytest.mark.parametrize("evil", ["\u202eabc", "\x9b31m", "\x7f", "\U000e0041", "grüße 🎉", "plain"])
+def test_json_on_a_terminal_says_the_same_and_nothing_to_obey(evil: str) -> None:
+    line = escaped_json(json.dumps({"evil": evil}, ensure_ascii=False))
+    assert all(char.isprintable() for char in line)
+    assert json.loads(line) == {"evil": evil}
+    assert ("\\u" in line) == (evil not in ("grüße 🎉", "plain"))
 
 
 def test_markup_is_text() -> None:
