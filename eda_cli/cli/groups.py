@@ -85,8 +85,9 @@ def _reset(channel: EventChannel, sketch: Resolved, name: str, topics: list[str]
     try:
         channel.reset(name, topics, start)
     except ChannelError as wrong:
-        if group.members and name in _own(sketch):
-            wrong.hint = "take its consumer out of the sketch, eda up, reset it, put the consumer back, eda up"
+        if group.members and (parts := [part.name for part in sketch.consumers.values() if sketch.group_of(part) == name]):
+            scaled = " ".join(f"--scale {part}=0" for part in parts)
+            wrong.hint = f"stop them with: eda up -d {scaled}; reset; begin again with: eda up -d"
         raise
     console.say(f"{name} goes on from there")
 

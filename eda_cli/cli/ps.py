@@ -76,8 +76,8 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
 
 def _part_rows(run: RunFolder, picture: Any, part: Generator | Consumer, kind: str,
                alive: dict[str, int]) -> list[dict[str, Any]]:
-    if part.external:
-        return [{"part": part.name, "kind": kind, "state": "external"}]
+    if part.external or not part.replicas:
+        return [{"part": part.name, "kind": kind, "state": "external" if part.external else "scaled to 0"}]
     return [_part_row(run, picture, part.name, kind, replica, part.replicas, alive)
             for replica in range(1, part.replicas + 1)]
 

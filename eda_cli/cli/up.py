@@ -47,7 +47,7 @@ def up(
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away the events of the last run.")] = False,
     for_: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Stop after this time: 10s, 5m.")] = None,
     scale: Annotated[list[str] | None, typer.Option("--scale", metavar="PART=N",
-                                                    help="Another number of replicas.")] = None,
+                                                    help="Another number of replicas; 0 stops it.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The seed of all random values.")] = None,
     wait_timeout: Annotated[float, typer.Option("--wait-timeout", metavar="SECONDS", min=0.1,
                                                 help="How long to wait until all is ready.")] = 120.0,
@@ -234,8 +234,8 @@ def _broker(name: str, wished: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _scaled(resolved: Resolved, scale: str) -> Resolved:
     part, equals, number = scale.partition("=")
-    if not equals or not number.isdigit() or not 1 <= int(number) <= 100:
-        raise UsageError(f"--scale {scale} is not PART=N", "N is a number from 1 to 100", "for example: --scale shipping=3")
+    if not equals or not number.isdigit() or int(number) > 100:
+        raise UsageError(f"--scale {scale} is not PART=N", "N is a number from 0 to 100", "for example: --scale shipping=3")
     if part in resolved.generators:
         scaled = replace(resolved.generators[part], replicas=int(number))
         return replace(resolved, generators={**resolved.generators, part: scaled})

@@ -58,6 +58,7 @@ class _Following:
         sketch = brought.run.sketch()
         parts = {name: part.replicas for name, part in sketch.generators.items()}
         parts |= {name: part.replicas for name, part in sketch.consumers.items()}
+        self._parts = list(parts)  # in the order of the sketch
         self._flow = Flow(console.out(), parts, console.width())
         self._flow.past(self._listener.past)
         self._early = Picture().see_all(self._listener.past)  # until the first line is shown
@@ -237,7 +238,8 @@ class _Following:
         picture = self._flow.picture
         if not picture.parts:
             return
-        parts = picture.by_part()
+        sums = picture.by_part()
+        parts = {name: sums[name] for name in dict.fromkeys((*self._parts, *sums)) if name in sums}
         if self._wishes.json:
             import orjson
 

@@ -267,6 +267,22 @@ def test_counts_stay_whole_when_parts_are_scaled(embedded: Eda, small: Path) -> 
     assert "3,000 events" in embedded("down").stderr
 
 
+@pytest.mark.timeout(240)
+def test_a_group_is_played_again(eda: Eda, small: Path) -> None:
+    write(small, SMALL.replace("rate: 50/s", "rate: max, count: 40"))
+    eda.up(small)
+    eventually(lambda: eda.lag("small") == {"billing": 0}, 30, every=0.3)
+    told = eda("groups", "reset", "billing", "--to", "beginning", code=1).stderr
+    assert "eda up -d --scale billing=0" in told
+    eda.up(small, "--scale", "billing=0")
+    eventually(lambda: [part["state"] for part in eda.ps("small")["parts"]] == ["finished", "scaled to 0"], 20, every=0.3)
+    eda("groups", "reset", "billing", "--to", "beginning")
+    assert eda.lag("small") == {"billing": 40}
+    eda.up(small)
+    eventually(lambda: eda.lag("small") == {"billing": 0}, 30, every=0.3)
+    assert [part["handled"] for part in eda.ps("small")["parts"] if part["kind"] == "consumer"] == [80]
+
+
 def test_what_is_not_ready_in_time_is_exit_5_and_leaves_nothing_running(embedded: Eda, small: Path) -> None:
     told = embedded("up", str(small), "--broker", "embedded", "-d", "--wait-timeout", "0.1", code=None)
     if told.returncode != 0:  # a machine that is this fast is ready
