@@ -33,6 +33,7 @@ from eda_cli.channels.containers import (
 from eda_cli.channels.containers_errors import not_pulled, refused
 from eda_cli.errors import Unreachable
 from tests.channels.broker_kafka import kafka_image
+from tests.channels.registry import LAYER_BYTES, registry
 from tests.eventually import eventually
 
 NOBODY = 65534
@@ -383,6 +384,37 @@ def command(*args: str, code: int = 0, **environ: str) -> str:
                           env={**os.environ, **environ})
     assert done.returncode == code, done.stderr
     return done.stdout if not code else done.stderr
+
+
+@pytest.mark.broker
+def test_an_image_is_pulled_and_its_progress_told(engine: Engine) -> None:
+    told: list[tuple[int, int, str]] = []
+    with registry() as image:
+        assert not engine.image_present(image)
+        try:
+            engine.pull(image, lambda *progress: told.append(progress))
+            assert engine.image_present(image)
+            with pytest.raises(ImageMissing):
+                engine.pull(image.replace("tiny", "none"), lambda *_: None)
+        finally:
+            subprocess.run(["docker", "rmi", "-f", image], check=True, capture_output=True)
+    assert max(total for _, total, _ in told) >= LAYER_BYTES
+    assert told[-1][0] == told[-1][1]
+
+
+@pytest.mark.broker
+def test_eda_pull_says_what_it_does_and_names_the_way_round(engine: Engine, tmp_path: Path) -> None:
+    def pull(image: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "eda_cli", "pull", "--image", image], check=True, capture_output=True,
+                              text=True, stdin=subprocess.DEVNULL, env={**os.environ, "EDA_HOME": str(tmp_path)})
+
+    with registry() as image:
+        try:
+            assert f"pulling {image} (once; without waiting: --broker embedded)" in pull(image).stderr
+            assert f"{image} is here already" in pull(image).stderr
+        finally:
+            subprocess.run(["docker", "rmi", "-f", image], check=True, capture_output=True)
+
 
 
 def test_without_an_engine_nothing_is_listed_and_a_sweep_fails() -> None:
