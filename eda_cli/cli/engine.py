@@ -83,7 +83,8 @@ def _pull(engine: Engine, image: str) -> None:
         task = bar.add_task(image, total=None)
 
         def on_progress(current: int, total: int, text: str) -> None:
-            bar.update(task, completed=current, total=total or None, description=text or image)
+            step = text if text and ":" not in text else "pulled"  # the last words name the image once more
+            bar.update(task, completed=current, total=total or None, description=step)
 
         engine.pull(image, on_progress)
 
