@@ -232,5 +232,5 @@ def empty(connection: Connection, id_: int, group: str) -> None:
     expire(connection, id_, time.monotonic())
     (members,) = connection.execute("SELECT count(*) FROM members WHERE grp = ?", (id_,)).fetchone()
     if members:
-        raise ChannelError(f"group '{group}' has {members} members",
+        raise ChannelError(f"the group '{group}' has {members} member{'s' * (members > 1)}",
                            "its positions are theirs while they are there", "stop them first")
