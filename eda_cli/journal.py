@@ -27,7 +27,7 @@ COUNTED_EVERY = 16 * 1024  # bytes at most between two `counted` lines
 LINES_KEPT = 1_000  # lines that wait while the disk is full
 _TAIL = 64 * 1024  # bytes at the end of a file that are looked at first
 
-Counts = dict[str, dict[str, int]]  # kind -> topic (or part) -> how many since the run's events began
+Counts = dict[str, dict[str, int]]  # kind -> topic (or process) -> how many since the run's events began
 
 
 @dataclass(slots=True)
@@ -142,10 +142,10 @@ class Journal:
         if self._uncounted > COUNTED_EVERY:
             self._lines.append(self._line("counted", {"counts": self.counts}))
             self._uncounted = 0
-        data = (b"\n" if self._torn else b"") + b"\n".join(self._lines) + b"\n"
         try:
-            if self._size + len(data) > FILE_LIMIT:
+            if self._size + size > FILE_LIMIT:
                 self._turn_over()
+            data = (b"\n" if self._torn else b"") + b"\n".join(self._lines) + b"\n"
             written = os.write(self._fd, data)
         except OSError:
             self._lines = self._lines[-LINES_KEPT:]
@@ -155,11 +155,12 @@ class Journal:
         self._lines = []
 
     def _turn_over(self) -> None:
+        with suppress(FileNotFoundError):  # it moved at an earlier try, which then found no room for a new one
+            self._path.replace(_older(self._path))
+        new = _append(self._path)
         os.close(self._fd)
-        self._path.replace(_older(self._path))
-        self._fd = _append(self._path)
-        first = self._line("counted", {"counts": self.counts}) + b"\n"
-        self._size = os.write(self._fd, first)
+        self._fd, self._size, self._torn = new, 0, False
+        self._lines.insert(0, self._line("counted", {"counts": self.counts}))
 
 
 Marks = Mapping[str, int]  # file -> how much of it was written

@@ -17,7 +17,7 @@ GRACE_S = 2.0  # for an orderly end once the parent is gone; everything is gone 
 def hold(on_gone: Callable[[], None], fd: int = 0) -> None:
     """Call `on_gone` once the parent is gone, and end this process GRACE_S later if it is still there.
 
-    `on_gone` runs in a thread of its own: it should only set a flag.
+    `on_gone` runs in a thread of its own: it should only set a flag, or end the process.
     """
     threading.Thread(target=_wait, args=(on_gone, fd), name="leash", daemon=True).start()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from eda_cli.event import rfc3339
 
 LIMIT = 8 * 1024 * 1024  # bytes; then the file moves to `.log.1` and a new one begins
+QUIET_S = 10.0  # between two messages of a library that differ at most in their details
 
 _log_path: Path | None = None  # of this process's log, where it opened that itself
 
@@ -48,5 +49,14 @@ def log_libraries() -> None:
 
 
 class _LogHandler(logging.Handler):
+    """One message of a kind now and then: a broker that is away makes its client say the same thousands of times."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self._said: dict[tuple[str, str], float] = {}
+
     def emit(self, record: logging.LogRecord) -> None:
-        log(self.format(record))
+        kind, now = (record.name, str(record.msg)), time.monotonic()
+        if now - self._said.get(kind, -QUIET_S) >= QUIET_S:
+            self._said[kind] = now
+            log(self.format(record))

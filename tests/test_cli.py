@@ -188,7 +188,8 @@ def test_ps_cuts_no_name_and_no_number_and_says_why_below(capsys: pytest.Capture
               "reason": "killed by SIGKILL"},
              {"part": "shop", "state": "running", "pid": 12345, "up_s": 59.0, "published": 7}]
     _print_run({"run": "shop", "state": "running", "broker": "embedded", "address": {"path": "/some/where/events.db"},
-                "sketch": "/a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml", "failure": None, "parts": parts})
+                "sketch": "/a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml", "broker_away": None,
+                "failure": None, "parts": parts})
     lines = capsys.readouterr().out.splitlines()
     assert "  sketch /a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml" in lines
     heads, crashed, shop = lines[3:6]

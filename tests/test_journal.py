@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +117,28 @@ book.close()
     subprocess.run([sys.executable, "-c", script, str(path)], check=True)
     assert last_counts(path) == {"published": {"t": 500}}
     assert [one.kind for one in last_observations(path)][-1] in ("room", "counted")
+
+
+def test_a_full_disk_while_the_file_turns_over_loses_no_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.1.jsonl"
+    monkeypatch.setattr(journal, "FILE_LIMIT", 2_000)
+    book = Journal(path, "a")
+    book.published("t", events(10), receipts(10))
+    book.flush()
+    write, append = os.write, journal._append
+    for broken, working in (("os.write", write), ("eda_cli.journal._append", append)):
+        def full(*_: object) -> int:
+            raise OSError(errno.ENOSPC, "no space left")
+
+        monkeypatch.setattr(broken, full)
+        for _ in range(5):
+            book.published("t", events(10), receipts(10))
+            book.flush()
+        monkeypatch.setattr(broken, working)
+        book.published("t", events(10), receipts(10))
+        book.flush()
+    assert last_counts(path) == {"published": {"t": 130}}
+    book.close()
 
 
 def test_a_log_turns_over(tmp_path: Path) -> None:

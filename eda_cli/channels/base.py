@@ -39,12 +39,14 @@ class Topic:
 class Group:
     """A consumer group: every one gets every event of its topics, its members share them.
 
-    `start` holds where nothing is committed yet: `latest` is the moment of `declare`.
+    `start` holds where nothing is committed yet: `latest` is the moment of `declare`. A member names that moment
+    (`since`, epoch seconds) for a topic that came while the group was busy, so that its position could not be set.
     """
 
     name: str
     topics: tuple[str, ...]
     start: Literal["earliest", "latest"] = "latest"
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +171,7 @@ class EventChannel(Protocol):
         """Take events into care, in order. They may still be in flight; blocks when full, never drops.
 
         Raises UnknownTopic where the topic does not exist: topics come from `declare` alone. Raises EventRefused at
-        the first event that the topic never takes; those before it may be in care already, it and those behind it are not.
+        the first event that the topic never takes: those before it are in care, it and those behind it are not.
         """
 
     def flush(self, timeout: float) -> Sequence[Receipt]:

@@ -25,6 +25,7 @@ from eda_cli.channels.containers_errors import (
 )
 from eda_cli.channels.containers_model import LABEL_ID, LABEL_ROLE, LOCALHOST, Container, Spec, run_of
 from eda_cli.channels.containers_sdk import mapped, take_in, text_of
+from eda_cli.errors import Unreachable
 
 __all__ = ["Container", "ContainerDied", "Engine", "EngineAbsent", "EngineForbidden", "EngineRefused", "ImageMissing",
            "NameTaken", "PortTaken", "Progress", "RegistryUnreachable", "Spec"]
@@ -236,7 +237,8 @@ class Engine:
             for each in found["networks"]:
                 with suppress(docker.errors.NotFound):
                     for guest in self._api.inspect_network(each["id"]).get("Containers") or ():
-                        self._api.disconnect_container_from_network(guest, each["id"], force=True)
+                        with suppress(docker.errors.APIError):  # it left by itself meanwhile
+                            self._api.disconnect_container_from_network(guest, each["id"], force=True)
                     self._api.remove_network(each["id"])
         return {what: [each["name"] for each in all_] for what, all_ in found.items() if what != "volumes" or volumes}
 
@@ -294,10 +296,7 @@ class Engine:
 
     def _drop(self, remove: Callable[..., None], *args: Any, **options: Any) -> None:
         """Clean up behind an error, which is what will be told, not one of the cleaning."""
-        import docker.errors
-        import requests
-
-        with suppress(docker.errors.DockerException, requests.RequestException, OSError):
+        with suppress(Unreachable), mapped("clean up"):
             remove(*args, **options)
 
 

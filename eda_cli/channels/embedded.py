@@ -174,4 +174,5 @@ def _retention(topic: Topic) -> int | None:
 
 
 def _compacted(topic: Topic) -> bool:
-    return topic.compacted or "compact" in topic.config.get("cleanup.policy", "").split(",")
+    given = topic.config.get("cleanup.policy")
+    return topic.compacted if given is None else "compact" in given.split(",")

@@ -73,13 +73,15 @@ class Publisher:
 
     def publish(self, topic: str, events: Sequence[Event]) -> None:
         self._look()
-        self._check(self._topic(topic), events)
-        packed = _packed(events)
-        self._waiting.append(_Batch(topic, list(events), packed))
-        self._events += len(events)
-        self._bytes += sum([len(event.data) for event in events if event.data is not None])
-        if self._events >= FULL_EVENTS or self._bytes >= FULL_BYTES:
-            self._write(PATIENCE_S)
+        events, packed, refused = _taken(self._topic(topic), events)
+        if events:
+            self._waiting.append(_Batch(topic, list(events), packed))
+            self._events += len(events)
+            self._bytes += sum([len(event.data) for event in events if event.data is not None])
+            if self._events >= FULL_EVENTS or self._bytes >= FULL_BYTES:
+                self._write(PATIENCE_S)
+        if refused is not None:
+            raise refused
 
     def flush(self, timeout: float) -> list[Receipt]:
         failure: ChannelError | None = None
@@ -101,17 +103,6 @@ class Publisher:
     def _forget(self) -> None:
         self._waiting = []
         self._events = self._bytes = 0
-
-    def _check(self, topic: _Topic, events: Sequence[Event]) -> None:
-        if not topic.tails:
-            raise UnknownTopic(topic.name)
-        for event in events:
-            if event.partition is not None and not 0 <= event.partition < len(topic.tails):
-                raise EventRefused(f"topic '{topic.name}' has no partition {event.partition}",
-                                   f"it has {len(topic.tails)}, counted from 0", id=event.id)
-            if event.key is None and topic.compacted:
-                raise EventRefused(f"topic '{topic.name}' is compacted and takes no event without a key",
-                                   "compaction keeps the newest event of each key", "give its events a key", id=event.id)
 
     def _look(self) -> None:
         """What is known of the topics holds as long as nobody else committed."""
@@ -188,17 +179,41 @@ class Publisher:
                     clean(self._store, topic.name)
 
 
-def _packed(events: Sequence[Event]) -> list[bytes]:
-    """Raises EventRefused."""
+def _taken(topic: _Topic, events: Sequence[Event]) -> tuple[Sequence[Event], list[bytes], EventRefused | None]:
+    """The events up to the first that is refused, each packed; and why that is. Raises UnknownTopic."""
+    if not topic.tails:
+        raise UnknownTopic(topic.name)
+    refused: EventRefused | None = None
+    for index, event in enumerate(events):
+        if (refused := _refused(topic, event)) is not None:
+            events = events[:index]
+            break
     try:
-        return list(map(pack, events))
-    except (orjson.JSONEncodeError, UnicodeEncodeError) as wrong:
-        for event in events:
-            try:
-                pack(event)
-            except (orjson.JSONEncodeError, UnicodeEncodeError):
-                raise EventRefused("an attribute of the event cannot be encoded", str(wrong), id=event.id) from wrong
-        raise
+        return events, list(map(pack, events)), refused
+    except (orjson.JSONEncodeError, UnicodeEncodeError):
+        return _packed_up_to_the_first_that_cannot_be(events)
+
+
+def _refused(topic: _Topic, event: Event) -> EventRefused | None:
+    if event.partition is not None and not 0 <= event.partition < len(topic.tails):
+        return EventRefused(f"topic '{topic.name}' has no partition {event.partition}",
+                            f"it has {len(topic.tails)}, counted from 0", id=event.id)
+    if event.key is None and topic.compacted:
+        return EventRefused(f"topic '{topic.name}' is compacted and takes no event without a key",
+                            "compaction keeps the newest event of each key", "give its events a key", id=event.id)
+    return None
+
+
+def _packed_up_to_the_first_that_cannot_be(
+        events: Sequence[Event]) -> tuple[Sequence[Event], list[bytes], EventRefused]:
+    packed: list[bytes] = []
+    for event in events:
+        try:
+            packed.append(pack(event))
+        except (orjson.JSONEncodeError, UnicodeEncodeError) as wrong:
+            return events[:len(packed)], packed, EventRefused(
+                "an attribute of the event cannot be encoded", str(wrong), id=event.id)
+    raise AssertionError("unreachable: one of them could not be packed")
 
 
 def _seen(store: Store, name: str) -> _Topic:

@@ -37,7 +37,7 @@ class Groups:
             members = self._members([name for name, places in missing.items() if places])
             for name, count in members.items():
                 if not count:  # a position cannot be set under a member's feet
-                    self._commit(name, self._cluster.offsets(missing[name]))
+                    self._commit(name, self._positions(missing[name]))
 
     def infos(self) -> list[GroupInfo]:
         with self._cluster.doing("list the groups") as client:
@@ -95,6 +95,12 @@ class Groups:
             told = self._cluster.soon(lambda: client.describe_groups(list(names)))
         return {name: len(told.get(name, {}).get("members", ())) for name in names}
 
+    def _positions(self, wished: Mapping[TopicPartition, Any]) -> Positions:
+        """The offsets; of a moment after the last event the end."""
+        found = self._cluster.offsets(wished)
+        late = [place for place, offset in found.items() if offset < 0]
+        return {**found, **self._cluster.offsets(dict.fromkeys(late, OffsetSpec.LATEST))}
+
     def _commit(self, name: str, offsets: Positions) -> None:
         if not offsets:
             return
@@ -117,8 +123,9 @@ class Groups:
 def _missing(group: Group, partitions: Mapping[str, Sequence[int]], had: Positions) -> dict[TopicPartition, Any]:
     """The places where a group has no position, and where it is to begin there."""
     begun = {place.topic for place in had}  # a partition that was added to such a topic is read whole
+    latest = OffsetSpec.LATEST if group.since is None else round(group.since * 1000)
     return {TopicPartition(topic, number):
-            OffsetSpec.EARLIEST if topic in begun or group.start == "earliest" else OffsetSpec.LATEST
+            OffsetSpec.EARLIEST if topic in begun or group.start == "earliest" else latest
             for topic in group.topics for number in partitions[topic] if (topic, number) not in had}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from kafka import KafkaConsumer
@@ -14,7 +15,7 @@ from eda_cli.channels.base import Start
 from eda_cli.channels.kafka_client import Settings
 from eda_cli.channels.kafka_errors import mapped
 from eda_cli.channels.kafka_records import event_of
-from eda_cli.errors import ChannelError
+from eda_cli.errors import BrokerUnreachable, ChannelError
 from eda_cli.event import Delivery
 
 QUIET_MS = 100  # a read that waits says so this often
@@ -77,7 +78,8 @@ class Reader:
             yield _in_time([[delivery_of(record) for record in records] for records in found.values() if records])
             if look is not None and time.monotonic() - looked >= LOOK_S:
                 looked = time.monotonic()
-                self._take_in(left, look(), follow)
+                with suppress(BrokerUnreachable):  # a broker that is away for a while is waited for
+                    self._take_in(left, look(), follow)
             if not follow:
                 with self._mapped():
                     left = [place for place in left if (self._client.position(place, TIMEOUT_MS) or 0) < self._end[place]]

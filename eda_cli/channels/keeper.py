@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from eda_cli.channels import CHANNELS, connect
+from eda_cli.channels import connect
 from eda_cli.channels.containers import Container, Engine, EngineRefused, PortTaken, Spec
 from eda_cli.channels.keeper_bell import Bell, Ended, Watch
 from eda_cli.errors import ChannelError, EdaError, NotReady, Unreachable
@@ -108,8 +108,7 @@ class Keeper:
 
     def _spec(self) -> Spec:
         wish = self._run["broker"]
-        image = wish.get("image") or os.environ.get(f"EDA_{self._kind.upper()}_IMAGE") or CHANNELS[self._kind].image
-        spec: Spec = self._recipe.spec(self._run["name"], self._run["id"], image, wish.get("port"))
+        spec: Spec = self._recipe.spec(self._run["name"], self._run["id"], wish["image"], wish["port"])
         return spec
 
     def _adopt(self, found: Container, spec: Spec) -> Container | None:
@@ -160,7 +159,7 @@ class Keeper:
             except EdaError as wrong:
                 if str(wrong) != told:
                     told = str(wrong)
-                    self._journal.tell("waiting", text=f"{wrong.what}: {wrong.why}")
+                    self._journal.tell("waiting", text=wrong.line)
                     log(told)
             self._bell.pause(self._backoff())
             self._failures += 1

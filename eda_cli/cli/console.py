@@ -65,7 +65,8 @@ def write_line(data: bytes) -> None:
 
 
 def flush() -> None:
-    sys.stdout.buffer.flush()
+    if sys.stdout is not None:  # it may be closed: `eda check >&-`
+        sys.stdout.buffer.flush()
 
 
 def write_json(value: Any) -> None:

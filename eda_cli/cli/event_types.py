@@ -17,8 +17,8 @@ PUBLISH = "publish"  # the part whose numbers and source events get that no gene
 def types_of(sketch: Resolved, topic: str) -> list[str]:
     """The types that the sketch publishes to a topic."""
     types = {part.event for part in sketch.generators.values() if part.publishes == topic}
-    types |= {rule.event for part in sketch.consumers.values() for rule in part.rules if rule.to == topic and rule.event}
-    return sorted(types)
+    types |= {rule.event for part in sketch.consumers.values() for rule in part.rules if rule.to == topic}
+    return sorted(one for one in types if one and not one.startswith("$"))
 
 
 def chosen_type(sketch: Resolved, topic: str, wished: str | None) -> str:
@@ -58,7 +58,7 @@ def generated(run: RunFolder, sketch: Resolved, topic: str, wished: str | None) 
         make = generator_events(sketch.topics.get(topic, Topic(topic)), generator, run.info().seed,
                                 f"/eda/{sketch.name}/{generator.name}")
     except InvalidValue as wrong:
-        raise UsageError(f"an event '{wished}' follows from another one", str(wrong).replace("\n", ": "),
+        raise UsageError(f"an event '{wished}' follows from another one", ": ".join(str(wrong).splitlines()),
                          f"give a body: eda publish {topic} '{{\"id\": 1}}' --type {wished}") from None
     events, failed = make(Numbers(run.path, generator.name, f"{generator.name}.0").claim(1, None))
     if failed:

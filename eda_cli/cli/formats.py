@@ -36,13 +36,16 @@ def _pretty() -> Callable[[Delivery], None]:
 
     colours: dict[str, str] = {}
     out = console.out()
+    longest = 8
 
     def show(delivery: Delivery) -> None:
+        nonlocal longest
         part = (delivery.event.source or "-").rpartition("/")[2] or "-"
         colour = colours.setdefault(delivery.topic, COLOURS[len(colours) % len(COLOURS)])
         seen = Observation("published", rfc3339(delivery.published), part, {
             "topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset, **shown(delivery.event)})
-        line = event_line(seen, colour)
+        longest = min(max(longest, len(part)), 20)
+        line = event_line(seen, colour, f"{part:<{longest}}")
         if (width := console.width()) is not None:
             line.truncate(width, overflow="ellipsis")
         out.print(line, soft_wrap=True)

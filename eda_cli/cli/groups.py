@@ -13,6 +13,7 @@ from eda_cli.errors import ChannelError, EdaError, UsageError
 
 if TYPE_CHECKING:
     from eda_cli.channels.base import EventChannel, GroupInfo, Start
+    from eda_cli.runs.folder import RunInfo
     from eda_cli.sketch.resolved import Resolved
 
 
@@ -48,7 +49,7 @@ def groups(
                              "for example: eda groups reset invoicing --to beginning")
         start = parse_start(to, "--to")
         _refuse_foreign(found.sketch(), name)
-        with_channel(found, lambda channel: _reset(channel, found.sketch(), name, topic or [], start))
+        with_channel(found, lambda channel: _reset(channel, found.info(), found.sketch(), name, topic or [], start))
     elif action == "delete":
         if name is None:
             raise UsageError("which group?", "no name was given", "for example: eda groups delete mine")
@@ -78,7 +79,7 @@ def _known(channel: EventChannel, name: str) -> GroupInfo:
     return known[name]
 
 
-def _reset(channel: EventChannel, sketch: Resolved, name: str, topics: list[str], start: Start) -> None:
+def _reset(channel: EventChannel, run: RunInfo, sketch: Resolved, name: str, topics: list[str], start: Start) -> None:
     group = _known(channel, name)
     read = topics or {one.place.topic for one in group.places}
     check_start(start, [topic for topic in channel.topics() if topic.name in read], "--to")
@@ -87,9 +88,10 @@ def _reset(channel: EventChannel, sketch: Resolved, name: str, topics: list[str]
     except ChannelError as wrong:
         if group.members and (parts := [part.name for part in sketch.consumers.values() if sketch.group_of(part) == name]):
             scaled = " ".join(f"--scale {part}=0" for part in parts)
-            wrong.hint = f"stop them with: eda up -d {scaled}; reset; begin again with: eda up -d"
+            wrong.hint = f"stop them with: {run.again('-d', scaled)}; reset; begin again with: {run.again('-d')}"
         raise
-    console.say(f"{name} goes on from there")
+    left = _known(channel, name).lag
+    console.say(f"{name} goes on from there: {'?' if left is None else f'{left:,}'} events to handle")
 
 
 def _delete(channel: EventChannel, name: str) -> None:

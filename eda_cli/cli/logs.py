@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -45,20 +46,20 @@ def logs(
     known = {*sketch.generators, *sketch.consumers, "run", "keeper", "stubs", "publish"}
     if unknown := [part for part in parts or () if part not in known]:
         raise UsageError(f"there is no part '{unknown[0]}'", f"parts of {found.name}: {', '.join(sorted(known))}")
-    replicas = {name: part.replicas for name, part in sketch.generators.items()}
-    replicas |= {name: part.replicas for name, part in sketch.consumers.items()}
-    heard = _Heard(found.path, replicas, set(parts or known))
-    flow = Flow(console.out(), replicas, console.width())
+    heard = _Heard(found.path, set(parts or known))
+    flow = Flow(console.out(), sketch.replicas(), console.width())
     told = heard.poll()
     _write(deque(told, lines)) if json else _show(flow, told, lines)
-    while follow:
+    up = True
+    while follow and up:
         console.flush()
         time.sleep(FOLLOW_S)
+        up = found.supervisor() is not None  # before the last look: nothing is told after it
         told = heard.poll()
         flow.resize(console.width())
         _write(told) if json else flow.show(told)
-        if found.supervisor() is None:
-            return
+    if follow and not json:
+        flow.say_left_out()
 
 
 def _show(flow: Flow, told: Sequence[Observation], last: int | None) -> None:
@@ -82,23 +83,24 @@ def _write(told: Iterable[Observation]) -> None:
 class _Heard:
     """What some parts of a run told: their journals and their logs, in the order of time."""
 
-    def __init__(self, folder: Path, replicas: Mapping[str, int], parts: Collection[str]) -> None:
+    def __init__(self, folder: Path, parts: Collection[str]) -> None:
         from eda_cli.journal import Listener
 
-        self._listener, self._logs, self._parts = Listener(folder), _Logs(folder, replicas), parts
+        self._listener, self._logs, self._parts = Listener(folder), _Logs(folder), parts
 
     def poll(self) -> list[Observation]:
         """What was told since the last call; never waits."""
-        told = sorted((*self._listener.poll(), *self._logs.read()), key=lambda one: one.time)
+        from eda_cli.journal import in_order
+
+        told = in_order([self._listener.poll(), self._logs.read()])
         return [one for one in told if one.part in self._parts]
 
 
 class _Logs:
     """The `.log` files of a run, read as observations of the kind `log`."""
 
-    def __init__(self, folder: Path, replicas: Mapping[str, int]) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._replicas = replicas
         self._at: dict[Path, int] = {}
 
     def read(self) -> list[Observation]:
@@ -108,16 +110,17 @@ class _Logs:
         for path in self._folder.glob("*.log"):
             name, _, replica = path.stem.partition(".")
             part = {"supervisor": "run"}.get(name, name)
-            number = int(replica) if self._replicas.get(part, 1) > 1 else 0  # as its journal counts: 0 has no siblings
+            at = self._at.get(path, 0)
             with path.open("rb") as file:
-                file.seek(self._at.get(path, 0))
+                at = at if at <= file.seek(0, os.SEEK_END) else 0  # it turned over
+                file.seek(at)
                 data = file.read()
             whole = data.rfind(b"\n") + 1
-            self._at[path] = self._at.get(path, 0) + whole
+            self._at[path] = at + whole
             stamp = ""
             for line in data[:whole].decode(errors="replace").splitlines():
                 first, _, rest = line.partition(" ")
                 if len(first) == 27 and first.endswith("Z") and first[:4].isdigit():
                     stamp, line = first, rest
-                found.append(Observation("log", stamp, part, {"text": line, "replica": number}))
+                found.append(Observation("log", stamp, part, {"text": line, "replica": int(replica or 0)}))
         return found

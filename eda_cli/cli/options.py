@@ -73,6 +73,11 @@ def complete_part(incomplete: str) -> Iterable[str]:
             if name.startswith(incomplete)]
 
 
+def complete_scale(incomplete: str) -> Iterable[str]:
+    """What `--scale` takes, up to the number."""
+    return [f"{name}=" for name in complete_part(incomplete)]
+
+
 def complete_group(incomplete: str) -> Iterable[str]:
     """The groups of the sketches."""
     names = {sketch.group_of(part) for sketch in _sketches() for part in sketch.consumers.values()}
@@ -85,7 +90,8 @@ def _sketches() -> list[Resolved]:
     return [run.sketch() for run in all_runs()]
 
 
-Run = Annotated[str | None, typer.Option("--run", metavar="NAME", help="Which run, where several are up.",
+Run = Annotated[str | None, typer.Option("--run", metavar="NAME", envvar="EDA_RUN", show_envvar=False,
+                                         help="Which run, where several are up (or EDA_RUN, as eda env sets it).",
                                          autocompletion=complete_run)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-Sketch = Annotated[Path, typer.Argument(metavar="SKETCH", help="The sketch; default: sketch.yaml here.")]
+Sketch = Annotated[Path, typer.Argument(metavar="SKETCH", show_default=False, help="The sketch; default: sketch.yaml here.")]

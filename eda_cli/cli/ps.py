@@ -46,7 +46,7 @@ def ps(run: Run = None, json: Json = False) -> None:
 def _run_rows(run: RunFolder) -> list[dict[str, Any]]:
     try:
         return [_run_row(run)]
-    except NoRun:  # it was taken down meanwhile
+    except (NoRun, FileNotFoundError):  # it was taken down meanwhile
         return []
 
 
@@ -60,6 +60,8 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
     up = "supervisor" in alive
     ended = "stopped" if picture.state == "stopped" else "crashed"
     state = (picture.state or "running") if up else ended
+    keeper = picture.helpers.get("keeper")
+    away = keeper.reason if up and keeper is not None and keeper.state == "crashed" else None
     lags = _lags(run) if up and state == "running" else picture.groups
     parts = []
     for generator in sketch.generators.values():
@@ -71,7 +73,7 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
                if process in ("supervisor", "keeper", "stubs")]
     return {"run": run.name, "state": state, "broker": info.broker["kind"], "address": run.address(),
             "seed": info.seed, "sketch": info.path, "parts": parts, "processes": helpers,
-            "failure": dict(picture.failure) if picture.failure and not up else None}
+            "broker_away": away, "failure": dict(picture.failure) if picture.failure and not up else None}
 
 
 def _part_rows(run: RunFolder, picture: Any, part: Generator | Consumer, kind: str,
@@ -126,20 +128,23 @@ def _print_run(row: dict[str, Any]) -> None:
     for name, place in where.items():
         if place:
             out.print(f"  {name:<7}{escaped(place)}", style="dim", soft_wrap=True)
+    if row["broker_away"]:
+        out.print(f"  keeper: {escaped(row['broker_away'])}", style="red", soft_wrap=True)
     if row["failure"]:
         out.print(f"  it failed: {escaped(str(row['failure'].get('what')))}", style="red", soft_wrap=True)
-    console.print_table(("PART", "STATE", "PID", "UP", *(name.upper() for name in COUNTS), "LAG"), [
-        (part["part"], part["state"], str(part.get("pid") or ""), _up(part.get("up_s")),
-         *(f"{part[kind]:,}" if part.get(kind) else "" for kind in COUNTS), _lag(part)) for part in row["parts"]],
-        right=(*(name.upper() for name in COUNTS), "LAG"))
+    told: set[str] = set()
+    lines = []
+    for part in row["parts"]:
+        name = part["part"].partition(".")[0]
+        lag = "" if "lag" not in part or name in told else "?" if part["lag"] is None else str(part["lag"])
+        told.add(name)  # the lag is that of the group: once for all replicas
+        lines.append((part["part"], part["state"], str(part.get("pid") or ""), _up(part.get("up_s")),
+                      *(f"{part[kind]:,}" if part.get(kind) else "" for kind in COUNTS), lag))
+    console.print_table(("PART", "STATE", "PID", "UP", *(name.upper() for name in COUNTS), "LAG"), lines,
+                        right=(*(name.upper() for name in COUNTS), "LAG"))
     for part in row["parts"]:
         if "reason" in part:
             out.print(f"  {part['part']} {part['state']}: {escaped(part['reason'])}", style="red", soft_wrap=True)
-
-
-def _lag(part: dict[str, Any]) -> str:
-    lag = part.get("lag", "")
-    return "?" if lag is None else str(lag)
 
 
 def _up(seconds: float | None) -> str:

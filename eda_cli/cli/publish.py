@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
@@ -12,7 +13,7 @@ import typer
 from eda_cli.cli import console, given
 from eda_cli.cli.channel import check_topic_name, missing_topic_hint, open_channel
 from eda_cli.cli.options import Json, Run, complete_topic, complete_type, with_examples
-from eda_cli.errors import ChannelError, PublishError, UnknownTopic, UsageError
+from eda_cli.errors import ChannelError, EventRefused, PublishError, UnknownTopic, UsageError
 
 if TYPE_CHECKING:
     from eda_cli.channels.base import Receipt
@@ -74,7 +75,7 @@ class _Publishing:
                  partition: int | None, type_: str | None, json: bool) -> None:
         self._run, self._topic, self._key = run, topic, key
         self._headers, self._partition, self._json = headers, partition, json
-        self._sketch = run.sketch()
+        self._sketch, self._again = run.sketch(), run.info().again()
         self._type_wished = type_
         self._type: str | None = None
         self._channel = open_channel(run)
@@ -101,39 +102,52 @@ class _Publishing:
 
         if not events:
             return
-        self._channel.publish(self._topic, events)
+        refused: EventRefused | None = None
+        try:
+            self._channel.publish(self._topic, events)
+        except EventRefused as wrong:  # those before it are in care
+            refused = wrong
         receipts = self._channel.flush(FLUSH_S)
+        events = events[:len(receipts)]
         self._journal.published(self._topic, events, receipts)
         self._journal.flush()
         self._many += len(receipts)
         for receipt in receipts if self._json else ():
             console.write_json(receipt._asdict() | {"published": rfc3339(receipt.published)})
+        if refused is not None:
+            raise refused
         if len(events) == 1 and not self._json:
             self._tell(receipts[0])
 
     def publish_stdin(self) -> None:
         """A line each, in the batches in which they come."""
-        number = 0
+        numbers = itertools.count(1)
         try:
             for lines in given.stdin_lines():
-                events = []
+                events: dict[int, Event] = {}  # by the number of their line
                 try:
                     for line in lines:
-                        number += 1
+                        number = next(numbers)
                         if line.strip():
-                            events.append(self.read(line, f"line {number}"))
-                except UsageError:
-                    self.publish(events)
-                    raise
-                self.publish(events)
+                            events[number] = self.read(line, f"line {number}")
+                finally:
+                    self._publish_lines(events)
                 console.flush()
         except (UsageError, ChannelError) as wrong:
             self._many += len(wrong.receipts) if isinstance(wrong, PublishError) else 0
-            gone = self._run.supervisor() is None
-            wrong.hint = f"published before it: {self._counted()}" + ("; the run is down: eda up" if gone else "")
+            gone = f"the run is down: {self._again}" if self._run.supervisor() is None else ""
+            wrong.hint = "; ".join(filter(None, (wrong.hint, f"published before it: {self._counted()}", gone)))
             raise
         if not self._json:
             console.say(f"published {self._counted()} to {self._topic}")
+
+    def _publish_lines(self, events: Mapping[int, Event]) -> None:
+        before = self._many
+        try:
+            self.publish(list(events.values()))
+        except EventRefused as wrong:
+            wrong.what = f"line {list(events)[self._many - before]}: {wrong.what}"
+            raise
 
     def _counted(self) -> str:
         return "1 event" if self._many == 1 else f"{self._many:,} events"
@@ -174,13 +188,11 @@ class _Publishing:
     def event(self, data: bytes | None, body: Any = None, content: str | None = None) -> Event:
         """A new event with this body."""
         from eda_cli.event import JSON_TYPE, Event, now
-        happened = now()
-        id = str(uuid4())
-        kind = self._chosen_type()
-        source = f"/eda/{self._sketch.name}/publish"
-        key = self._key.encode() if self._key is not None else self._topic_key(body, id, kind, source, happened)
-        return Event(id, source, kind, happened, data, key, content or JSON_TYPE, headers=self._headers,
-                     partition=self._partition)
+
+        event = Event(str(uuid4()), f"/eda/{self._sketch.name}/publish", self._chosen_type(), now(), data,
+                      datacontenttype=content or JSON_TYPE, headers=self._headers, partition=self._partition)
+        event.key = self._key.encode() if self._key is not None else self._topic_key(event, body)
+        return event
 
     def generated(self) -> Event:
         """One event as the sketch makes it."""
@@ -193,15 +205,14 @@ class _Publishing:
         event.partition = self._partition
         return event
 
-    def _topic_key(self, body: Any, id: str, kind: str, source: str, happened: str) -> bytes | None:
-        from eda_cli.event import encode_key
-        from eda_cli.payloads import Context, Dice, Seen, compile_value
+    def _topic_key(self, event: Event, body: Any) -> bytes | None:
+        from eda_cli.payloads import Context, Dice, compile_value
+        from eda_cli.stubs.making import record_key
 
         topic = self._sketch.topics.get(self._topic)
         if topic is None or topic.key is None or body is None:
             return None
-        seen = Seen(body=body, id=id, type=kind, source=source, time=happened)
-        return encode_key(compile_value(topic.key, "key")(Context(Dice(0, id), time.time(), seen=seen)))
+        return record_key(compile_value(topic.key, "key"), Context(Dice(0, str(event.id)), time.time()), body, event)
 
     def _chosen_type(self) -> str:
         from eda_cli.cli.event_types import chosen_type

@@ -155,7 +155,7 @@ def _topics(run: RunFolder, channel: EventChannel, wished: list[str], wait: bool
                 raise UnknownTopic(missing.topic, missing.why, f"wait for it with --wait; {missing.hint}") from None
             if run.supervisor() is None:
                 raise EdaError(f"the run '{run.name}' ended", f"the topic '{missing.topic}' never came",
-                               "start it again with: eda up") from None
+                               "start it again with eda up") from None
             if not told:
                 console.say(f"waiting for the topic '{missing.topic}' …", "dim")
                 told = True

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.options import Json, Run, Sketch, complete_broker, with_examples
+from eda_cli.cli.options import Json, Run, Sketch, complete_broker, complete_scale, with_examples
 from eda_cli.errors import NoRun, SketchError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def up(
     watch: Annotated[bool, typer.Option("--watch", help="Apply each change of the sketch when it is saved.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Throw away the events of the last run.")] = False,
     for_: Annotated[str | None, typer.Option("--for", metavar="TIME", help="Stop after this time: 10s, 5m.")] = None,
-    scale: Annotated[list[str] | None, typer.Option("--scale", metavar="PART=N",
+    scale: Annotated[list[str] | None, typer.Option("--scale", metavar="PART=N", autocompletion=complete_scale,
                                                     help="Another number of replicas; 0 stops it.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="The seed of all random values.")] = None,
     wait_timeout: Annotated[float, typer.Option("--wait-timeout", metavar="SECONDS", min=0.1,
@@ -70,7 +70,7 @@ def up(
     if fresh and loaded.resolved.guest:
         console.say("warning: on a bus that eda did not start the events of the last run stay; the run begins anew", "yellow")
     wanted = lifecycle.Wanted(loaded.resolved, sketch.resolve(), loaded.text, lambda: decide(loaded.resolved),
-                              fresh=fresh, leashed=not detach)
+                              fresh=fresh, leashed=not detach, named=name is not None)
     brought = lifecycle.up(wanted, on_discard=sweep)
     watching.follow(brought, watching.Wishes(
         json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,

@@ -52,14 +52,11 @@ class _Following:
     def __init__(self, brought: Brought, wishes: Wishes) -> None:
         self._brought = brought
         self._run = brought.run
+        self._info = brought.run.info()
         self._wishes = wishes
         self._mine = brought.supervisor is not None and not wishes.detach
         self._listener = Listener(brought.run.path, since=brought.since)
-        sketch = brought.run.sketch()
-        parts = {name: part.replicas for name, part in sketch.generators.items()}
-        parts |= {name: part.replicas for name, part in sketch.consumers.items()}
-        self._parts = list(parts)  # in the order of the sketch
-        self._flow = Flow(console.out(), parts, console.width())
+        self._flow = Flow(console.out(), brought.run.sketch().replicas(), console.width())
         self._flow.past(self._listener.past)
         self._early = Picture().see_all(self._listener.past)  # until the first line is shown
         self._begun = time.monotonic()
@@ -81,7 +78,7 @@ class _Following:
             self._look(0)
             self._finish()
         except OSError as wrong:
-            if wrong.errno not in (errno.EPIPE, errno.EIO):
+            if not isinstance(wrong, BrokenPipeError) and wrong.errno != errno.EIO:
                 raise
             if self._mine:  # nobody sees it any more: the pipe is closed, or the terminal is
                 lifecycle.stop(self._run)
@@ -126,7 +123,7 @@ class _Following:
 
     def _header(self) -> None:
         """One line: name, broker and version, the address for one's own programs, seed."""
-        info, address = self._run.info(), self._run.address() or {}
+        info, address = self._info, self._run.address() or {}
         version = address.get("version") or _version_of(info.broker["kind"])
         if "bootstrap" in address:
             where = address["bootstrap"]
@@ -165,12 +162,17 @@ class _Following:
     def _show(self, seen: list[Observation]) -> None:
         if self._wishes.detach:
             self._flow.picture.see_all(seen)
+            for observation in seen:
+                if observation.kind == "warning":
+                    console.say(f"warning: {observation.fields['text']}", "yellow")
         elif self._wishes.json:
             for observation in seen:
                 self._flow.picture.see(observation)
                 console.write_line(observation.to_line())
             console.flush()
         else:
+            if any(observation.kind == "applied" for observation in seen):
+                self._flow.parts = self._run.sketch().replicas()
             self._flow.resize(console.width())
             self._flow.show(seen)
 
@@ -228,18 +230,23 @@ class _Following:
             console.say("somebody else stopped the run", "dim")
             if self._ready_at is None:
                 raise EdaError(f"the run '{self._run.name}' was stopped before it was ready", "not by this command",
-                               "start it again: eda up")
+                               f"start it again: {self._info.again()}")
         if self._flow.picture.state != "stopped":
-            raise EdaError(f"the run '{self._run.name}' ended by itself",
-                           f"its supervisor was killed or failed; its log: {self._run.path}/supervisor.log",
-                           "go on with the same events: eda up")
+            raise EdaError(f"the run '{self._run.name}' ended by itself", f"its supervisor {self._how_it_ended()}",
+                           f"go on with the same events: {self._info.again()}")
+
+    def _how_it_ended(self) -> str:
+        status = self._brought.supervisor.returncode if self._brought.supervisor is not None else None
+        if status is not None and status < 0:
+            return f"was killed by {signal.Signals(-status).name}"
+        return f"was killed or failed; its log: {self._run.path}/supervisor.log"
 
     def _summary(self) -> None:
         picture = self._flow.picture
         if not picture.parts:
             return
         sums = picture.by_part()
-        parts = {name: sums[name] for name in dict.fromkeys((*self._parts, *sums)) if name in sums}
+        parts = {name: sums[name] for name in dict.fromkeys((*self._flow.parts, *sums)) if name in sums}
         if self._wishes.json:
             import orjson
 

@@ -21,6 +21,7 @@ class Declaring:
     """The sketch whose topics and groups are being made by a process, and the one that comes after it."""
 
     def __init__(self, first: Wished) -> None:
+        self._first: Wished | None = first  # until one was declared
         self._next: Wished | None = first
         self._under_way: Wished | None = None
         self._answered = False  # the process has said what came of it, and has not ended yet
@@ -38,8 +39,18 @@ class Declaring:
         self._under_way, self._next = self._next, None
         return self._under_way
 
-    def answered(self) -> Wished | None:
-        """It was declared or refused: what that was."""
+    def declared(self) -> Wished | None:
+        """It is done: what that was."""
+        self._first = None
+        return self._answer()
+
+    def refused(self) -> Wished | None:
+        """It cannot be: what that was. The first sketch comes after a newer one that took its place in vain."""
+        if self._first is not self._under_way:
+            self._next = self._next or self._first
+        return self._answer()
+
+    def _answer(self) -> Wished | None:
         self._answered, self._failures = True, 0
         return self._under_way
 

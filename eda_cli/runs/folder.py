@@ -39,6 +39,14 @@ class RunInfo:
     broker: Mapping[str, Any]
     seed: int
     created: str
+    named: bool = False  # by --name, not by its sketch
+
+    def again(self, *options: str) -> str:
+        """The command that brings this run up, as it is typed in the current folder."""
+        path = Path(self.path)
+        sketch = [] if path == Path.cwd() / "sketch.yaml" else [min(str(path), os.path.relpath(path), key=len)]
+        name = ["--name", self.name] if self.named else []
+        return " ".join(("eda up", *sketch, *name, *options))
 
 
 def home() -> Path:
@@ -162,9 +170,9 @@ def _fill(new: Path, info: RunInfo, text: str, resolved: Resolved, address: Mapp
     return fd
 
 
-def new_info(name: str, path: Path, broker: Mapping[str, Any], seed: int) -> RunInfo:
+def new_info(name: str, path: Path, broker: Mapping[str, Any], seed: int, named: bool) -> RunInfo:
     """A run that begins now."""
-    return RunInfo(secrets.token_hex(8), name, str(path), broker, seed, now())
+    return RunInfo(secrets.token_hex(8), name, str(path), broker, seed, now(), named)
 
 
 def write(path: Path, data: bytes) -> None:

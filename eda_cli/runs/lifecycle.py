@@ -43,6 +43,7 @@ class Wanted:
     decide: Callable[[], Decision]
     fresh: bool = False
     leashed: bool = True
+    named: bool = False  # by --name, not by the sketch
 
 
 @dataclass(slots=True)
@@ -119,7 +120,8 @@ def find(name: str | None) -> RunFolder:
             raise NoRun(f"there is no run '{name}'", f"runs here: {names}" if names else "there is none at all",
                         "start one with: eda up")
         if run.supervisor() is None:
-            raise NoRun(f"the run '{name}' is not up", "it stopped; its events are kept", "start it with: eda up")
+            raise NoRun(f"the run '{name}' is not up", "it stopped; its events are kept",
+                        f"start it with: {run.info().again()}")
         return run
     alive = [run for run in folders.all_runs() if run.supervisor() is not None]
     if not alive:
@@ -213,7 +215,7 @@ def apply(run: RunFolder, text: str, resolved: Resolved) -> tuple[str, ...]:
         old = run.sketch()
         if refused := refusals(old, resolved, info):
             raise EdaError("this change cannot be made on the events that are there", "; ".join(refused),
-                           "begin anew with: eda up --fresh")
+                           f"begin anew with: {info.again('--fresh')}")
         resolved = _seeded(resolved, info.seed)
         if changed := changes(old, resolved):
             _hand_over(run, text, resolved)
@@ -227,17 +229,19 @@ def _hand_over(run: RunFolder, text: str, resolved: Resolved) -> None:
     wish = secrets.token_hex(8)
     try:
         folders.write(run.path / WISH, orjson.dumps({"id": wish, "sketch": resolved.to_json(), "text": text}))
-        if pid := run.supervisor():
-            os.kill(pid, signal.SIGHUP)
+        told = False
         deadline = time.monotonic() + APPLY_S
         while time.monotonic() < deadline:
+            if not told and (pid := run.supervisor()):
+                os.kill(pid, signal.SIGHUP)
+                told = True
             for seen in listener.poll():
                 if seen.kind == "applied" and seen.fields["wish"] == wish:
                     return
                 if seen.kind == "failed" and seen.fields.get("wish") == wish:
                     raise EdaError(seen.fields["what"], seen.fields["why"], seen.fields["hint"])
             if run.supervisor() is None:
-                raise NoRun(f"the run '{run.name}' ended meanwhile", "", "start it with: eda up")
+                raise NoRun(f"the run '{run.name}' ended meanwhile", "", f"start it with: {run.info().again()}")
             time.sleep(LOOK_S)
         raise NotReady("the change was not applied in time", f"its log: {run.path}/supervisor.log")
     finally:
@@ -247,7 +251,7 @@ def _hand_over(run: RunFolder, text: str, resolved: Resolved) -> None:
 def _create(wanted: Wanted) -> int | None:
     broker, address = wanted.decide()
     seed = wanted.resolved.seed if wanted.resolved.seed is not None else secrets.randbelow(1_000_000)
-    info = folders.new_info(wanted.resolved.name, wanted.path, broker, seed)
+    info = folders.new_info(wanted.resolved.name, wanted.path, broker, seed, wanted.named)
     return folders.create(info, wanted.text, _seeded(wanted.resolved, seed), address)
 
 
@@ -280,7 +284,7 @@ def _own(info: RunInfo, path: Path) -> None:
 def _refuse(run: RunFolder, info: RunInfo, wanted: Wanted) -> None:
     if refused := refusals(run.sketch(), wanted.resolved, info):
         raise EdaError(f"the events of the last run of '{info.name}' do not fit this sketch", "; ".join(refused),
-                       "begin anew with: eda up --fresh")
+                       f"begin anew with: {info.again('--fresh')}")
 
 
 def _seeded(resolved: Resolved, seed: int) -> Resolved:

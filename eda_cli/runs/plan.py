@@ -16,13 +16,12 @@ SETTLED_S = 10.0  # a part that was up so long is not in a row of crashes any mo
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Needed:
     """One process that should be there. `digest` changes with whatever it would have to be restarted for."""
 
     part: str
     replica: int
     digest: str
-    alone: bool = True  # it has no siblings, so nobody needs its number
 
 
 @dataclass(slots=True)
@@ -30,7 +29,7 @@ class Seen:
     """One process as the supervisor sees it. Moments are monotonic seconds."""
 
     state: Literal["starting", "ready", "stopping", "crashed", "finished"]
-    wish: Wish
+    need: Needed
     since: float
     failures: int = 0  # crashes in a row
 
@@ -42,7 +41,7 @@ class Seen:
 @dataclass(frozen=True, slots=True)
 class Start:
     process: str
-    wish: Wish
+    need: Needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +59,39 @@ class Forget:
 Step = Start | Stop | Forget
 
 
-def wishes(sketch: Resolved) -> dict[str, Wish]:
+def needed(sketch: Resolved) -> dict[str, Needed]:
     """The processes of a sketch, by name: `<part>.<replica>`."""
     parts: list[Generator | Consumer] = [*sketch.consumers.values(), *sketch.generators.values()]
     return {
-        f"{part.name}.{replica}": Wish(part.name, replica, digest, part.replicas == 1)
+        f"{part.name}.{replica}": Needed(part.name, replica, digest)
         for part in parts if not part.external
         for digest in (_digest(sketch, part),)
         for replica in range(1, part.replicas + 1)
     }
 
 
-def plan(wished: Mapping[str, Wish], seen: Mapping[str, Seen], now: float) -> list[Step]:
-    """The next steps towards what is wished. Applied again after each change it comes to an end."""
+def plan(wished: Mapping[str, Needed], seen: Mapping[str, Seen], now: float) -> list[Step]:
+    """The next steps towards what is wished. Applied again after each change it comes to an end.
+
+    A changed part begins when all its old processes are gone: a group that is empty can be given new positions.
+    """
     steps: list[Step] = []
     for process, have in seen.items():
-        same = process in wished and wished[process].digest == have.wish.digest
+        same = process in wished and wished[process].digest == have.need.digest
         if have.alive and not same and have.state != "stopping":
             steps.append(Stop(process))
         elif not have.alive and process not in wished:
             steps.append(Forget(process))
-    for process, wish in wished.items():
+    old = {have.need.part for have in seen.values() if have.alive and _outdated(have.need, wished)}
+    for process, need in wished.items():
         have_now = seen.get(process)
-        if have_now is None or (not have_now.alive and _due(have_now, wish, now)):
-            steps.append(Start(process, wish))
+        if (have_now is None or (not have_now.alive and _due(have_now, need, now))) and need.part not in old:
+            steps.append(Start(process, need))
     return steps
+
+
+def _outdated(need: Needed, wished: Mapping[str, Needed]) -> bool:
+    return any(other.part == need.part and other.digest != need.digest for other in wished.values())
 
 
 def backoff(failures: int) -> float:
@@ -102,15 +109,15 @@ def next_due(seen: Mapping[str, Seen], now: float) -> float | None:
 def after_exit(have: Seen, status: int, now: float) -> Seen:
     """How a process that ended is seen: a wished end, a job that is finished, or a crash."""
     if have.state == "stopping":
-        return Seen("crashed", have.wish, now)
+        return Seen("crashed", have.need, now)
     if status == 0:
-        return Seen("finished", have.wish, now)
+        return Seen("finished", have.need, now)
     failures = 1 if have.state == "ready" and now - have.since >= SETTLED_S else have.failures + 1
-    return Seen("crashed", have.wish, now, failures)
+    return Seen("crashed", have.need, now, failures)
 
 
-def _due(have: Seen, wish: Wish, now: float) -> bool:
-    if have.wish.digest != wish.digest:
+def _due(have: Seen, need: Needed, now: float) -> bool:
+    if have.need.digest != need.digest:
         return True
     return have.state == "crashed" and now - have.since >= backoff(have.failures)
 

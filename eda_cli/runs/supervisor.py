@@ -23,16 +23,16 @@ from eda_cli.runs.helper import Helper
 from eda_cli.runs.plan import (
     SETTLED_S,
     Forget,
+    Needed,
     Seen,
     Start,
     Step,
     Stop,
-    Wish,
     after_exit,
     backoff,
+    needed,
     next_due,
     plan,
-    wishes,
 )
 from eda_cli.runs.signals import Signals
 from eda_cli.sketch.resolved import Resolved
@@ -53,13 +53,13 @@ STUBS = ["eda_cli.stubs"]
 class Supervisor:
     """One run. `run` returns the exit status: 0 stopped as wished, else the code of what went wrong."""
 
-    def __init__(self, folder: RunFolder, leashed: bool) -> None:
+    def __init__(self, folder: RunFolder, leashed: bool, signals: Signals) -> None:
         self._folder = folder
         self._info = folder.info()
         self._leashed = leashed
         self._journal = Journal(folder.path / "supervisor.jsonl", "run")
         self._sketch = folder.sketch()
-        self._wished: dict[str, Wish] = {}
+        self._needed: dict[str, Needed] = {}
         self._seen: dict[str, Seen] = {}
         self._declaring = Declaring(Wished(self._sketch))
         self._helpers: dict[str, Helper] = {}
@@ -67,11 +67,10 @@ class Supervisor:
         self._failures: dict[str, int] = {}  # of helpers, in a row
         self._channel_ready = not self._info.broker.get("kept")
         self._warm = self._declared = self._told_ready = False
-        self._signals = Signals()
+        self._signals = signals
         self._leashed_still = True
 
     def run(self) -> int:
-        self._signals.listen()
         self._journal.tell("started", pid=os.getpid(), broker=dict(self._info.broker), seed=self._info.seed)
         if self._info.broker.get("kept"):
             (self._folder.path / "channel.json").unlink(missing_ok=True)
@@ -96,7 +95,7 @@ class Supervisor:
         self._look_after_helpers()
         self._declare()
         if self._declared:
-            for step in plan(self._wished, self._seen, time.monotonic()) if self._warm else ():
+            for step in plan(self._needed, self._seen, time.monotonic()) if self._warm else ():
                 self._act(step)
             self._tell_when_ready()
         return None
@@ -127,8 +126,6 @@ class Supervisor:
                 self._channel_ready = True
             case "ready" if seen:
                 seen.state, seen.since = ("ready" if seen.state == "starting" else seen.state), time.monotonic()
-            case "started" if seen:
-                self._journal.tell("started", **_about(seen.wish), pid=report["pid"])
             case "exited" if seen:
                 self._exited(process, seen, report["status"])
             case "exited" if process == DECLARE:
@@ -140,13 +137,13 @@ class Supervisor:
     def _failed(self, process: str, report: dict[str, Any]) -> dict[str, Any] | None:
         error = {name: report[name] for name in ("what", "why", "hint", "exit_code")}
         if process == DECLARE:
-            wished = self._declaring.answered()
+            wished = self._declaring.refused()
             if wished is not None and wished.text is not None:  # a changed sketch was refused: what runs goes on
                 self._journal.tell("failed", **error, applying=True, wish=wished.id)
                 return None
         if process in (DECLARE, "keeper") and not self._declared:
             return error
-        part = self._seen[process].wish.part if process in self._seen else process
+        part = self._seen[process].need.part if process in self._seen else process
         self._journal.tell("failed", **error, part=part)
         return None
 
@@ -155,11 +152,11 @@ class Supervisor:
     def _act(self, step: Step) -> None:
         now = time.monotonic()
         match step:
-            case Start(process, wish):
+            case Start(process, need):
                 before = self._seen.get(process)
-                self._seen[process] = Seen("starting", wish, now, before.failures if before else 0)
+                self._seen[process] = Seen("starting", need, now, before.failures if before else 0)
                 self._helpers["stubs"].order(
-                    {"do": "start", "process": process, "part": wish.part, "replica": wish.replica})
+                    {"do": "start", "process": process, "part": need.part, "replica": need.replica})
             case Stop(process):
                 self._seen[process].state = "stopping"
                 self._helpers["stubs"].order({"do": "stop", "process": process})
@@ -169,14 +166,14 @@ class Supervisor:
     def _exited(self, process: str, seen: Seen, status: int) -> None:
         after = self._seen[process] = after_exit(seen, status, time.monotonic())
         if seen.state == "stopping":
-            self._journal.tell("stopped", **_about(seen.wish))
+            self._journal.tell("stopped", **_about(seen.need))
         elif after.state == "crashed":
             self._journal.count("restarts", process)
-            self._journal.tell("crashed", **_about(seen.wish), reason=_reason(status), log=self._log_of(process),
+            self._journal.tell("crashed", **_about(seen.need), reason=_reason(status), log=self._log_of(process),
                                again_in_s=backoff(after.failures))
 
     def _tell_when_ready(self) -> None:
-        if self._told_ready or len(self._seen) < len(self._wished):
+        if self._told_ready or len(self._seen) < len(self._needed):
             return
         if all(have.state in ("ready", "finished") for have in self._seen.values()):
             self._told_ready = True
@@ -198,14 +195,19 @@ class Supervisor:
 
     def _apply(self) -> None:
         """What was declared is what is wished from now on."""
-        wished = self._declaring.answered()
+        wished = self._declaring.declared()
         if wished is not None and wished.text is not None:
-            self._folder.write_sketch(wished.text, wished.sketch)
+            try:
+                self._folder.write_sketch(wished.text, wished.sketch)
+            except OSError as wrong:
+                self._journal.tell("failed", what="the changed sketch cannot be stored", why=str(wrong), hint="is the disk full?",
+                                   exit_code=1, applying=True, wish=wished.id)
+                return
             self._sketch = wished.sketch
             self._told_ready = False
             self._journal.tell("applied", wish=wished.id)
         self._declared = True
-        self._wished = wishes(self._sketch)
+        self._needed = needed(self._sketch)
 
     # --- helpers
 
@@ -284,7 +286,7 @@ class Supervisor:
             for report in stubs.reports():
                 if report["report"] == "exited" and report["process"] in alive:
                     alive.discard(report["process"])
-                    self._journal.tell("stopped", **_about(self._seen[report["process"]].wish))
+                    self._journal.tell("stopped", **_about(self._seen[report["process"]].need))
         for process in alive:
             stubs.order({"do": "stop", "process": process, "kill": True})
         if self._leashed_still and self._declared and not self._signals.kill:
@@ -319,8 +321,8 @@ class Supervisor:
             self._signals.wait([helper.socket], seconds)
 
 
-def _about(wish: Wish) -> dict[str, Any]:
-    return {"part": wish.part, **({} if wish.alone else {"replica": wish.replica})}
+def _about(need: Needed) -> dict[str, Any]:
+    return {"part": need.part, "replica": need.replica}
 
 
 def _reason(status: int) -> str:
@@ -334,5 +336,7 @@ def _reason(status: int) -> str:
 
 def main(path: str, lock_fd: int, leashed: bool) -> int:
     """The supervisor process; `lock_fd` holds its lock."""
-    lock.sign(lock_fd)
-    return Supervisor(RunFolder(Path(path)), leashed).run()
+    signals = Signals()
+    signals.listen()
+    lock.sign(lock_fd)  # from now on others know whom to send one
+    return Supervisor(RunFolder(Path(path)), leashed, signals).run()

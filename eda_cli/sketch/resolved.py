@@ -110,6 +110,11 @@ class Resolved:
         """Whether the bus is somebody else's: there, nothing that was there before is changed or deleted."""
         return "bootstrap_servers" in self.broker
 
+    def replicas(self) -> dict[str, int]:
+        """How many each part has, in the order of the sketch."""
+        parts: list[Generator | Consumer] = [*self.generators.values(), *self.consumers.values()]
+        return {part.name: part.replicas for part in parts}
+
     def group_of(self, part: Consumer) -> str:
         """The name of its group; as a guest with the run's before it, but where the sketch says the name."""
         return part.group or (f"{self.name}.{part.name}" if self.guest else part.name)

@@ -34,8 +34,8 @@ def play(folder: Path, process: str, name: str, replica: int, report: Report) ->
     stop = Stop()
     stop.listen()
     sketch, seed = read_sketch(folder)
-    part = sketch.generators.get(name) or sketch.consumers[name]
-    journal = Journal(folder / f"{process}.jsonl", name, replica if part.replicas > 1 else 0)
+    journal = Journal(folder / f"{process}.jsonl", name, replica)
+    journal.tell("started", pid=os.getpid())
     channel = connect(folder)
     try:
         ready = _ready_once(journal, report)

@@ -40,7 +40,7 @@ class _Running:
     def __init__(self, part: Part, consumer: Consumer) -> None:
         self._part = part
         self._consumer = consumer
-        self._group = Group(part.sketch.group_of(consumer), consumer.subscribes, consumer.start)
+        self._group = Group(part.sketch.group_of(consumer), consumer.subscribes, consumer.start, part.declared)
         self._dice = Dice(part.seed, part.name, "takes")
         self._accepts = frozenset(consumer.accepts)
         self._reactions = Reactions(part.sketch, consumer, part.source)

@@ -59,13 +59,10 @@ def generator_events(topic: Topic, generator: Generator, seed: int,
             id = event_id(dice)
             try:
                 said = body(context)
-                given = headers(context) if headers else ()
-                record_key = None
+                event = Event(id, source, kind, happened, _encode(said), headers=headers(context) if headers else ())
                 if key is not None:
-                    context.seen = Seen(body=said, id=id, type=kind, source=source, time=happened,
-                                        headers=_texts(given) if given else NO_HEADERS)
-                    record_key = _key(key(context))
-                events.append(Event(id, source, kind, happened, _encode(said), record_key, headers=given))
+                    event.key = record_key(key, context, said, event)
+                events.append(event)
             except (PayloadError, ValueError, ArithmeticError) as wrong:
                 failed.append((Event(id, source, kind, happened, None), _as_failure(wrong)))
         return events, failed
@@ -137,17 +134,14 @@ class Reactions:
         else:
             said = rule.body(context)
             data, content = _encode(said), "application/json"
-        headers = rule.headers(context) if rule.headers else ()
+        event = Event(id, self._source, kind, happened, data, heard.key, content,
+                      correlationid=heard.correlationid or heard.id, causationid=heard.id,
+                      headers=rule.headers(context) if rule.headers else ())
         if rule.key is not None:
-            key = _key(rule.key(context))
+            event.key = _bytes(rule.key(context))
         elif rule.topic_key is not None:
-            published = Seen(body=said, id=id, type=kind, source=self._source, time=happened,
-                             headers=_texts(headers) if headers else NO_HEADERS)
-            key = _key(rule.topic_key(Context(self._dice, context.now, seen=published)))
-        else:
-            key = heard.key
-        return Event(id, self._source, kind, happened, data, key, content,
-                     correlationid=heard.correlationid or heard.id, causationid=heard.id, headers=headers)
+            event.key = record_key(rule.topic_key, Context(self._dice, context.now), said, event)
+        return event
 
 
 def _event_type(raw: str) -> Callable[[Context], str]:
@@ -205,12 +199,22 @@ def _encode(said: Any) -> bytes | None:
         raise PayloadError("the body has no JSON", str(wrong)) from None
 
 
-def _key(said: Any) -> bytes | None:
-    """The bytes of a key or a header. Raises PayloadError where it is nested too deep to be written."""
+def record_key(key: Value, context: Context, body: Any, event: Event) -> bytes | None:
+    """The key that a topic gives to an event being published, which is what `context` sees from now on.
+
+    Raises PayloadError.
+    """
+    context.seen = Seen(body=body, id=event.id, type=event.type, source=event.source, time=event.time,
+                        headers=_texts(event.headers) if event.headers else NO_HEADERS)
+    return _bytes(key(context))
+
+
+def _bytes(said: Any) -> bytes | None:
+    """Those of a key or a header. Raises PayloadError where it is nested too deep to be written."""
     try:
         return encode_key(said)
     except ValueError as wrong:
-        raise PayloadError("the key has no JSON", str(wrong)) from None
+        raise PayloadError("a key or header has no JSON", str(wrong)) from None
 
 
 def _headers_maker(raw: Mapping[str, Any], scope: Scope) -> Callable[[Context], Headers] | None:
@@ -219,6 +223,6 @@ def _headers_maker(raw: Mapping[str, Any], scope: Scope) -> Callable[[Context], 
     values = [(name, compile_value(value, scope)) for name, value in raw.items()]
 
     def make(context: Context) -> Headers:
-        return tuple((name, _key(value(context))) for name, value in values)
+        return tuple((name, _bytes(value(context))) for name, value in values)
 
     return make

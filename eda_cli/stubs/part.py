@@ -36,11 +36,16 @@ class Part:
     ready: Callable[[], None]  # tells the supervisor
 
     @property
+    def declared(self) -> float:
+        """When the topics and groups of the sketch that runs were declared: it was stored right after that."""
+        return (self.folder / "sketch.json").stat().st_mtime
+
+    @property
     def source(self) -> str:
         return f"/eda/{self.sketch.name}/{self.name}"
 
     def publish(self, batches: Sequence[tuple[str, Sequence[Event]]]) -> Refused | None:
-        """Publish the events of each topic, and tell of them once they are stored.
+        """Publish the events of each topic, and tell the journal of them once they are stored (the caller flushes it).
 
         Tries until the channel has them all, but for those that it will never take, which are given back.
         None where stopping was wished before that.
@@ -54,6 +59,7 @@ class Part:
                 self._publish_once(left, refused)
             except ChannelError as wrong:
                 told = self.tell_trouble(wrong, told)
+                self.journal.flush()
                 if self.stop.wait(pause):
                     return None
                 pause = min(pause * 2, longest)
@@ -65,12 +71,13 @@ class Part:
             for topic, events in left:
                 self.channel.publish(topic, events)
         except ChannelError as wrong:
-            if isinstance(wrong, EventRefused):
+            lasting = isinstance(wrong, EventRefused) and any(wrong.id == event.id for _, each in left for event in each)
+            if isinstance(wrong, EventRefused) and lasting:
                 refused[wrong.id] = wrong
             self._keep_rest(left, self._flushed(refused), refused)  # what was taken before it is in care
-            if isinstance(wrong, EventRefused):
-                return
-            raise
+            if not lasting:
+                raise
+            return
         try:
             receipts = self.channel.flush(FLUSH_S)
         except PublishError as wrong:
@@ -83,7 +90,6 @@ class Part:
         for topic, events in left:
             self.journal.published(topic, events, receipts[at:at + len(events)])
             at += len(events)
-        self.journal.flush()
         left.clear()
 
     def _flushed(self, refused: Refused) -> Sequence[Receipt]:
@@ -102,12 +108,10 @@ class Part:
             if missing := [event for event in events if (topic, event.id) not in stored and event.id not in refused]:
                 rest.append((topic, missing))
         left[:] = rest
-        self.journal.flush()
 
     def tell_trouble(self, wrong: ChannelError, told: str = "") -> str:
         """Say in journal and log that the channel refuses, unless that was `told`; the part goes on trying."""
-        text = f"{wrong.what}: {wrong.why}"
-        if text != told:
+        if wrong.line != told:
             self.journal.tell("waiting", text=wrong.what, why=wrong.why)
-            log(f"{text}; trying again")
-        return text
+            log(f"{wrong.line}; trying again")
+        return wrong.line

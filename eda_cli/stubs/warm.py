@@ -3,7 +3,7 @@
 It speaks lines of JSON on its stdin, a socket to the supervisor that is its leash as well. It hears
 `{"do": "start", "process", "part", "replica"}`, `{"do": "stop", "process", "kill"}`, `{"do": "declare", "sketch": …}`
 and `{"do": "lag"}`, and tells
-`{"report": "warm" | "started" | "ready" | "exited" | "failed" | "declared" | "warning" | "groups",
+`{"report": "warm" | "ready" | "exited" | "failed" | "declared" | "warning" | "groups",
 "process", …}`.
 """
 
@@ -85,7 +85,6 @@ class Warm:
         os.close(theirs)
         self._children[pid] = process
         self._leashes[pid] = ours
-        self._tell({"report": "started", "process": process, "pid": pid})
 
     def _become(self, process: str, leash: int, ours: int, work: Callable[[child.Report], None]) -> None:
         """In the child: nothing of the warm process or the siblings stays open. Never returns."""

@@ -26,7 +26,8 @@ BODY_LIMIT = 2_000  # characters of a body on a line that no terminal cuts
 class Flow:
     """Shows observations as lines, at most LINES_PER_S of them, and says openly how many it left out.
 
-    `parts` are the parts of the sketch and their replicas; `width` None cuts nothing (the output is no terminal).
+    `parts` are the parts of the sketch and their replicas, which may change. `width` None cuts
+    nothing: the output is no terminal.
     """
 
     def __init__(self, console: Console, parts: Mapping[str, int], width: int | None,
@@ -35,6 +36,7 @@ class Flow:
         self._console = console
         self._clock = clock
         self._colours = {part: COLOURS[index % len(COLOURS)] for index, part in enumerate(parts)}
+        self.parts = parts
         longest = max((len(part) + 2 * (replicas > 1) for part, replicas in parts.items()), default=0)
         self._part_width = min(max(longest, PART_WIDTH[0]), PART_WIDTH[1])
         self._fixed_width = width
@@ -70,7 +72,8 @@ class Flow:
 
     def line(self, observation: Observation) -> None:
         """Its line alone, where it has one."""
-        line = line_of(observation, self._colour(observation.part), self._part_width)
+        name = f"{self._name(observation):<{self._part_width}}"
+        line = line_of(observation, self._colour(observation.part), name)
         if line is not None:
             self._print(line)
 
@@ -82,6 +85,11 @@ class Flow:
 
     def resize(self, width: int | None) -> None:
         self._fixed_width = width
+
+    def _name(self, seen: Observation) -> str:
+        """With the number of the replica where the part has several."""
+        replica = seen.fields.get("replica", 0)
+        return f"{seen.part}.{replica}" if replica and max(self.parts.get(seen.part, 1), replica) > 1 else seen.part
 
     def _colour(self, part: str) -> str:
         return self._colours.setdefault(part, COLOURS[len(self._colours) % len(COLOURS)])
@@ -101,19 +109,19 @@ def is_event(seen: Observation) -> bool:
     return seen.kind in ARROWS and "topic" in seen.fields
 
 
-def line_of(seen: Observation, colour: str, part_width: int = PART_WIDTH[0]) -> Text | None:
-    """The line of an observation; None for what is no news."""
-    return event_line(seen, colour, part_width) if is_event(seen) else life_line(seen, colour, part_width)
+def line_of(seen: Observation, colour: str, name: str = "") -> Text | None:
+    """The line of an observation under a name (else the part's); None for what is no news."""
+    return event_line(seen, colour, name) if is_event(seen) else life_line(seen, colour, name)
 
 
-def event_line(seen: Observation, colour: str, part_width: int = PART_WIDTH[0]) -> Text:
+def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     """`09:30:00.123 webshop → purchases[1]@42 purchaseCreated 3f2a91c0 ann {…}`.
 
     A handled one says behind its place how long after it was published: a narrow terminal cuts the body, not that.
     """
     fields = seen.fields
     place = f"{fields['topic']}[{_or(fields['partition'], '?')}]@{_or(fields['offset'], '?')}"
-    line = _begin(seen, colour, part_width)
+    line = _begin(seen, colour, name)
     line.append(f"{ARROWS[seen.kind]} ", "bold red" if seen.kind == "failed" else "bold")
     line.append(escaped(place), colour)
     if "after_ms" in fields:
@@ -128,12 +136,12 @@ def event_line(seen: Observation, colour: str, part_width: int = PART_WIDTH[0]) 
     return line
 
 
-def life_line(seen: Observation, colour: str, part_width: int = PART_WIDTH[0]) -> Text | None:
+def life_line(seen: Observation, colour: str, name: str = "") -> Text | None:
     """What happened to a part or the run; None for what is no news."""
     text, style = _news(seen)
     if not text:
         return None
-    line = _begin(seen, colour if seen.part != RUN else "bold", part_width)
+    line = _begin(seen, colour if seen.part != RUN else "bold", name)
     line.append(f"● {escaped(text, 500)}", style)
     return line
 
@@ -162,12 +170,10 @@ def _news(seen: Observation) -> tuple[str, str]:
     return "", ""
 
 
-def _begin(seen: Observation, colour: str, part_width: int) -> Text:
+def _begin(seen: Observation, colour: str, name: str) -> Text:
     line = Text(no_wrap=True)
     line.append(f"{seen.time[11:23]} ", "dim")
-    replica = seen.fields.get("replica", 0)
-    name = f"{seen.part}.{replica}" if replica else seen.part
-    line.append(f"{escaped(name):<{part_width}} ", colour)
+    line.append(f"{escaped(name or seen.part)} ", colour)
     return line
 
 

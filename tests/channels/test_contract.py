@@ -15,7 +15,7 @@ from functools import partial
 import pytest
 
 from eda_cli.channels.base import EventChannel, Group, Place, Start, Topic
-from eda_cli.errors import ChannelError, UnknownTopic
+from eda_cli.errors import ChannelError, EventRefused, UnknownTopic
 from eda_cli.event import NO_EXTENSIONS, Delivery, Event
 from tests.channels.acts import (
     Worker,
@@ -105,11 +105,15 @@ def test_a_group_that_is_busy_hears_a_new_topic_from_now_on(
     busy = members.subscribe(Group(group, (first,)))
     share(channel, group, [busy])
     publish(channel, second, events(3))
+    time.sleep(0.01)  # a broker's clock counts milliseconds
     channel.declare([], [Group(group, (first, second))])
-    busy.close()
-    restarted = members.subscribe(Group(group, (first, second)))
+    declared = time.time()
+    time.sleep(0.01)
     published = publish(channel, second, events(2))
-    assert ids(drain(restarted, 2)) == [receipt.id for receipt in published]
+    busy.close()
+    restarted = members.subscribe(Group(group, (first, second), since=declared))
+    published += publish(channel, second, events(2))
+    assert ids(drain(restarted, 4)) == [receipt.id for receipt in published]
     nothing_more(restarted)
     restarted.close()
 
@@ -231,6 +235,16 @@ def test_a_partition_that_is_not_there_is_refused(channel: EventChannel, topic: 
     with pytest.raises(ChannelError):
         channel.publish(topic, [event(), event(partition=wish)])
         channel.flush(10)
+
+
+def test_a_refused_event_is_named_and_those_before_it_are_in_care(channel: EventChannel, topic: str) -> None:
+    channel.declare([Topic(topic, 2, compacted=True)], [])
+    good, keyless, nowhere = event(key=b"a"), event(key=None), event(key=b"a", partition=7)
+    for refused in (keyless, nowhere):
+        with pytest.raises(EventRefused) as raised:
+            channel.publish(topic, [good, refused, event(key=b"b")])
+        assert raised.value.id == refused.id
+        assert [receipt.id for receipt in channel.flush(20)] == [good.id]
 
 
 def test_a_compacted_topic_takes_tombstones_but_no_event_without_a_key(

@@ -16,11 +16,11 @@ def test_one_at_a_time_and_the_newest_wish_next() -> None:
     declaring.wish(SECOND)
     declaring.wish(THIRD)
     assert declaring.begin(0) is None
-    assert declaring.answered() is FIRST
+    assert declaring.declared() is FIRST
     assert declaring.begin(0) is None, "its process has not ended"
     assert declaring.exited(0) is None
     assert declaring.begin(0) is THIRD
-    assert declaring.answered() is THIRD
+    assert declaring.declared() is THIRD
     assert declaring.exited(0) is None
     assert declaring.begin(0) is None
     assert declaring.due_in(0) is None
@@ -36,7 +36,7 @@ def test_what_died_without_a_word_comes_again_later_each_time() -> None:
     assert declaring.begin(10 + first) is FIRST
     assert (declaring.exited(20) or 0) > first
     assert declaring.begin(30) is FIRST
-    declaring.answered()
+    declaring.declared()
     declaring.exited(30)
     declaring.wish(SECOND)
     declaring.begin(40)
@@ -48,7 +48,7 @@ def test_what_was_interrupted_is_begun_again_if_it_had_no_answer(answered: bool)
     declaring = Declaring(FIRST)
     declaring.begin(0)
     if answered:
-        declaring.answered()
+        declaring.declared()
     declaring.interrupted()
     assert declaring.begin(0) is (None if answered else FIRST)
 
@@ -59,3 +59,27 @@ def test_a_newer_wish_replaces_what_was_interrupted() -> None:
     declaring.wish(SECOND)
     declaring.interrupted()
     assert declaring.begin(0) is SECOND
+
+
+def test_a_change_that_is_refused_before_the_first_was_declared_gives_way_to_it() -> None:
+    declaring = Declaring(FIRST)
+    declaring.wish(SECOND)
+    assert declaring.begin(0) is SECOND
+    assert declaring.refused() is SECOND
+    declaring.exited(0)
+    assert declaring.begin(0) is FIRST
+    assert declaring.refused() is FIRST
+    declaring.exited(0)
+    assert declaring.begin(0) is None
+
+
+def test_a_change_that_is_refused_later_leaves_what_runs() -> None:
+    declaring = Declaring(FIRST)
+    declaring.begin(0)
+    declaring.declared()
+    declaring.exited(0)
+    declaring.wish(SECOND)
+    declaring.begin(0)
+    declaring.refused()
+    declaring.exited(0)
+    assert declaring.begin(0) is None

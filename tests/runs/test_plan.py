@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from eda_cli.runs.plan import Forget, Seen, Start, Stop, Wish, after_exit, backoff, next_due, plan, wishes
+from eda_cli.runs.plan import Forget, Needed, Seen, Start, Stop, after_exit, backoff, needed, next_due, plan
 from eda_cli.sketch.resolved import Consumer, Generator, Resolved, Topic
 
-A, A2 = Wish("a", 1, "x"), Wish("a", 1, "y")
+A, A2 = Needed("a", 1, "x"), Needed("a", 1, "y")
 SKETCH = Resolved("shop", {"kind": "embedded"}, 1, {"t": Topic("t")}, {},
                   {"web": Generator("web", "t", "made", {"id": 1})},
                   {"bill": Consumer("bill", ("t",), "bill", replicas=2)})
@@ -29,6 +29,15 @@ def test_what_changed_is_stopped_first_and_started_once_it_is_gone() -> None:
     assert plan({"a.1": A2}, seen, 0.0) == []
     seen["a.1"] = after_exit(seen["a.1"], 0, 1.0)
     assert plan({"a.1": A2}, seen, 1.0) == [Start("a.1", A2)]
+
+
+def test_a_changed_part_begins_when_all_its_old_processes_are_gone() -> None:
+    old, new = Needed("a", 2, "x"), Needed("a", 2, "y")
+    wished = {"a.1": A2, "a.2": new, "b.1": Needed("b", 1, "z")}
+    seen = {"a.1": after_exit(Seen("stopping", A, 0.0), 0, 1.0), "a.2": Seen("stopping", old, 0.0)}
+    assert plan(wished, seen, 1.0) == [Start("b.1", wished["b.1"])]
+    seen["a.2"] = after_exit(seen["a.2"], 0, 1.0)
+    assert plan({"a.1": A2, "a.2": new}, seen, 1.0) == [Start("a.1", A2), Start("a.2", new)]
 
 
 def test_what_is_not_wished_is_stopped_and_forgotten() -> None:
@@ -61,16 +70,16 @@ def test_a_generator_that_is_done_stays_done_until_it_changes() -> None:
 
 
 def test_wishes_name_each_replica_and_leave_out_what_others_run() -> None:
-    assert list(wishes(SKETCH)) == ["bill.1", "bill.2", "web.1"]
+    assert list(needed(SKETCH)) == ["bill.1", "bill.2", "web.1"]
     outside = replace(SKETCH, generators={"web": replace(SKETCH.generators["web"], external=True)})
-    assert list(wishes(outside)) == ["bill.1", "bill.2"]
+    assert list(needed(outside)) == ["bill.1", "bill.2"]
 
 
 def test_a_change_touches_only_its_part() -> None:
-    before = wishes(SKETCH)
+    before = needed(SKETCH)
     faster = replace(SKETCH, generators={"web": replace(SKETCH.generators["web"], rate=9.0)})
     more = replace(SKETCH, consumers={"bill": replace(SKETCH.consumers["bill"], replicas=3)})
     noted = replace(SKETCH, generators={"web": replace(SKETCH.generators["web"], about="new words")})
-    assert [name for name, wish in wishes(faster).items() if before.get(name) != wish] == ["web.1"]
-    assert [name for name, wish in wishes(more).items() if before.get(name) != wish] == ["bill.3"]
-    assert wishes(noted) == before
+    assert [name for name, wish in needed(faster).items() if before.get(name) != wish] == ["web.1"]
+    assert [name for name, wish in needed(more).items() if before.get(name) != wish] == ["bill.3"]
+    assert needed(noted) == before

@@ -273,7 +273,7 @@ def test_a_group_is_played_again(eda: Eda, small: Path) -> None:
     eda.up(small)
     eventually(lambda: eda.lag("small") == {"billing": 0}, 30, every=0.3)
     told = eda("groups", "reset", "billing", "--to", "beginning", code=1).stderr
-    assert "eda up -d --scale billing=0" in told
+    assert f"stop them with: eda up {small} -d --scale billing=0; reset" in told
     eda.up(small, "--scale", "billing=0")
     eventually(lambda: [part["state"] for part in eda.ps("small")["parts"]] == ["finished", "scaled to 0"], 20, every=0.3)
     eda("groups", "reset", "billing", "--to", "beginning")
@@ -299,7 +299,8 @@ def test_up_ends_when_its_output_is_closed(embedded: Eda, small: Path) -> None:
     assert terminal.wait(20) == 0
     assert terminal.stderr is not None
     assert "Traceback" not in terminal.stderr.read()
-    eventually(lambda: embedded.processes() == [], 10)
+    assert embedded.processes() == []
+    assert embedded.ps("small")["state"] == "stopped"
 
 
 def test_a_second_ctrl_c_kills(embedded: Eda, small: Path) -> None:

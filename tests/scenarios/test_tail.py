@@ -66,7 +66,7 @@ def test_a_member_keeps_its_group_from_being_deleted(quiet: Eda) -> None:
     eventually(lambda: [row for row in quiet.lines("groups", "--json") if row["group"] == "mine" and row["members"]], 20)
     assert "has 1 member" in quiet("groups", "delete", "mine", code=1).stderr
     told = quiet("groups", "reset", "billing", "--to", "end", code=1).stderr
-    assert "stop them with: eda up -d --scale billing=0" in told
+    assert "-d --scale billing=0; reset; begin again with: eda up " in told
 
 
 def test_without_o_it_shows_the_last_that_are_wanted(quiet: Eda) -> None:

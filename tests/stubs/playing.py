@@ -64,6 +64,7 @@ class Memory:
 def part(folder: Path, sketch: Resolved, name: str, replica: int, channel: Memory) -> Part:
     """The circumstances of one replica; its journal and its wish to stop are those of this process."""
     process = f"{name}.{replica}"
+    (folder / "sketch.json").touch()
     anything: Any = channel
     return Part(folder, process, name, replica, sketch, 7, anything, Journal(folder / f"{process}.jsonl", name, replica), Stop(),
                 lambda: None)

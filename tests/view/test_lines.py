@@ -110,8 +110,14 @@ def test_the_past_is_not_left_out() -> None:
     assert screen.show(published(), counted(published=5_001)) == [Screen().show(published())[0]]
 
 
+def test_a_replica_has_its_number_where_there_are_several() -> None:
+    seen = [Observation("published", TIME, part, {**published().fields, "replica": replica})
+            for part, replica in (("webshop", 1), ("invoicing", 1), ("webshop", 2))]
+    assert [line.split()[1] for line in Screen().show(*seen)] == ["webshop", "invoicing.1", "webshop.2"]
+
+
 def test_crashes_are_seen() -> None:
     seen = Observation("crashed", TIME, "webshop", {"replica": 1, "reason": "killed by SIGKILL", "again_in_s": 0.2,
                                                     "log": ["a", "\x1b[31mlast words"]})
     assert Screen().show(seen) == [
-        "09:30:00.123 webshop.1   ● crashed: killed by SIGKILL; again in 0.2 s — \\x1b[31mlast words"]
+        "09:30:00.123 webshop     ● crashed: killed by SIGKILL; again in 0.2 s — \\x1b[31mlast words"]
