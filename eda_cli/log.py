@@ -43,9 +43,7 @@ def _redirect(path: Path) -> None:
 
 def log_libraries() -> None:
     """The warnings of libraries become lines of this process's log."""
-    handler = _LogHandler(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
+    logging.getLogger().addHandler(_LogHandler(logging.WARNING))
 
 
 class _LogHandler(logging.Handler):
@@ -59,4 +57,4 @@ class _LogHandler(logging.Handler):
         kind, now = (record.name, str(record.msg)), time.monotonic()
         if now - self._said.get(kind, -QUIET_S) >= QUIET_S:
             self._said[kind] = now
-            log(self.format(record))
+            log(f"{record.levelname} {record.name}: {record.getMessage()}")  # without its traceback, if it has one

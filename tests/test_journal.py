@@ -141,6 +141,25 @@ def test_a_full_disk_while_the_file_turns_over_loses_no_count(tmp_path: Path, mo
     book.close()
 
 
+def test_a_library_says_a_thing_once_in_a_while_and_without_a_traceback(tmp_path: Path) -> None:
+    script = """
+import logging, sys
+from pathlib import Path
+from eda_cli import log
+log.log_to(Path(sys.argv[1]))
+library = logging.getLogger("kafka.net")
+for number in range(1000):
+    library.error("socket %s disconnected", number)
+try:
+    raise OSError("gone")
+except OSError:
+    library.exception("closing")
+"""
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.log")], check=True)
+    lines = [line.split(" ", 1)[1] for line in (tmp_path / "a.log").read_text().splitlines()]
+    assert lines == ["ERROR kafka.net: socket 0 disconnected", "ERROR kafka.net: closing"]
+
+
 def test_a_log_turns_over(tmp_path: Path) -> None:
     path = tmp_path / "a.log"
     script = """
