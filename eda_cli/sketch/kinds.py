@@ -74,6 +74,8 @@ def _setting(raw: Any) -> str:
 def _topic(raw: Any) -> str:
     if raw in (".", ".."):
         raise Misfit("Kafka reserves it")
+    if isinstance(raw, str) and re.fullmatch(r"[A-Za-z0-9._-]+(\s*,\s*[A-Za-z0-9._-]+)+", raw):
+        raise Misfit(hint=f"for several write [{raw}]")
     return str(_TOPIC.read(raw))
 
 
