@@ -1,8 +1,8 @@
-"""What events say, where it looks unintended: statements that nobody runs, keys that are not there. Knows no flow."""
+"""What events say, where it looks unintended: statements that nobody runs, fields that are not there. Knows no flow."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from eda_cli.errors import Problem
@@ -11,7 +11,8 @@ from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.resolved import Raw, Resolved, Topic
 from eda_cli.sketch.text import shorten
 
-_MOST_FIELDS = 20  # of a body that a missing key is looked for in
+_MOST_FIELDS = 20  # of a body that a missing field is looked for in
+_MOST_COMPARED = 50_000  # paths with bodies
 _FORMS = ("$list", "$pick", "$literal")
 _STATEMENTS = (("{%", "%}", "write {{ A if CONDITION else B }}"), ("{#", "#}", "leave the comment out"))
 
@@ -27,7 +28,7 @@ def statements(resolved: Resolved, places: Places) -> Iterator[Problem]:
 
 
 def keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    """Events that come to a compacted topic without a key."""
+    """Events that come to a compacted topic without a key, and keys that are in no event."""
     path: Path
     for name, generator in resolved.generators.items():
         topic, path = resolved.topics[generator.publishes], ("generators", name)
@@ -36,8 +37,8 @@ def keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
         if topic.compacted and key is None:
             yield Problem(*places.key(path), f"{words.subject(path)} publishes without a key",
                           _compacted(topic), "add key: to the topic")
-        elif topic.compacted:
-            yield from _without(key, at, generator.body, path, places)
+        elif key is not None:
+            yield from _without(key, at, generator.body, path, topic, places)
     keyed = _keyed(resolved)
     for name, consumer in resolved.consumers.items():
         for index, rule in enumerate(consumer.rules):
@@ -46,31 +47,77 @@ def keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
             if topic.compacted and (rule.has_key or topic.key is None) and rule.key is None and not heard:
                 yield Problem(*places.value((*path, "to")), f"{words.subject(path)} publishes without a key",
                               _compacted(topic), "add key: to the topic or to the rule")
-            elif topic.compacted and topic.key is not None and rule.has_body and not rule.has_key:
-                yield from _without(topic.key, ("topics", topic.name, "key"), rule.body, path, places)
+            elif topic.key is not None and rule.has_body and not rule.has_key:
+                yield from _without(topic.key, ("topics", topic.name, "key"), rule.body, path, topic, places)
 
 
-def _without(key: Raw, at: Path, body: Raw, publisher: Path, places: Places) -> Iterator[Problem]:
-    """The key at `at` is a path that leads to nothing in what the publisher publishes."""
-    if not isinstance(key, str) or not key.startswith("$."):
-        return
+def unheard(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    """Paths of rules that lead to nothing in any event which their consumer hears."""
+    said = _said(resolved)
+    work = 0
+    for name, consumer in resolved.consumers.items():
+        if not said.keys() >= set(consumer.subscribes):
+            continue
+        bodies = [one for topic in consumer.subscribes for one in said[topic]]
+        for index, rule in enumerate(consumer.rules):
+            heard = [body for event, body in bodies if _comes(event, consumer.accepts) and _comes(event, rule.accepts)]
+            path: Path = ("consumers", name, "publishes", index)
+            for part in ("body", "key", "headers"):
+                for at, text in _texts((*path, part), getattr(rule, part)) if places.exact(places.told((*path, part))) else ():
+                    work += len(heard)
+                    if work > _MOST_COMPARED:
+                        return
+                    if heard and all(_leads(text, body) is False for body in heard):
+                        fields = {field for body in heard if isinstance(body, Mapping) for field in body}
+                        yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is in no event that '{name}' hears",
+                                      "a missing path is null", _meant(text, fields))
+
+
+def _said(resolved: Resolved) -> dict[str, list[tuple[str, Raw]]]:
+    """Topic -> (type, body) of all that comes there; topics where something may come that nobody knows are left out."""
+    said: dict[str, list[tuple[str, Raw]]] = {}
+    unknown: set[str] = set()
+    for generator in resolved.generators.values():
+        said.setdefault(generator.publishes, []).append((generator.event, generator.body))
+        unknown |= {generator.publishes} if generator.external else set()
+    for consumer in resolved.consumers.values():
+        for rule in consumer.rules:
+            said.setdefault(rule.to, []).append((rule.event, rule.body))
+            unknown |= {rule.to} if consumer.external or not rule.has_body else set()
+    return {topic: bodies for topic, bodies in said.items() if topic not in unknown}
+
+
+def _comes(event: str, accepts: tuple[str, ...]) -> bool:
+    return not accepts or event in accepts or not event or event.startswith("$")
+
+
+def _leads(path: str, body: Raw) -> bool | None:
+    """Whether `$.a.b` leads to something in what a body says; None where only the event itself will tell."""
+    if not path.startswith("$."):
+        return None
     here = body
-    for step in key[2:].split("."):
+    for step in path[2:].split("."):
         if not isinstance(here, Mapping) or not here.keys().isdisjoint(_FORMS):
-            if here is not None and here != "$tombstone" and not isinstance(here, (bool, int, float)):
-                return  # only the event itself will tell
-            break
+            known = here is None or here == "$tombstone" or isinstance(here, (bool, int, float))
+            return False if known else None
         if step not in here:
-            break
+            return False
         here = here[step]
-    else:
-        return
-    field = key[2:]
-    few = isinstance(body, Mapping) and len(body) <= _MOST_FIELDS
-    guess = words.near(field, body) if few and "." not in field else None
-    yield Problem(*places.value(at), f"'{shorten(places.said(at, key))}' is in no event of {words.subject(publisher)}",
-                  "so its key is null, and the topic is compacted, which keeps the newest event of each key",
-                  f"did you mean '$.{guess}'?" if guess else "")
+    return True
+
+
+def _meant(path: str, fields: Collection[str]) -> str:
+    field = path[2:]
+    guess = words.near(field, fields) if len(fields) <= _MOST_FIELDS and "." not in field else None
+    return f"did you mean '$.{guess}'?" if guess else ""
+
+
+def _without(key: Raw, at: Path, body: Raw, publisher: Path, topic: Topic, places: Places) -> Iterator[Problem]:
+    """The key at `at` is a path that leads to nothing in what the publisher publishes."""
+    if isinstance(key, str) and _leads(key, body) is False:
+        why = "and the topic is compacted, which keeps the newest event of each key" if topic.compacted else "and events without a key have no order"
+        yield Problem(*places.value(at), f"'{shorten(places.said(at, key))}' is in no event of {words.subject(publisher)}",
+                      f"so its key is null, {why}", _meant(key, body if isinstance(body, Mapping) else ()))
 
 
 def _compacted(topic: Topic) -> str:

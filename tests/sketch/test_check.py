@@ -187,6 +187,29 @@ def test_rules_without_key_to_a_compacted_topic() -> None:
     assert len(warnings(text.replace("publishes: b}", "publishes: b, external: true}"))) == 1
 
 
+def test_a_path_that_leads_to_nothing_in_what_is_heard() -> None:
+    told = warnings("""
+        topics: {loans: {key: $.user}}
+        events: {bookLent: {id: uuid(), reader: ann, book: {title: T}, items: {$list: {sku: A}, size: 2}}}
+        generators: {lending: {publishes: loans, event: bookLent}}
+        consumers:
+          fining:
+            subscribes: loans
+            publishes:
+              - {to: fines, event: fined, key: $.raeder, headers: {x: $.book.titel},
+                 body: {a: $.reader, b: $.book.title, c: $.items.0.sku, d: $.items.0.none, e: $key, f: {$list: $.nobody, size: 2}}}
+          paying: {subscribes: fines, publishes: {to: paid, event: paid, body: {a: $.a.b, none: $.none}}}
+          any: {subscribes: [paid, others], publishes: {to: last, event: last, body: {x: $.whatever}}}
+          last: {subscribes: last}
+        """)
+    assert [one.split(": ", 1)[1] for one in told if "is in no event" in one] == [
+        "'$.user' is in no event of generator 'lending': so its key is null, and events without a key have no order",
+        "'$.raeder' is in no event that 'fining' hears: a missing path is null; did you mean '$.reader'?",
+        "'$.book.titel' is in no event that 'fining' hears: a missing path is null",
+        "'$.nobody' is in no event that 'fining' hears: a missing path is null",
+        "'$.none' is in no event that 'paying' hears: a missing path is null"]
+
+
 def test_a_key_that_no_event_has_in_a_compacted_topic() -> None:
     assert warnings("""\
         topics: {a: {compacted: true, key: $.usr}}
