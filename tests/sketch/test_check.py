@@ -197,7 +197,8 @@ def test_a_path_that_leads_to_nothing_in_what_is_heard() -> None:
             subscribes: loans
             publishes:
               - {to: fines, event: fined, key: $.raeder, headers: {x: $.book.titel},
-                 body: {a: $.reader, b: $.book.title, c: $.items.0.sku, d: $.items.0.none, e: $key, f: {$list: $.nobody, size: 2}}}
+                 body: {a: $.reader, b: $.book.title, c: $.items.0.sku, d: $.items.0.none, e: $key,
+                        f: {$list: $.nobody, size: 2}}}
           paying: {subscribes: fines, publishes: {to: paid, event: paid, body: {a: $.a.b, none: $.none}}}
           any: {subscribes: [paid, others], publishes: {to: last, event: last, body: {x: $.whatever}}}
           last: {subscribes: last}
