@@ -115,9 +115,10 @@ def _meant(path: str, fields: Collection[str]) -> str:
 def _without(key: Raw, at: Path, body: Raw, publisher: Path, topic: Topic, places: Places) -> Iterator[Problem]:
     """The key at `at` is a path that leads to nothing in what the publisher publishes."""
     if isinstance(key, str) and _leads(key, body) is False:
-        why = "and the topic is compacted, which keeps the newest event of each key" if topic.compacted else "and events without a key have no order"
+        lacks = "the topic is compacted, which keeps the newest event of each key" if topic.compacted else \
+            "events without a key have no order"
         yield Problem(*places.value(at), f"'{shorten(places.said(at, key))}' is in no event of {words.subject(publisher)}",
-                      f"so its key is null, {why}", _meant(key, body if isinstance(body, Mapping) else ()))
+                      f"so its key is null, and {lacks}", _meant(key, body if isinstance(body, Mapping) else ()))
 
 
 def _compacted(topic: Topic) -> str:
