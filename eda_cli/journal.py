@@ -1,8 +1,8 @@
 """The journal: what each process of a run tells, as lines of JSON, and how to listen to it.
 
-Knows neither processes nor channels. Over 250 lines because writing and reading share what a line and its totals are.
-An observation is one line of `<process>.jsonl`. Single events are
-sampled above LINES_PER_S, while the `counted` line behind each batch always holds the exact totals.
+Knows neither processes nor channels. An observation is one line of `<process>.jsonl`. Single events are sampled above
+LINES_PER_S, while the `counted` line behind each batch always holds the exact totals. Over 250 lines because writing and
+reading share what a line and its totals are.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.options import Json, Sketch, complete_broker, with_examples
-from eda_cli.cli.up import DEFAULT_SKETCH, Knobs
+from eda_cli.cli.up import DEFAULT_SKETCH
+from eda_cli.cli.wished import Knobs
 from eda_cli.errors import EdaError, Problem, SketchError, UsageError
 
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.options import Json, Run, Sketch, complete_broker, complete_scale, with_examples
-from eda_cli.errors import NoRun, SketchError, UsageError
+from eda_cli.cli.wished import Knobs, decide, load
+from eda_cli.errors import NoRun, UsageError
 
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
-    from eda_cli.sketch.load import Loaded
-    from eda_cli.sketch.resolved import Resolved
 
-NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 DEFAULT_SKETCH = Path("sketch.yaml")
 
 
@@ -75,91 +70,6 @@ def up(
     watching.follow(brought, watching.Wishes(
         json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,
         reload=(lambda: load(sketch, knobs)) if watch else None, discard=sweep, path=sketch))
-
-
-class Knobs:
-    """What the command line says over the sketch."""
-
-    def __init__(self, broker: str | None, name: str | None, scale: tuple[str, ...], seed: int | None) -> None:
-        self.broker, self.name, self.scale, self.seed = broker, name, scale, seed
-
-    def turn(self, resolved: Resolved) -> Resolved:
-        """The sketch with them applied. Raises UsageError."""
-        if self.name is not None:
-            if not NAME.fullmatch(self.name):
-                raise UsageError(f"'{self.name}' cannot be a name", "a name is lower case letters, digits, - and _, "
-                                 "begins with a letter and has at most 40 characters", "for example: --name shop-2")
-            resolved = replace(resolved, name=self.name)
-        if self.seed is not None:
-            resolved = replace(resolved, seed=self.seed)
-        if self.broker is not None:
-            resolved = replace(resolved, broker=_broker(self.broker, resolved.broker))
-        for scale in self.scale:
-            resolved = _scaled(resolved, scale)
-        return resolved
-
-
-def load(path: Path, knobs: Knobs) -> Loaded:
-    """The sketch as it is wished, its warnings told. Raises SketchError, UsageError."""
-    from eda_cli.channels import CHANNELS
-    from eda_cli.sketch.check import demands
-    from eda_cli.sketch.load import load as load_file
-
-    loaded = load_file(path)
-    for warning in loaded.warnings:
-        console.say(warning.text(str(path), "warning"), "yellow")
-    loaded = replace(loaded, resolved=knobs.turn(loaded.resolved))
-    kind = loaded.resolved.broker["kind"]
-    if kind in CHANNELS:
-        can = frozenset(ability.name for ability in CHANNELS[kind].can)
-        if refused := demands(loaded.resolved, can, kind, loaded.places):
-            raise SketchError(str(path), refused)
-    return loaded
-
-
-def decide(resolved: Resolved) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
-    """The broker of a run that begins, and its address where it is known already.
-
-    `auto` is Kafka in a container where an engine answers and the image can be had, else embedded.
-    """
-    from eda_cli.cli.engine import image_for, pull_with_progress
-    from eda_cli.runs.folder import RunFolder
-
-    wish = dict(resolved.broker)
-    kind = wish["kind"]
-    if kind == "auto":
-        kind = "kafka" if _kafka_offered(resolved) else "embedded"
-    if kind == "embedded":
-        path = RunFolder.of(resolved.name).path / "events.db"
-        return {"kind": "embedded"}, {"channel": "embedded", "path": str(path)}
-    if servers := wish.get("bootstrap_servers"):
-        address = {"channel": kind, "bootstrap": ",".join(servers), "run": resolved.name, "ours": False}
-        return {"kind": kind, "bootstrap_servers": servers}, address
-    image = image_for(kind, wish.get("image"))
-    pull_with_progress(image)
-    return {"kind": kind, "image": image, "port": wish.get("port"), "kept": True}, None
-
-
-def _kafka_offered(resolved: Resolved) -> bool:
-    """Whether `auto` can be Kafka here: an engine answers and has the image, or can pull it."""
-    from eda_cli.channels.containers import Engine, EngineAbsent
-    from eda_cli.cli.engine import image_for, pull_with_progress
-    from eda_cli.errors import Unreachable
-
-    image = image_for("kafka", None)
-    try:
-        Engine.connect().close()
-    except EngineAbsent:
-        return False
-    except Unreachable as wrong:
-        console.say(f"warning: no Kafka, running embedded: {wrong.what}", "yellow")
-        return False
-    try:
-        pull_with_progress(image)
-    except Unreachable as wrong:
-        console.say(f"warning: no Kafka, running embedded: {wrong.what}", "yellow")
-        return False
-    return True
 
 
 def down(
@@ -221,29 +131,6 @@ def sweep(run: RunFolder) -> int:
 
 def _many(number: int, one: str, more: str) -> str:
     return f"{number:,} {one if number == 1 else more}"
-
-
-def _broker(name: str, wished: Mapping[str, Any]) -> Mapping[str, Any]:
-    from eda_cli.channels import CHANNELS
-
-    if name not in (*CHANNELS, "auto"):
-        raise UsageError(f"there is no broker '{name}'", f"known: auto, {', '.join(CHANNELS)}",
-                         "for example: --broker embedded")
-    return wished if wished["kind"] == name else {"kind": name}
-
-
-def _scaled(resolved: Resolved, scale: str) -> Resolved:
-    part, equals, number = scale.partition("=")
-    if not equals or not number.isdigit() or int(number) > 100:
-        raise UsageError(f"--scale {scale} is not PART=N", "N is a number from 0 to 100", "for example: --scale shipping=3")
-    if part in resolved.generators:
-        scaled = replace(resolved.generators[part], replicas=int(number))
-        return replace(resolved, generators={**resolved.generators, part: scaled})
-    if part in resolved.consumers:
-        more = replace(resolved.consumers[part], replicas=int(number))
-        return replace(resolved, consumers={**resolved.consumers, part: more})
-    names = ", ".join((*resolved.generators, *resolved.consumers))
-    raise UsageError(f"--scale {scale}: there is no part '{part}'", f"parts of this sketch: {names}")
 
 
 def _duration(text: str) -> float:

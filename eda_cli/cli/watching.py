@@ -1,4 +1,7 @@
-"""What `up` does once a run was brought up: waits until it is ready, shows its events, ends it or detaches."""
+"""What `up` does once a run was brought up: waits until it is ready, shows its events, ends it or detaches.
+
+Over 250 lines because one terminal is followed through all of it, with one handler for its Ctrl-C.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Brings a run up and down for whoever asks; the processes do the rest. Knows no technology."""
+"""Brings a run up and down for whoever asks; the processes do the rest. Knows no technology.
+
+Over 250 lines because starting, changing and ending a run hold the same locks, and are read side by side.
+"""
 
 from __future__ import annotations
 
