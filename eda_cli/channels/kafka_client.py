@@ -20,6 +20,8 @@ REACH_S = 4.0  # for a broker to answer at all
 BOOTSTRAP_MS = 5_000  # for the client's own first words with it
 REQUEST_MS = 10_000
 METADATA_RETRY_MS = 20
+FETCH_WAIT_MS = 200  # how long the broker holds a fetch that finds nothing
+HURRY_MS = 5  # the same while there is a backlog
 CLOSE_S = 3.0  # for the last words with a broker that may be gone
 
 # The library warns of every broken connection; whoever wants to hear it adds a handler.
@@ -66,6 +68,16 @@ class Settings:
             "reconnect_backoff_max_ms": 500,  # a broker that comes back is found at once
             "kafka_client": partial(_net_client, tuple(topics)), "selector": _Selector,
         }
+
+
+def hurry(client: Any, wished: bool) -> None:
+    """Whether a consumer is to be quick about partitions that have nothing.
+
+    kafka-python 3.0 has one fetch on its way to a broker, and leaves out of it the partitions of which it still holds
+    something. So a fetch of those that are at their end keeps all others waiting: a backlog was read at 28,000 events
+    a second instead of 105,000.
+    """
+    client._fetcher.config["fetch_max_wait_ms"] = HURRY_MS if wished else FETCH_WAIT_MS
 
 
 class _Selector(selectors.DefaultSelector):

@@ -18,7 +18,7 @@ from kafka.errors import CommitFailedError, KafkaError, RebalanceInProgressError
 from kafka.structs import MemberState, OffsetAndMetadata, TopicPartition
 
 from eda_cli.channels.base import Group, Place, Polled
-from eda_cli.channels.kafka_client import CLOSE_S, Settings
+from eda_cli.channels.kafka_client import CLOSE_S, FETCH_WAIT_MS, Settings, hurry
 from eda_cli.channels.kafka_errors import mapped
 from eda_cli.channels.kafka_read import delivery_of
 from eda_cli.channels.ledger import Ledger
@@ -27,7 +27,6 @@ from eda_cli.event import Delivery
 
 SESSION_MS = 6_000  # the least that brokers allow by default: a dead member's places are taken over then
 HEARTBEAT_MS = 1_000  # how soon a member hears that its group deals anew
-FETCH_WAIT_MS = 200  # how long the broker holds a fetch that finds nothing
 METADATA_MS = 3_000  # partitions that others added are known after this
 COMMIT_S = 0.1  # what is done is stored this often
 SLICE_S = 0.1  # a poll looks this often for what was lost and what is to be stored
@@ -93,7 +92,10 @@ class Member:
     def _poll_once(self, seconds: float, at_most: int) -> list[Delivery]:
         if at_most <= 0 or self._early:
             return self._keep_membership(0.0 if at_most else seconds, at_most)
-        return self._take(self._client.poll(timeout_ms=int(seconds * 1000), max_records=at_most))
+        deliveries = self._take(self._client.poll(timeout_ms=int(seconds * 1000), max_records=at_most))
+        if len(deliveries) >= at_most or not deliveries:  # there is more of it, or none
+            hurry(self._client, bool(deliveries))
+        return deliveries
 
     def _keep_membership(self, seconds: float, at_most: int) -> list[Delivery]:
         """Take part in rebalances without fetching; hand out what came early where that is wanted."""

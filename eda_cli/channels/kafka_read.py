@@ -12,14 +12,13 @@ from kafka import KafkaConsumer
 from kafka.structs import TopicPartition
 
 from eda_cli.channels.base import Start
-from eda_cli.channels.kafka_client import Settings
+from eda_cli.channels.kafka_client import FETCH_WAIT_MS, Settings, hurry
 from eda_cli.channels.kafka_errors import mapped
 from eda_cli.channels.kafka_records import event_of
 from eda_cli.errors import BrokerUnreachable, ChannelError
 from eda_cli.event import Delivery
 
 QUIET_MS = 100  # a read that waits says so this often
-FETCH_WAIT_MS = 200  # how long the broker holds a fetch that finds nothing
 AT_ONCE = 1000  # events of one batch
 TIMEOUT_MS = 10_000
 LOOK_S = 3.0  # a topic that was deleted, or got partitions, is noticed after this
@@ -69,6 +68,7 @@ class Reader:
         left = [place for place in self._places if follow or starts[place.partition] < self._end[place]]
         with self._mapped():
             self._seek(left, starts)
+            hurry(self._client, not follow)
         while left:
             with self._mapped():
                 found = self._client.poll(timeout_ms=QUIET_MS, max_records=AT_ONCE)
