@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from weakref import WeakSet
 
 from kafka.net.compat import KafkaNetClient
 
@@ -85,10 +84,10 @@ class _Selector(selectors.DefaultSelector):
 
     def __init__(self) -> None:
         super().__init__()
-        self._watched: WeakSet[Any] = WeakSet()
+        self._watched: set[Any] = set()  # held, as a connection that is given up on its way would else close unseen
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        self._watched.add(fileobj)
+        self._watched = {fileobj, *(each for each in self._watched if each.fileno() >= 0)}
         return super().register(fileobj, events, data)
 
     def close(self) -> None:
