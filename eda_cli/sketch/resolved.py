@@ -6,7 +6,8 @@ compiles them. Durations are seconds, rates are events per second.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -48,15 +49,19 @@ class Generator:
     service: str = ""
     about: str = ""
     external: bool = False
+    paused: bool = False
+    touched: Mapping[str, str] = field(default_factory=dict)  # knobs turned on the run: key -> as it was typed
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a consumer publishes when it handled an event.
+    """What a consumer publishes when it handled an event, or when one of its windows closed.
 
     `event` is the type; empty keeps the type it heard. `body` and `key` are None where the rule names none: the
     body it heard is republished, and the topic's key (or else the key it heard) is taken. `has_body` and
-    `has_key` tell a value of null from none.
+    `has_key` tell a value of null from none. `each` is the value of a list: an event for each of its items;
+    `after_s` a range of seconds to wait; `unless` maps topics to the key of an event that, once it comes there,
+    makes this one needless; `share` (0 to 1) is drawn once for all rules with a share that accept the same types.
     """
 
     to: str
@@ -68,13 +73,93 @@ class Rule:
     headers: Mapping[str, Raw] = field(default_factory=dict)
     accepts: tuple[str, ...] = ()
     when: str = ""
+    each: Raw = None
+    after_s: tuple[float, float] | None = None
+    unless: Mapping[str, Raw] = field(default_factory=dict)
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    """Which attempts fail: a `share` (0 to 1) of those where the expression `when` holds (empty: of all)."""
+
+    share: float = 1.0
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """`max` more attempts; the pause before the first and the longest one, in seconds: they double in between."""
+
+    max: int = 0
+    backoff_s: tuple[float, float] = (0.2, 0.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotent:
+    """Event ids are remembered: the last so many, for so many seconds."""
+
+    last: int = 1_000_000
+    for_s: float = 7 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """How events of some topics change one own copy: the row under `key` becomes the body, or gets the fields `set`.
+
+    A tombstone deletes the row (its record key is the key where `key` finds none).
+    """
+
+    topics: tuple[str, ...]
+    key: Raw = "$key"
+    set: Mapping[str, Raw] | None = None
+    accepts: tuple[str, ...] = ()
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An own copy: rows by key, made by its folds in their order."""
+
+    name: str
+    folds: tuple[Fold, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Events are gathered by the value `by` and their moment `time`, and rules follow once a window closes.
+
+    Tumbling windows of `every_s` seconds, or sessions that end after a gap of `gap_s`; exactly one is set. One
+    closes `late_s` seconds after its end, by the time of the events.
+    """
+
+    by: Raw = "$key"
+    every_s: float | None = None
+    gap_s: float | None = None
+    time: Raw = "$time"
+    late_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Each event is paired with those of another topic: where `by` of ours equals `with_by` of theirs.
+
+    Their moments of publishing are at most `within_s` seconds apart, whichever came first.
+    """
+
+    topic: str
+    by: Raw
+    with_by: Raw
+    within_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Consumer:
     """Subscribes to topics as a group. `takes` is the range of seconds that handling one event takes.
 
-    `group` is empty where the run gives the name: `Resolved.group_of`.
+    `group` is empty where the run gives the name: `Resolved.group_of`. Where `handler` (`module:function`) or `run`
+    (a command and its arguments) is set, that code takes the place of the rules: they then only say where it
+    publishes to and of which type, and `timeout_s` is how long it has for one event.
     """
 
     name: str
@@ -88,6 +173,32 @@ class Consumer:
     service: str = ""
     about: str = ""
     external: bool = False
+    fails: Fails | None = None
+    retries: Retries = Retries()
+    dead_letter: str = ""
+    idempotent: Idempotent | None = None
+    keeps: tuple[Kept, ...] = ()
+    window: Window | None = None
+    joins: Join | None = None
+    handler: str = ""
+    run: tuple[str, ...] = ()
+    timeout_s: float = 30.0
+    paused: bool = False
+    touched: Mapping[str, str] = field(default_factory=dict)  # knobs turned on the run: key -> as it was typed
+
+    @property
+    def hears(self) -> tuple[str, ...]:
+        """The topics whose events come to its group: those it subscribes to, then those that it only keeps,
+        joins or waits for."""
+        kept = [topic for copy in self.keeps for fold in copy.folds for topic in fold.topics]
+        joined = [self.joins.topic] if self.joins else []
+        awaited = [topic for rule in self.rules for topic in rule.unless]
+        return tuple(dict.fromkeys((*self.subscribes, *kept, *joined, *awaited)))
+
+    @property
+    def code(self) -> str:
+        """The own code that it runs, in words; empty where it runs none."""
+        return f"handler {self.handler}" if self.handler else f"run {shlex.join(self.run)}" if self.run else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +251,24 @@ class Resolved:
 
 def _generator(data: Mapping[str, Any]) -> Generator:
     rate = float("inf") if data["rate"] == "max" else data["rate"]
-    every = tuple(data["every"]) if data["every"] is not None else None
-    return Generator(**{**data, "rate": rate, "every": every})
+    return Generator(**{**data, "rate": rate, "every": _range(data["every"])})
 
 
 def _consumer(data: Mapping[str, Any]) -> Consumer:
-    rules = tuple(Rule(**{**rule, "accepts": tuple(rule["accepts"])}) for rule in data["rules"])
-    takes = tuple(data["takes"]) if data["takes"] is not None else None
-    return Consumer(**{**data, "rules": rules, "takes": takes, "subscribes": tuple(data["subscribes"]),
-                       "accepts": tuple(data["accepts"])})
+    made = {
+        "rules": tuple(Rule(**{**rule, "accepts": tuple(rule["accepts"]), "after_s": _range(rule["after_s"])})
+                       for rule in data["rules"]),
+        "keeps": tuple(Kept(copy["name"], tuple(
+            Fold(**{**fold, "topics": tuple(fold["topics"]), "accepts": tuple(fold["accepts"])})
+            for fold in copy["folds"])) for copy in data["keeps"]),
+        "retries": Retries(data["retries"]["max"], tuple(data["retries"]["backoff_s"])),
+        "takes": _range(data["takes"]),
+    }
+    made |= {name: kind(**data[name]) if data[name] is not None else None
+             for name, kind in (("fails", Fails), ("idempotent", Idempotent), ("window", Window), ("joins", Join))}
+    made |= {name: tuple(data[name]) for name in ("subscribes", "accepts", "run")}
+    return Consumer(**{**data, **made})
+
+
+def _range(ends: Sequence[float] | None) -> tuple[float, float] | None:
+    return (ends[0], ends[1]) if ends is not None else None
