@@ -7,6 +7,7 @@ EdaError                   1  ran and failed
 ├── Unreachable            4  no run, engine or broker to be reached
 │   └── NoRun              4  a run is needed and none is up
 ├── NotReady               5  not ready in time
+├── Forgetful              1  what a consumer remembers cannot be read or written
 └── ChannelError           1  the event channel could not do it
     ├── BrokerUnreachable  4  the broker does not answer
     ├── UnknownTopic       1  the channel has no such topic
@@ -93,6 +94,10 @@ class NotReady(EdaError):
     """Something did not become ready in the time it was given."""
 
     exit_code = 5
+
+
+class Forgetful(EdaError):
+    """What a consumer remembers could not be read or written."""
 
 
 class ChannelError(EdaError):

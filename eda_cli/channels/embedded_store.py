@@ -7,17 +7,15 @@ committed survives the kill of any process, not a power cut.
 from __future__ import annotations
 
 import os
-import random
 import sqlite3
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from eda_cli.errors import BrokerUnreachable, ChannelError
+from eda_cli.sqlite import PATIENCE_S, error_code, patiently
 
-PATIENCE_S = 30.0  # for the lock of the file; a writer holds it for milliseconds
 APPLICATION_ID = 0x65646101  # "eda" and a one: what `file events.db` shows
 SCHEMA = 1
 
@@ -58,7 +56,6 @@ CREATE INDEX places_partition ON places (partition);
 """
 
 Row = tuple[Any, ...]
-T = TypeVar("T")
 
 
 class Store:
@@ -130,22 +127,6 @@ class Store:
             self._connection.close()
 
 
-def patiently(attempt: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
-    """The result of `attempt`, which is repeated for so long while another connection holds the lock."""
-    deadline = 0.0
-    while True:
-        try:
-            return attempt()
-        except sqlite3.OperationalError as error:
-            if _code(error) not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise
-            now = time.monotonic()
-            deadline = deadline or now + patience_s
-            if now >= deadline:
-                raise
-        time.sleep(random.uniform(0.0003, 0.001))
-
-
 @contextmanager
 def mapped(path: str) -> Iterator[None]:
     """The seam: SQLite's errors become ours."""
@@ -156,7 +137,7 @@ def mapped(path: str) -> Iterator[None]:
 
 
 def _in_our_words(error: Exception, path: str) -> ChannelError:
-    match _code(error):
+    match error_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return BrokerUnreachable("the event file is locked", f"{path}: another process keeps it")
         case sqlite3.SQLITE_CANTOPEN:
@@ -171,10 +152,6 @@ def _in_our_words(error: Exception, path: str) -> ChannelError:
             return ChannelError("the event file cannot be read or written", f"{path}: {error}")
         case _:
             return ChannelError("the embedded channel failed", f"{path}: {error}")
-
-
-def _code(error: Exception) -> int:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bytes tell finer than we say
 
 
 def _why_closed(path: str) -> str:

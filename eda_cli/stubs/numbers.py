@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from eda_cli.event import Event
+from eda_cli.stubs.packing import fields_of
 
 
 class Numbers:
@@ -88,7 +89,7 @@ class Spool:
     def store(self, numbers: range, events: Sequence[Event]) -> None:
         """Keep what is about to be published."""
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
-        batch = pickle.dumps((numbers.start, numbers.stop, [_fields(event) for event in events]), 5)
+        batch = pickle.dumps((numbers.start, numbers.stop, [fields_of(event) for event in events]), 5)
         self.close()
         self._fd = _replace(self._path, _PENDING + zlib.crc32(batch).to_bytes(4, "big") + batch, keep=True)
 
@@ -117,12 +118,6 @@ class Spool:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-
-def _fields(event: Event) -> tuple[Any, ...]:
-    return (event.id, event.source, event.type, event.time, event.data, event.key, event.datacontenttype,
-            event.subject, event.correlationid, event.causationid, dict(event.extensions), event.headers,
-            event.partition)
 
 
 def _replace(path: Path, data: bytes, keep: bool = False) -> int:

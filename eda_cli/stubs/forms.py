@@ -1,0 +1,80 @@
+"""From an event to what values see of it, and from values to the parts of an event. Knows no rule and no channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from eda_cli.event import Delivery, Event, encode_json, encode_key, epoch, rfc3339
+from eda_cli.payloads import TOMBSTONE, Context, PayloadError, Scope, Seen, Value, compile_value
+
+Headers = tuple[tuple[str, bytes | None], ...]
+NO_HEADERS: Mapping[str, str | None] = {}
+
+
+def seen_of(delivery: Delivery) -> Seen:
+    """What paths and templates see of an event that is handled."""
+    event = delivery.event
+    key = event.key.decode(errors="replace") if event.key is not None else None
+    return Seen(body=event.body(), key=key, id=event.id, type=event.type, source=event.source, time=event.time,
+                headers=_texts(event.headers) if event.headers else NO_HEADERS, topic=delivery.topic)
+
+
+def moment_of(delivery: Delivery) -> float:
+    """When the event happened: `now()` of what follows, so that it is the same each time it is handled."""
+    if delivery.event.time:
+        with suppress(ValueError):
+            moment = epoch(delivery.event.time)
+            rfc3339(moment)  # others may write what we could not: the last moment of the year 9999 in another zone
+            return moment
+    return delivery.published
+
+
+def encoded(said: Any) -> bytes | None:
+    """The bytes of a body. Raises PayloadError where it is nested too deep to be written."""
+    if said is TOMBSTONE:
+        return None
+    try:
+        return encode_json(said)
+    except ValueError as wrong:
+        raise PayloadError("the body has no JSON", str(wrong)) from None
+
+
+def key_of(said: Any) -> bytes | None:
+    """The bytes of a key or a header. Raises PayloadError where it is nested too deep to be written."""
+    try:
+        return encode_key(said)
+    except ValueError as wrong:
+        raise PayloadError("a key or header has no JSON", str(wrong)) from None
+
+
+def record_key(key: Value, context: Context, body: Any, event: Event) -> bytes | None:
+    """The key that a topic gives to an event being published, which is what `context` sees from now on.
+
+    Raises PayloadError.
+    """
+    context.seen = Seen(body=body, id=event.id, type=event.type, source=event.source, time=event.time,
+                        headers=_texts(event.headers) if event.headers else NO_HEADERS)
+    return key_of(key(context))
+
+
+def headers_maker(raw: Mapping[str, Any], scope: Scope) -> Callable[[Context], Headers] | None:
+    """The function that makes the headers; None where there are none."""
+    if not raw:
+        return None
+    values = [(name, compile_value(value, scope)) for name, value in raw.items()]
+
+    def make(context: Context) -> Headers:
+        return tuple((name, key_of(value(context))) for name, value in values)
+
+    return make
+
+
+def as_failure(wrong: Exception) -> PayloadError:
+    """Whatever others wrote, or a sketch makes of it, fails its event and never the part."""
+    return wrong if isinstance(wrong, PayloadError) else PayloadError("its values cannot be made", str(wrong))
+
+
+def _texts(headers: Headers) -> dict[str, str | None]:
+    return {name: value.decode(errors="replace") if value is not None else None for name, value in headers}

@@ -1,0 +1,115 @@
+"""What a consumer holds that is not done: ready, waiting for a retry, or behind one of its key that waits. Pure.
+
+Order per key: an event never overtakes one of its key (of its place) that came before it, however often that one fails.
+Events without a key have no order, and wait for nobody. Moments are monotonic seconds of the caller's clock.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
+from itertools import count
+
+from eda_cli.channels.base import Place
+from eda_cli.event import Delivery
+
+Lane = tuple[str, int | None, bytes]  # topic, partition, key
+
+
+class Inbox:
+    """The deliveries of one member that are not done yet."""
+
+    def __init__(self) -> None:
+        self._ready: deque[Delivery] = deque()
+        self._released: deque[Delivery] = deque()  # stood behind one that is decided now: before all that is ready
+        self._waiting: list[tuple[float, int, Delivery]] = []  # a heap by the moment of the retry
+        self._behind: dict[Lane, deque[Delivery]] = {}  # lanes that an event waits in, and who waits behind it
+        self._order = count()
+
+    def __len__(self) -> int:
+        return len(self._ready) + len(self._released) + len(self._waiting) + sum(map(len, self._behind.values()))
+
+    def put(self, deliveries: Iterable[Delivery]) -> None:
+        """These came, in the order of their places."""
+        self._ready.extend(deliveries)
+
+    def take(self, now: float, at_most: int, alone: bool = False) -> list[Delivery]:
+        """Those whose turn it is, at most so many: due retries first. With `alone` no two of one lane."""
+        if not self._behind and not self._waiting and not self._released and not alone and len(self._ready) <= at_most:
+            taken, self._ready = list(self._ready), deque()
+            return taken
+        taken = []
+        while self._waiting and self._waiting[0][0] <= now and len(taken) < at_most:
+            taken.append(heapq.heappop(self._waiting)[2])  # each is alone in its lane
+        lanes = {lane_of(delivery) for delivery in taken} if alone else set()
+        while len(taken) < at_most and (delivery := self._next(lanes if alone else None)) is not None:
+            taken.append(delivery)
+        return taken
+
+    def _next(self, lanes: set[Lane | None] | None) -> Delivery | None:
+        """The next one that waits for nobody, and is of none of those `lanes`, which then has its own."""
+        while queue := self._released or self._ready:
+            lane = lane_of(queue[0])
+            if lane is not None and lane in self._behind:
+                self._behind[lane].append(queue.popleft())
+                continue
+            if lanes is not None and lane is not None:
+                if lane in lanes:
+                    return None
+                lanes.add(lane)
+            return queue.popleft()
+        return None
+
+    def stand_behind(self, delivery: Delivery) -> None:
+        """One of its key was taken with it and failed: it waits until that one is decided."""
+        lane = lane_of(delivery)
+        assert lane is not None
+        self._behind[lane].append(delivery)
+
+    def again(self, delivery: Delivery, due: float) -> None:
+        """It failed and comes again at that moment; those of its key stand behind it."""
+        heapq.heappush(self._waiting, (due, next(self._order), delivery))
+        if (lane := lane_of(delivery)) is not None:
+            self._behind.setdefault(lane, deque())
+
+    def settled(self, delivery: Delivery) -> None:
+        """It is decided, and waits no more: those behind it are ready, before all others."""
+        if not self._behind:
+            return
+        lane = lane_of(delivery)
+        if lane is not None and (behind := self._behind.pop(lane, None)):
+            self._released.extend(behind)
+
+    def lose(self, places: Collection[Place]) -> None:
+        """These places were taken away: what is held of them belongs to others."""
+        def keeps(delivery: Delivery) -> bool:
+            return delivery.partition is None or Place(delivery.topic, delivery.partition) not in places
+
+        self._ready = deque(filter(keeps, self._ready))
+        self._released = deque(filter(keeps, self._released))
+        self._waiting = [each for each in self._waiting if keeps(each[2])]
+        heapq.heapify(self._waiting)
+        self._behind = {lane: behind for lane, behind in self._behind.items()
+                        if lane[1] is None or Place(lane[0], lane[1]) not in places}
+
+    def waiting(self) -> Mapping[Place, Collection[int]]:
+        """The offsets of those that wait, or did so until now: later ones of their places may be settled already."""
+        offsets: dict[Place, list[int]] = {}
+        if not self._waiting and not self._behind and not self._released:
+            return offsets
+        for delivery in (*(each[2] for each in self._waiting), *(one for lane in self._behind.values() for one in lane),
+                         *self._released):
+            if delivery.partition is not None and delivery.offset is not None:
+                offsets.setdefault(Place(delivery.topic, delivery.partition), []).append(delivery.offset)
+        return offsets
+
+    def due_in(self, now: float) -> float | None:
+        """Seconds until the next retry; None where nothing waits."""
+        return max(0.0, self._waiting[0][0] - now) if self._waiting else None
+
+
+def lane_of(delivery: Delivery) -> Lane | None:
+    """What keeps events in order: those of one key in one place; None for an event without a key."""
+    key = delivery.event.key
+    return (delivery.topic, delivery.partition, key) if key is not None else None

@@ -1,0 +1,141 @@
+"""What a consumer is to publish: stored in the transaction that decided it, published after, repeated by the same bytes.
+
+`Spool` is the batch that a process publishes now; `Timers` are events that wait for their moment. Knows no channel.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from eda_cli.event import Delivery, Event
+from eda_cli.stubs.packing import fields_of
+from eda_cli.stubs.reactions import Later
+from eda_cli.stubs.store import Store
+
+AT_ONCE = 500  # timers that are published together
+HEARD_S = 600.0  # how much longer than the longest timer an event is remembered that makes one needless
+
+Batch = Mapping[str, Sequence[Event]]  # by topic
+
+
+class Spool:
+    """The batch of each process: one row, replaced by the next one."""
+
+    def __init__(self, store: Store, process: str) -> None:
+        self._store = store
+        self._process = process
+        self._written = False
+
+    def write(self, connection: sqlite3.Connection, batch: Batch) -> None:
+        """This process is about to publish these; what it stored before is published."""
+        if batch:
+            connection.execute("INSERT OR REPLACE INTO spools VALUES (?, ?)", (self._process, _packed(batch)))
+            self._written = True
+        else:
+            self._clear(connection)
+
+    def left(self, process: str = "") -> Batch:
+        """What a process (this one) may have left unpublished."""
+        rows = self._store.rows("SELECT batch FROM spools WHERE process = ?", (process or self._process,))
+        self._written = self._written or bool(rows and not process)
+        return _unpacked(rows[0][0]) if rows else {}
+
+    def others(self) -> list[str]:
+        """Other processes that have something there."""
+        return [process for process, in self._store.rows("SELECT process FROM spools WHERE process != ?", (self._process,))]
+
+    def drop(self, process: str = "") -> None:
+        """What a process (this one) had is published."""
+        if process or self._written:
+            with self._store.write() as connection:
+                connection.execute("DELETE FROM spools WHERE process = ?", (process or self._process,))
+            self._written = self._written and bool(process)
+
+    def _clear(self, connection: sqlite3.Connection) -> None:
+        if self._written:
+            connection.execute("DELETE FROM spools WHERE process = ?", (self._process,))
+            self._written = False
+
+
+class Due(NamedTuple):
+    """A timer whose moment came; `certain` where nothing could make it needless any more."""
+
+    number: int
+    topic: str
+    event: Event
+    certain: bool
+
+
+class Timers:
+    """Events that wait for their moment. Moments are epoch seconds."""
+
+    def __init__(self, longest_s: float) -> None:
+        self._keep_s = longest_s + HEARD_S
+
+    def set(self, connection: sqlite3.Connection, delivery: Delivery, later: Sequence[Later], now: float) -> None:
+        """These follow from an event that is handled now."""
+        cause = (delivery.topic, delivery.partition, delivery.offset, delivery.published)
+        connection.executemany("INSERT INTO timers (due, event, unless) VALUES (?, ?, ?)", [
+            (now + one.after_s, pickle.dumps((one.topic, fields_of(one.event)), 5),
+             pickle.dumps((one.unless, cause), 5) if one.unless else None) for one in later])
+
+    def hear(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery], now: float) -> None:
+        """These came to topics that timers wait for."""
+        connection.executemany(
+            "INSERT INTO heard VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET published = max(published, excluded.published),"
+            " partition = excluded.partition, offset = max(offset, excluded.offset), at = excluded.at",
+            [(one.topic, one.event.key, one.published, one.partition, one.offset, now)
+             for one in deliveries if one.event.key is not None])
+
+    def next_due(self, store: Store) -> float | None:
+        """The moment of the next one; None where there is none."""
+        due: float | None = store.rows("SELECT min(due) FROM timers")[0][0]
+        return due
+
+    def due(self, connection: sqlite3.Connection, now: float) -> list[Due]:
+        """Those whose moment came. What was made needless is gone."""
+        found = connection.execute("SELECT number, event, unless FROM timers WHERE due <= ? ORDER BY due, number LIMIT ?",
+                                   (now, AT_ONCE)).fetchall()
+        due: list[Due] = []
+        needless: list[tuple[int]] = []
+        for number, event, unless in found:
+            if unless is not None and _came(connection, *pickle.loads(unless)):
+                needless.append((number,))
+                continue
+            topic, fields = pickle.loads(event)
+            due.append(Due(number, topic, Event(*fields), unless is None))
+        connection.executemany("DELETE FROM timers WHERE number = ?", needless)
+        return due
+
+    def drop(self, connection: sqlite3.Connection, due: Sequence[Due], now: float) -> None:
+        """These are published with the batch that the transaction writes."""
+        connection.executemany("DELETE FROM timers WHERE number = ?", [(one.number,) for one in due])
+        connection.execute("DELETE FROM heard WHERE at < ?", (now - self._keep_s,))
+
+
+def _came(connection: sqlite3.Connection, unless: Sequence[tuple[str, bytes]],
+          cause: tuple[str, int | None, int | None, float]) -> bool:
+    """Whether one of these came after the cause: behind it in its partition, else not published before it."""
+    topic, partition, offset, published = cause
+    for awaited, key in unless:
+        for at, place, number in connection.execute(
+                "SELECT published, partition, offset FROM heard WHERE topic = ? AND key = ?", (awaited, key)):
+            if (awaited, place) == (topic, partition) and None not in (offset, number):
+                if number > offset:
+                    return True
+            elif at >= published:
+                return True
+    return False
+
+
+def _packed(batch: Batch) -> bytes:
+    # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
+    return pickle.dumps([(topic, [fields_of(event) for event in events]) for topic, events in batch.items()], 5)
+
+
+def _unpacked(data: bytes) -> Batch:
+    return {topic: [Event(*fields) for fields in events] for topic, events in pickle.loads(data)}
+

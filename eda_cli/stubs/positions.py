@@ -1,0 +1,77 @@
+"""How far a consumer is in each place, as stored with what it did: an event that comes again is known. Knows no event's content.
+
+A position is the offset of the first event that is not settled; what is settled behind one that waits for its retry is
+remembered one by one (`ahead`). The channel's own committed position comes after this one, never before.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from eda_cli.channels.base import Place
+from eda_cli.event import Delivery
+
+
+class Positions:
+    """Those of the places that this member handles; a place that was taken away is dropped."""
+
+    def __init__(self) -> None:
+        self._settled: dict[Place, int] = {}  # the highest offset, since the place came to this member
+
+    def drop(self, places: Iterable[Place]) -> None:
+        """These are handled by somebody else from now on."""
+        for place in places:
+            self._settled.pop(place, None)
+
+    def known(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> Collection[int]:
+        """The indexes of those that are settled already."""
+        known: set[int] = set()
+        reached: dict[Place, tuple[int, Collection[int]]] = {}
+        last: tuple[str, int | None] | None = None
+        next_, ahead = 0, _NONE
+        for index, delivery in enumerate(deliveries):
+            at = (delivery.topic, delivery.partition)
+            if at != last:
+                last = at
+                if delivery.partition is None:
+                    next_, ahead = 0, _NONE
+                else:
+                    place = Place(delivery.topic, delivery.partition)
+                    next_, ahead = reached[place] = reached.get(place) or _reached(connection, place)
+            offset = delivery.offset
+            if offset is not None and (offset < next_ or offset in ahead):
+                known.add(index)
+        return known
+
+    def settle(self, connection: sqlite3.Connection, settled: Sequence[Delivery], waiting: Mapping[Place, Collection[int]],
+               now: float, times: Mapping[Place, float] | None = None) -> None:
+        """These are done for good; `waiting` are the offsets of those that are not and came before.
+
+        `times` is the newest moment that the events of a place tell of, `now` the clock (epoch seconds).
+        """
+        offsets: dict[Place, list[int]] = {}
+        for delivery in settled:
+            if delivery.partition is not None and delivery.offset is not None:
+                offsets.setdefault(Place(delivery.topic, delivery.partition), []).append(delivery.offset)
+        for place, done in offsets.items():
+            highest = self._settled[place] = max(self._settled.get(place, -1), *done)
+            open_ = waiting.get(place)
+            next_ = min(open_) if open_ else highest + 1
+            connection.execute(
+                "INSERT INTO positions VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET next = max(next, excluded.next),"
+                " time = max(ifnull(time, excluded.time), ifnull(excluded.time, time)), at = excluded.at",
+                (*place, next_, times.get(place) if times else None, now))
+            if ahead := [offset for offset in done if offset > next_]:
+                connection.executemany("INSERT OR IGNORE INTO ahead VALUES (?, ?, ?)", [(*place, offset) for offset in ahead])
+            else:
+                connection.execute("DELETE FROM ahead WHERE topic = ? AND partition = ? AND offset < ?", (*place, next_))
+
+
+_NONE: Collection[int] = frozenset()
+
+
+def _reached(connection: sqlite3.Connection, place: Place) -> tuple[int, Collection[int]]:
+    found = connection.execute("SELECT next FROM positions WHERE topic = ? AND partition = ?", place).fetchone()
+    ahead = connection.execute("SELECT offset FROM ahead WHERE topic = ? AND partition = ?", place).fetchall()
+    return found[0] if found else 0, {offset for offset, in ahead} if ahead else _NONE
