@@ -55,6 +55,11 @@ def say(text: str, style: str = "") -> None:
     err().print(text, style=style or None, soft_wrap=True)
 
 
+def events(many: int) -> str:
+    """So many, in words."""
+    return "1 event" if many == 1 else f"{many:,} events"
+
+
 def write_line(data: bytes) -> None:
     """A line of JSON, byte by byte; for a terminal what it could obey is escaped in it."""
     if on_terminal():

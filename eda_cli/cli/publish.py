@@ -18,6 +18,7 @@ from eda_cli.errors import ChannelError, EventRefused, PublishError, UnknownTopi
 if TYPE_CHECKING:
     from eda_cli.channels.base import Receipt
     from eda_cli.event import Event
+    from eda_cli.journal import Journal
     from eda_cli.runs.folder import RunFolder
 
 FLUSH_S = 30.0  # how long the channel has to store what is published
@@ -79,7 +80,7 @@ class _Publishing:
         self._type_wished = type_
         self._type: str | None = None
         self._channel = open_channel(run)
-        self._journal = _journal(run)
+        self._journal = command_journal(run)
         self._many = 0
 
     def close(self) -> None:
@@ -136,10 +137,10 @@ class _Publishing:
         except (UsageError, ChannelError) as wrong:
             self._many += len(wrong.receipts) if isinstance(wrong, PublishError) else 0
             gone = f"the run is down: {self._again}" if self._run.supervisor() is None else ""
-            wrong.hint = "; ".join(filter(None, (wrong.hint, f"published before it: {self._counted()}", gone)))
+            wrong.hint = "; ".join(filter(None, (wrong.hint, f"published before it: {console.events(self._many)}", gone)))
             raise
         if not self._json:
-            console.say(f"published {self._counted()} to {self._topic}")
+            console.say(f"published {console.events(self._many)} to {self._topic}")
 
     def _publish_lines(self, events: Mapping[int, Event]) -> None:
         before = self._many
@@ -148,9 +149,6 @@ class _Publishing:
         except EventRefused as wrong:
             wrong.what = f"line {list(events)[self._many - before]}: {wrong.what}"
             raise
-
-    def _counted(self) -> str:
-        return "1 event" if self._many == 1 else f"{self._many:,} events"
 
     def read(self, data: bytes, name: str) -> Event:
         """The event that some bytes say: a JSON event, a JSON body or text. Raises UsageError."""
@@ -234,8 +232,8 @@ class _Publishing:
         console.say(f"published {receipt.topic}{place}{offset}" + (f" {receipt.id}" if receipt.id else ""))
 
 
-def _journal(run: RunFolder) -> Any:
-    """A journal of its own for each `publish` at a time, so that `up` shows what comes from here."""
+def command_journal(run: RunFolder) -> Journal:
+    """A journal of its own for each command that publishes, so that `up` shows what comes from here."""
     from eda_cli import lock
     from eda_cli.journal import Journal
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import re
 import threading
 import time
 from collections import deque
@@ -17,6 +16,7 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.channel import check_start, missing_topic_hint, open_channel, parse_start
+from eda_cli.cli.chosen import Chosen
 from eda_cli.cli.formats import shower
 from eda_cli.cli.membership import membership, polled, refuse_other_topics, subscribed
 from eda_cli.cli.options import Json, Run, complete_group, complete_topic, one_of, with_examples
@@ -69,7 +69,7 @@ def tail(
     from eda_cli.runs.lifecycle import find
 
     found = find(run)
-    wanted = _Wanted(key, grep, partition)
+    wanted = Chosen(key, grep, partition)
     show = shower(json, raw, format_)
     _check_usage(offset, group, partition)
     channel = open_channel(found)
@@ -96,32 +96,8 @@ def _check_usage(offset: str | None, group: str | None, partition: int | None) -
         raise UsageError("-p does not go with a group", "a group deals its partitions out to its members", "leave out -p")
 
 
-class _Wanted:
-    """Which events are shown; `chooses` where they are chosen by what they say."""
-
-    def __init__(self, key: str | None, grep: str | None, partition: int | None) -> None:
-        self._key = key.encode() if key is not None else None
-        self._partition = partition
-        self.chooses = key is not None or grep is not None
-        try:
-            self._grep = re.compile(grep) if grep is not None else None
-        except re.error as wrong:
-            raise UsageError(f"--grep {grep} is no regular expression", str(wrong)) from None
-
-    def __call__(self, delivery: Delivery) -> bool:
-        event = delivery.event
-        if self._partition is not None and delivery.partition != self._partition:
-            return False
-        if self._key is not None and event.key != self._key:
-            return False
-        if self._grep is None:
-            return True
-        texts = (event.type or "", (event.key or b"").decode(errors="replace"), (event.data or b"").decode(errors="replace"))
-        return any(self._grep.search(text) for text in texts)
-
-
 def _start(channel: EventChannel, names: list[str], offset: str | None, count: int | None, partition: int | None,
-           wanted: _Wanted) -> Start:
+           wanted: Chosen) -> Start:
     """Where to begin: what `-o` says, else so that the last events that are wanted are shown. Raises UsageError."""
     from eda_cli.channels.base import Start
 
@@ -204,12 +180,12 @@ def _together(run: RunFolder, names: list[str], start: Start) -> Iterator[Sequen
         yield got
 
 
-def _last(batches: Iterable[Sequence[Delivery]], wanted: _Wanted, count: int) -> list[Delivery]:
+def _last(batches: Iterable[Sequence[Delivery]], wanted: Chosen, count: int) -> list[Delivery]:
     """The last `count` of the events that are shown."""
     return list(deque(filter(wanted, chain.from_iterable(batches)), count))
 
 
-def _show(batches: Iterable[Sequence[Delivery]], wanted: _Wanted, show: Callable[[Delivery], None], count: int | None,
+def _show(batches: Iterable[Sequence[Delivery]], wanted: Chosen, show: Callable[[Delivery], None], count: int | None,
           run: RunFolder, done: Callable[[Sequence[Delivery]], None] = lambda _: None) -> None:
     """Write what is wanted, at most `count` events; `done` gets what was written or passed over, once it is out."""
     left = count
