@@ -1,0 +1,391 @@
+"""Decides on each event that a consumer takes: what follows from it, or what becomes of it when it fails. Knows no membership.
+
+A consumer that remembers nothing publishes what follows and is done. One that does writes all that a batch changes in
+one transaction (position, own copies, ids, what is to be published), publishes after it, and is done after that: killed
+anywhere, it has its effect once, and publishes the same bytes at least once. Over 250 lines because that order is the
+promise, and is read in one place.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from eda_cli import lock
+from eda_cli.channels.base import Place
+from eda_cli.errors import EventRefused
+from eda_cli.event import Delivery, Event
+from eda_cli.payloads import PayloadError, Seen
+from eda_cli.sketch.resolved import Consumer
+from eda_cli.stubs.answers import Answer, CodeFailure, GoesOn
+from eda_cli.stubs.clockwork import Clockwork
+from eda_cli.stubs.copying import Copies
+from eda_cli.stubs.fate import Failure, Fate, Verdict
+from eda_cli.stubs.forms import seen_of
+from eda_cli.stubs.inbox import Inbox, Lane, lane_of
+from eda_cli.stubs.known import Known
+from eda_cli.stubs.outbox import Batch, Spool
+from eda_cli.stubs.owncode import OwnCodeOf
+from eda_cli.stubs.part import Part
+from eda_cli.stubs.positions import Positions
+from eda_cli.stubs.reactions import Follows, Later, Reactions
+from eda_cli.stubs.rebuild import rebuild
+from eda_cli.stubs.store import Store, store_path
+
+ORPHANS_S = 1.0  # how often somebody looks for what replicas that are gone left unpublished
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What came of a batch."""
+
+    handled: list[Delivery] = field(default_factory=list)
+    passed: list[Delivery] = field(default_factory=list)  # of no interest, or settled by an earlier process
+    skipped: list[tuple[Delivery, str]] = field(default_factory=list)
+    failed: list[tuple[Delivery, Failure]] = field(default_factory=list)
+    now: dict[str, list[Event]] = field(default_factory=dict)  # to publish, by topic
+    causes: dict[str | None, Delivery] = field(default_factory=dict)  # by the id of what follows
+    later: list[tuple[Delivery, list[Later]]] = field(default_factory=list)
+    lanes: set[Lane] = field(default_factory=set)  # in which one failed
+    verdicts: list[tuple[Delivery, Failure, Verdict]] = field(default_factory=list)
+
+    def follow(self, delivery: Delivery, follows: Follows) -> None:
+        """This is handled, and that follows from it."""
+        self.handled.append(delivery)
+        for topic, event in follows.now:
+            self.now.setdefault(topic, []).append(event)
+            self.causes[event.id] = delivery
+        if follows.later:
+            self.later.append((delivery, follows.later))
+
+    def fail(self, delivery: Delivery, failure: Failure) -> None:
+        self.failed.append((delivery, failure))
+        if (lane := lane_of(delivery)) is not None:
+            self.lanes.add(lane)
+
+    def settled(self) -> list[Delivery]:
+        """Those that are done for good."""
+        over = [delivery for delivery, _, verdict in self.verdicts if verdict.again_s is None]
+        return [*self.passed, *self.handled, *(delivery for delivery, _ in self.skipped), *over]
+
+
+class Handling:
+    """What one consumer's process does with its events. Raises ChannelError and Forgetful."""
+
+    def __init__(self, part: Part, consumer: Consumer, inbox: Inbox) -> None:
+        self._part = part
+        self._consumer = consumer
+        self._inbox = inbox
+        self._subscribes, self._accepts = frozenset(consumer.subscribes), frozenset(consumer.accepts)
+        self._selective = bool(consumer.accepts) or len(consumer.hears) > len(consumer.subscribes)
+        self._store = Store(store_path(part.folder, consumer.name)) if remembers(consumer) else None
+        self._fate = Fate(consumer, part.seed, self._store)
+        self._positions = Positions()
+        self._lost: set[Place] = set()
+        self._looked = 0.0
+        self.code = OwnCodeOf(part, consumer) if consumer.code else None
+        self._reactions = Reactions(part.sketch, consumer, part.source) if not consumer.code else None
+        if self._store is not None:
+            self._copies = Copies(self._store, consumer.keeps)
+            self._spool = Spool(self._store, part.process)
+            self._known = Known(consumer.idempotent) if consumer.idempotent else None
+            self._clockwork = Clockwork(part, consumer, self._store, self._reactions)
+
+    def begin(self) -> bool:
+        """Publish what a kill may have left unpublished, and make missing copies; False where stopping was wished."""
+        if self._store is None:
+            return True
+        if self.code is not None:
+            self._fate.died_at(self.code.left())
+        if not self._publish_left(self._spool.left()):
+            return False
+        self._spool.drop()
+        return rebuild(self._part, self._consumer, self._store, self._copies)
+
+    def close(self) -> None:
+        """Own code ends with its stub."""
+        if self.code is not None:
+            self.code.close()
+        if self._store is not None:
+            self._store.close()
+
+    def lose(self, places: Iterable[Place]) -> None:
+        """These places belong to others from now on: nothing of them is settled here any more."""
+        self._lost.update(places)
+        self._positions.drop(places)
+
+    # --- what is wanted
+
+    def wanted(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Those that mean something to this consumer."""
+        if not self._selective:
+            return deliveries
+        return [delivery for delivery in deliveries if self._reacts(delivery) or delivery.topic in self._consumer.silent]
+
+    def reacts(self, delivery: Delivery) -> bool:
+        """Whether it is handled, and not only heard."""
+        return not self._selective or self._reacts(delivery)
+
+    def untried(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Those that have not failed before."""
+        if not self._fate.any():
+            return deliveries
+        return [delivery for delivery in deliveries if not self._fate.tried(delivery)]
+
+    def _reacts(self, delivery: Delivery) -> bool:
+        return delivery.topic in self._subscribes and (not self._accepts or delivery.event.type in self._accepts)
+
+    # --- one batch
+
+    def handle(self, deliveries: Sequence[Delivery], goes_on: GoesOn) -> Sequence[Delivery] | None:
+        """Decide on each of them: those that are settled, or None where stopping was wished before it was stored.
+
+        What is not settled is in the inbox again, or comes again.
+        """
+        outcome = _Outcome()
+        self._lost.clear()
+        if self._store is None:
+            self._decide(deliveries, outcome)
+            return self._publish(outcome)
+        answers = self._ask(deliveries, goes_on)
+        if self._lost:
+            deliveries = [one for one in deliveries if one.partition is None or Place(one.topic, one.partition) not in self._lost]
+        with self._store.write() as connection:
+            try:
+                self._remembering(connection, deliveries, answers, outcome)
+            finally:
+                self._copies.saved()
+        return self._publish(outcome)
+
+    def _decide(self, deliveries: Sequence[Delivery], outcome: _Outcome) -> None:
+        """Without a memory."""
+        assert self._reactions is not None
+        if not self._reactions and not self._fate.strikes and not self._selective:
+            outcome.handled = list(deliveries)
+            return
+        for delivery in deliveries:
+            if outcome.lanes and lane_of(delivery) in outcome.lanes:
+                self._inbox.stand_behind(delivery)
+            elif not self.reacts(delivery):
+                outcome.passed.append(delivery)
+            elif (failure := self._fate.strike(delivery)) is not None:
+                self._fail(outcome, delivery, failure)
+            else:
+                try:
+                    outcome.follow(delivery, self._reactions.follow(delivery) if self._reactions else _NOTHING)
+                except PayloadError as wrong:
+                    self._fail(outcome, delivery, Failure(wrong.line))
+
+    def _remembering(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery],
+                     answers: Mapping[int, Answer] | None, outcome: _Outcome) -> None:
+        """With one: all that the batch changes is written in this transaction."""
+        settled = self._positions.known(connection, deliveries)
+        repeated = self._known.find(connection, deliveries) if self._known else ()
+        for index, delivery in enumerate(deliveries):
+            if index in settled:
+                outcome.passed.append(delivery)
+            elif outcome.lanes and lane_of(delivery) in outcome.lanes:
+                self._inbox.stand_behind(delivery)
+            elif index in repeated or (self._known is not None and not self._known.first(delivery)):
+                outcome.skipped.append((delivery, "it was handled before"))
+            elif answers is not None and index not in answers and self._reacts(delivery):
+                continue  # the code has not answered: it comes again
+            else:
+                self._take(connection, delivery, answers[index] if answers and index in answers else None, outcome)
+        self._save(connection, outcome)
+
+    def _take(self, connection: sqlite3.Connection, delivery: Delivery, answer: Answer | None, outcome: _Outcome) -> None:
+        reacts = self.reacts(delivery)
+        if not reacts and delivery.topic not in self._consumer.silent and not self._copies.keeps(delivery.topic):
+            outcome.passed.append(delivery)
+            return
+        seen = seen_of(delivery)
+        if self._copies:
+            seen.copy, seen.was = self._copies.now, self._copies.before
+        failure = self._fate.strike(delivery, seen) if reacts else None
+        if failure is None:
+            try:
+                if self._copies:
+                    self._copies.fold(delivery, seen)
+                follows = self._follow(connection, delivery, seen, answer, outcome) if reacts else \
+                    self._clockwork.hear(connection, delivery, seen)
+            except PayloadError as wrong:
+                failure = Failure(wrong.line)
+            except _Answered as wrong:
+                failure = wrong.failure
+        if failure is not None:
+            self._copies.forget()
+            if self._known is not None:
+                self._known.forget(delivery)
+            self._fail(outcome, delivery, failure)
+            return
+        self._copies.keep()
+        if follows is None:
+            outcome.skipped.append((delivery, "it is late: its window is closed"))
+        else:
+            outcome.follow(delivery, follows)
+
+    def _follow(self, connection: sqlite3.Connection, delivery: Delivery, seen: Seen, answer: Answer | None,
+                outcome: _Outcome) -> Follows | None:
+        """What follows from an event that is handled; None where its window is closed."""
+        if self.code is not None:
+            assert answer is not None
+            if isinstance(answer, CodeFailure):
+                raise _Answered(Failure(answer.reason, died=answer.died))
+            return Follows(self.code.follow(answer, delivery))
+        assert self._reactions is not None
+        if self._clockwork.gathers:
+            return self._clockwork.gather(connection, delivery, seen)
+        return self._reactions.follow(delivery, seen) if self._reactions else _NOTHING
+
+    def _save(self, connection: sqlite3.Connection, outcome: _Outcome) -> None:
+        now = time.time()
+        self._copies.save(connection)
+        if self._known is not None:
+            self._known.save(connection, now)
+        self._spool.write(connection, outcome.now)
+        for delivery, later in outcome.later:
+            self._clockwork.set(connection, delivery, later, now)
+        settled = outcome.settled()
+        self._clockwork.save(connection, settled, now)
+        self._positions.settle(connection, settled, self._inbox.waiting(), now, self._clockwork.times())
+        self._fate.save(connection)
+
+    def _fail(self, outcome: _Outcome, delivery: Delivery, failure: Failure) -> None:
+        """Decide what becomes of it: it waits in the inbox, or it is over with it, and maybe a dead letter."""
+        outcome.fail(delivery, failure)
+        verdict = self._fate.failed(delivery, failure, time.time())
+        outcome.verdicts.append((delivery, failure, verdict))
+        if verdict.again_s is not None:
+            self._inbox.again(delivery, time.monotonic() + verdict.again_s)
+        elif verdict.letter is not None:
+            outcome.now.setdefault(self._consumer.dead_letter, []).append(verdict.letter)
+
+    # --- own code
+
+    def _ask(self, deliveries: Sequence[Delivery], goes_on: GoesOn) -> Mapping[int, Answer] | None:
+        """What own code answers to those that it is to handle; what is not in it has no answer."""
+        if self.code is None:
+            return None
+        assert self._store is not None
+        with self._store.write() as connection:  # what is known already is not given to it again
+            known = set(self._positions.known(connection, deliveries))
+            if self._known is not None:
+                known.update(self._known.find(connection, deliveries))
+        asked, answers = [], dict[int, Answer]()
+        for index, delivery in enumerate(deliveries):
+            if index not in known and self._reacts(delivery):
+                doomed = self._fate.doomed(delivery)
+                if doomed is not None:
+                    answers[index] = CodeFailure(doomed.reason)
+                else:
+                    asked.append(index)
+        for index, answer in self.code.handle([deliveries[index] for index in asked], goes_on):
+            answers[asked[index]] = answer
+        return answers
+
+    # --- publishing and telling
+
+    def _publish(self, outcome: _Outcome) -> Sequence[Delivery] | None:
+        refused = self._part.publish(list(outcome.now.items()))
+        if refused is None:
+            return None
+        if refused:
+            self._refused(outcome, refused)
+        for delivery in outcome.handled if self._fate.any() else ():
+            self._fate.settled(delivery.identity)
+        if len(self._inbox):
+            for delivery in outcome.settled():
+                self._inbox.settled(delivery)
+        self._tell(outcome)
+        return outcome.settled()
+
+    def _refused(self, outcome: _Outcome, refused: Mapping[str | None, EventRefused]) -> None:
+        """The channel never takes these: what they follow from has failed for ever."""
+        now, failed = time.time(), dict[str, tuple[Delivery, Failure]]()
+        for id_, wrong in refused.items():
+            if id_ in outcome.causes:
+                cause = outcome.causes[id_]
+                failed[cause.identity] = (cause, Failure(wrong.line, forever=True))
+        outcome.handled = [delivery for delivery in outcome.handled if delivery.identity not in failed]
+        letters: list[Event] = []
+        for delivery, failure in failed.values():
+            verdict = self._fate.failed(delivery, failure, now)
+            outcome.verdicts.append((delivery, failure, verdict))
+            letters += [verdict.letter] if verdict.letter is not None else []
+        self._part.publish([(self._consumer.dead_letter, letters)])
+
+    def _tell(self, outcome: _Outcome) -> None:
+        journal = self._part.journal
+        for delivery, failure, verdict in outcome.verdicts:
+            fate: dict[str, object] = {"attempt": verdict.attempt}
+            if verdict.again_s is not None:
+                fate["again_in_s"] = verdict.again_s
+            elif verdict.letter is not None:
+                fate["dead_letter"] = self._consumer.dead_letter
+                journal.count_events("dead_lettered", delivery.topic, 1)
+            else:
+                fate["given_up"] = True
+                journal.count_events("given_up", delivery.topic, 1)
+            journal.consumed("failed", [delivery], reason=failure.reason, **fate)
+        for delivery, reason in outcome.skipped:
+            journal.consumed("skipped", [delivery], reason=reason)
+        journal.consumed("handled", outcome.handled)
+        journal.flush()
+
+    # --- what the clock brings
+
+    def tick(self, idle_s: float) -> bool:
+        """What is due by the clock, and what gone replicas left; `idle_s`: for so long nothing came. False: stopping."""
+        if self._store is None:
+            return True
+        now = time.monotonic()
+        if now - self._looked >= ORPHANS_S:
+            self._looked = now
+            for process in self._spool.others():
+                if lock.holder(self._part.folder / f"{process}.lock") is None:
+                    if not self._publish_left(self._spool.left(process)):
+                        return False
+                    self._spool.drop(process)
+        batch = self._clockwork.due(self._spool, idle_s)
+        if batch:
+            if not self._publish_left(batch):
+                return False
+            self._spool.drop()
+        elif idle_s:
+            self._spool.drop()
+        return True
+
+    def due_in(self) -> float | None:
+        """Seconds until something is due by the clock; None where nothing is."""
+        return self._clockwork.due_in() if self._store is not None else None
+
+    def _publish_left(self, batch: Batch) -> bool:
+        """Publish what no event at hand is the cause of; False where stopping was wished before it was stored."""
+        refused = self._part.publish(list(batch.items()))
+        for topic, events in batch.items() if refused else ():
+            for event in events:
+                if refused and (wrong := refused.get(event.id)):
+                    self._part.journal.unpublished(topic, event, wrong.line)
+        if batch:
+            self._part.journal.flush()
+        return refused is not None
+
+
+class _Answered(Exception):
+    """Own code failed."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.reason)
+        self.failure = failure
+
+
+_NOTHING = Follows()
+
+
+def remembers(consumer: Consumer) -> bool:
+    """Whether it has anything to remember beyond its group's position."""
+    return bool(consumer.keeps or consumer.idempotent or consumer.window or consumer.joins or consumer.code
+                or consumer.retries.max or any(rule.after_s for rule in consumer.rules))
