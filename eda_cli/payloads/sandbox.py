@@ -10,17 +10,20 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NoReturn
 
-from jinja2 import StrictUndefined, nodes
-from jinja2.compiler import CodeGenerator, Frame
-from jinja2.runtime import Context as Scene
+from jinja2 import StrictUndefined
+from jinja2.nodes import EvalContext
+from jinja2.runtime import Context as JinjaContext
 from jinja2.runtime import Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from eda_cli.payloads.budget import Budget, check_bits
+from eda_cli.payloads.context import MISSING
+from eda_cli.payloads.copies import Copies, Table
 from eda_cli.payloads.filters import budget_of, filters, formatted, tests
 from eda_cli.payloads.methods import method
 from eda_cli.payloads.problems import PayloadError, did_you_mean, shown
 from eda_cli.payloads.render import text
+from eda_cli.payloads.scene import BoundedCode, Scene
 
 LONGEST_RANGE = 10_000
 
@@ -54,47 +57,22 @@ class Missing(StrictUndefined):
         return f"there is no '{shown(name)}' in {_kind(of)}{called}{instead}"
 
 
-class _Generator(CodeGenerator):
-    """Sends through the sandbox what Jinja2 leaves to Python: `~`, comparisons and slices."""
-
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
-        self._call("joined", "(", frame, *node.nodes)
-        self.write("))")
-
-    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:
-        self._call("compared", "", frame, node.expr)
-        for other in node.ops:
-            self.write(f"({other.op!r}, ")
-            self.visit(other.expr, frame)
-            self.write("), ")
-        self.write(")")
-
-    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:
-        if not isinstance(node.arg, nodes.Slice):
-            super().visit_Getitem(node, frame)
-            return
-        bounds = (node.arg.start, node.arg.stop, node.arg.step)
-        self._call("sliced", "", frame, node.node, *(bound or nodes.Const(None) for bound in bounds))
-        self.write(")")
-
-    def _call(self, method: str, opening: str, frame: Frame, *arguments: nodes.Expr) -> None:
-        """The beginning of a call of one of the sandbox's methods."""
-        self.write(f"environment.{method}(context, {opening}")
-        for argument in arguments:
-            self.visit(argument, frame)
-            self.write(", ")
-
-
 class Sandbox(SandboxedEnvironment):
     """The environment of all templates. All that is in it is JSON data, and the methods of it."""
 
-    code_generator_class = _Generator
+    code_generator_class = BoundedCode
     intercepted_binops = frozenset({"*", "**", "%", "+"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.escaping = EvalContext(self)  # nothing in an expression changes it
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`body.items`: the field. What is missing may still be called: see `call`."""
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
+        if isinstance(obj, Copies | Table):
+            return self._looked_up(obj, attribute)
         return self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -109,9 +87,23 @@ class Sandbox(SandboxedEnvironment):
                 return obj[argument]
             except IndexError:
                 pass
+        elif isinstance(obj, Copies | Table):
+            return self._looked_up(obj, argument)
         return self.undefined(obj=obj, name=argument)
 
-    def call(__self, __context: Scene, __obj: Any, *args: Any, **kwargs: Any) -> Any:
+    def _looked_up(self, obj: Copies | Table, name: Any) -> Any:
+        """`copy.purchases`, `copy.purchases[key]`: the table, its row, or what says that there is none."""
+        if isinstance(name, Undefined):
+            _fail(name)
+        written = text(name, obj.budget)
+        found = obj.table(written) if isinstance(obj, Copies) else MISSING if name is None else obj.row(written)
+        if found is MISSING:
+            return self.undefined(hint=f"there is no row '{shown(written)}' in {shown(obj.called)}")
+        if found is None and isinstance(obj, Copies):
+            return self.undefined(hint=obj.without(written))
+        return found
+
+    def call(__self, __context: JinjaContext, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Only methods of data, and `range`. The odd names keep those of arguments free, as in the base."""
         budget = budget_of(__context)
         budget.take(4)
@@ -125,7 +117,7 @@ class Sandbox(SandboxedEnvironment):
             return bounded_range(*args)
         raise PayloadError(f"{_kind(__obj)} cannot be called")
 
-    def call_binop(self, context: Scene, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: JinjaContext, operator: str, left: Any, right: Any) -> Any:
         """The operators that can make much out of little."""
         budget = budget_of(context)
         if operator == "%" and isinstance(left, str):
@@ -213,6 +205,8 @@ def _check_power(base: Any, exponent: Any) -> None:
 
 def _kind(value: Any) -> str:
     """What a value is, in the words of JSON."""
+    if isinstance(value, Copies | Table):
+        return value.called
     if value is None:
         return "null"
     if isinstance(value, bool):
