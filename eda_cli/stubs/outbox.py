@@ -64,9 +64,19 @@ class Due(NamedTuple):
     """A timer whose moment came; `certain` where nothing could make it needless any more."""
 
     number: int
+    due: float
     topic: str
     event: Event
     certain: bool
+
+
+class Origin(NamedTuple):
+    """Where the event lies that a timer was set for: what makes it needless comes behind that."""
+
+    topic: str
+    partition: int | None
+    offset: int | None
+    published: float
 
 
 class Timers:
@@ -75,18 +85,17 @@ class Timers:
     def __init__(self, longest_s: float) -> None:
         self._keep_s = longest_s + HEARD_S
 
-    def set(self, connection: sqlite3.Connection, delivery: Delivery, later: Sequence[Later], now: float) -> None:
+    def set(self, connection: sqlite3.Connection, cause: Origin, later: Sequence[Later], now: float) -> None:
         """These follow from an event that is handled now."""
-        cause = (delivery.topic, delivery.partition, delivery.offset, delivery.published)
         connection.executemany("INSERT INTO timers (due, event, unless) VALUES (?, ?, ?)", [
             (now + one.after_s, pickle.dumps((one.topic, fields_of(one.event)), 5),
-             pickle.dumps((one.unless, cause), 5) if one.unless else None) for one in later])
+             pickle.dumps((one.unless, tuple(cause)), 5) if one.unless else None) for one in later])
 
     def hear(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery], now: float) -> None:
         """These came to topics that timers wait for."""
         connection.executemany(
-            "INSERT INTO heard VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET published = max(published, excluded.published),"
-            " partition = excluded.partition, offset = max(offset, excluded.offset), at = excluded.at",
+            "INSERT INTO heard VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " published = max(published, excluded.published), partition = excluded.partition, offset = max(offset, excluded.offset), at = excluded.at",
             [(one.topic, one.event.key, one.published, one.partition, one.offset, now)
              for one in deliveries if one.event.key is not None])
 
@@ -97,22 +106,25 @@ class Timers:
 
     def due(self, connection: sqlite3.Connection, now: float) -> list[Due]:
         """Those whose moment came. What was made needless is gone."""
-        found = connection.execute("SELECT number, event, unless FROM timers WHERE due <= ? ORDER BY due, number LIMIT ?",
+        found = connection.execute("SELECT number, due, event, unless FROM timers WHERE due <= ? ORDER BY due, number LIMIT ?",
                                    (now, AT_ONCE)).fetchall()
         due: list[Due] = []
         needless: list[tuple[int]] = []
-        for number, event, unless in found:
+        for number, moment, event, unless in found:
             if unless is not None and _came(connection, *pickle.loads(unless)):
                 needless.append((number,))
                 continue
             topic, fields = pickle.loads(event)
-            due.append(Due(number, topic, Event(*fields), unless is None))
+            due.append(Due(number, moment, topic, Event(*fields), unless is None))
         connection.executemany("DELETE FROM timers WHERE number = ?", needless)
         return due
 
-    def drop(self, connection: sqlite3.Connection, due: Sequence[Due], now: float) -> None:
+    def drop(self, connection: sqlite3.Connection, due: Sequence[Due]) -> None:
         """These are published with the batch that the transaction writes."""
         connection.executemany("DELETE FROM timers WHERE number = ?", [(one.number,) for one in due])
+
+    def prune(self, connection: sqlite3.Connection, now: float) -> None:
+        """Forget what came so long ago that no timer asks for it any more."""
         connection.execute("DELETE FROM heard WHERE at < ?", (now - self._keep_s,))
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from eda_cli.channels.base import Place
 from eda_cli.event import Delivery
+from eda_cli.stubs.store import Store
 
 
 class Positions:
@@ -24,7 +25,7 @@ class Positions:
         for place in places:
             self._settled.pop(place, None)
 
-    def known(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery]) -> Collection[int]:
+    def known(self, store: Store, deliveries: Sequence[Delivery]) -> Collection[int]:
         """The indexes of those that are settled already."""
         known: set[int] = set()
         reached: dict[Place, tuple[int, Collection[int]]] = {}
@@ -38,7 +39,7 @@ class Positions:
                     next_, ahead = 0, _NONE
                 else:
                     place = Place(delivery.topic, delivery.partition)
-                    next_, ahead = reached[place] = reached.get(place) or _reached(connection, place)
+                    next_, ahead = reached[place] = reached.get(place) or _reached(store, place)
             offset = delivery.offset
             if offset is not None and (offset < next_ or offset in ahead):
                 known.add(index)
@@ -71,7 +72,7 @@ class Positions:
 _NONE: Collection[int] = frozenset()
 
 
-def _reached(connection: sqlite3.Connection, place: Place) -> tuple[int, Collection[int]]:
-    found = connection.execute("SELECT next FROM positions WHERE topic = ? AND partition = ?", place).fetchone()
-    ahead = connection.execute("SELECT offset FROM ahead WHERE topic = ? AND partition = ?", place).fetchall()
-    return found[0] if found else 0, {offset for offset, in ahead} if ahead else _NONE
+def _reached(store: Store, place: Place) -> tuple[int, Collection[int]]:
+    found = store.rows("SELECT next FROM positions WHERE topic = ? AND partition = ?", place)
+    ahead = store.rows("SELECT offset FROM ahead WHERE topic = ? AND partition = ?", place)
+    return found[0][0] if found else 0, {offset for offset, in ahead} if ahead else _NONE

@@ -31,9 +31,9 @@ CREATE TABLE heard (topic TEXT, key BLOB, published REAL NOT NULL, partition INT
 CREATE TABLE attempts (identity TEXT PRIMARY KEY, failures INTEGER NOT NULL, deaths INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE windows (key TEXT, start REAL, end REAL NOT NULL, state BLOB NOT NULL, PRIMARY KEY (key, start)) WITHOUT ROWID;
 CREATE INDEX windows_end ON windows (end);
-CREATE TABLE pairs (ours INTEGER, key TEXT, published REAL, identity TEXT, event BLOB NOT NULL,
+CREATE TABLE pairs (ours INTEGER, key BLOB, published REAL, identity TEXT, at REAL NOT NULL, event BLOB NOT NULL,
   PRIMARY KEY (ours, key, published, identity)) WITHOUT ROWID;
-CREATE INDEX pairs_published ON pairs (published);
+CREATE INDEX pairs_at ON pairs (at);
 """
 
 Row = tuple[Any, ...]
