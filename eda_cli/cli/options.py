@@ -73,6 +73,18 @@ def complete_part(incomplete: str) -> Iterable[str]:
             if name.startswith(incomplete)]
 
 
+def complete_keeper(incomplete: str) -> Iterable[str]:
+    """The consumers of the sketches that keep a copy."""
+    return [name for sketch in _sketches() for name, part in sketch.consumers.items()
+            if part.keeps and name.startswith(incomplete)]
+
+
+def complete_kept(incomplete: str) -> Iterable[str]:
+    """The own copies of all consumers of the sketches."""
+    names = {kept.name for sketch in _sketches() for part in sketch.consumers.values() for kept in part.keeps}
+    return sorted(name for name in names if name.startswith(incomplete))
+
+
 def complete_scale(incomplete: str) -> Iterable[str]:
     """What `--scale` takes, up to the number."""
     return [f"{name}=" for name in complete_part(incomplete)]
