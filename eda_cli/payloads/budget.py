@@ -76,7 +76,8 @@ class Budget:
 
 def _bare(value: Any) -> Any:
     """The same as what it is a kind of: Jinja2's groups are tuples with names."""
-    return next(kind(value) for kind in (str, tuple, list, dict) if isinstance(value, kind))
+    base: type[Any] = next(kind for kind in (str, tuple, list, dict) if isinstance(value, kind))
+    return base(value)
 
 
 def check_bits(bits: int) -> None:

@@ -7,17 +7,7 @@ from typing import Any
 import pytest
 
 from eda_cli.payloads import MISSING, Context, Dice, PayloadError, Seen, compile_condition, compile_value
-from tests.payloads.making import failure, make, problem
-
-
-class Held(dict[str, Any]):
-    """Rows in memory; counts how often it was asked."""
-
-    asked = 0
-
-    def get(self, key: str, /) -> Any:  # type: ignore[override]
-        self.asked += 1
-        return super().get(key, MISSING)
+from tests.payloads.making import Held, failure, make, problem
 
 
 def seen(body: Any = None, key: Any = "ann", **rows: Any) -> Seen:
