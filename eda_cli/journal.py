@@ -111,6 +111,10 @@ class Journal:
         self._count(kind, name, 1)
         self.flush()
 
+    def count_events(self, kind: str, topic: str, many: int) -> None:
+        """So many more events of a topic that have no line of this kind."""
+        self._count(kind, topic, many)
+
     def flush(self) -> None:
         """Write what was told since, with the totals behind it."""
         self._lines.append(self._line("counted", {"counts": self.counts}))

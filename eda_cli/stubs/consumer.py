@@ -1,33 +1,38 @@
-"""A stub that consumes: handles what its group hears and publishes what follows. Knows one consumer of the sketch."""
+"""A stub that consumes: the life of a member of a group, who takes events and hands in which are done.
+
+Knows one consumer of the sketch; what is done with an event is decided in `handling`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import partial
 
 from eda_cli.channels.base import Group, Place, Subscription
-from eda_cli.errors import ChannelError
-from eda_cli.event import Delivery, Event
-from eda_cli.payloads import Dice, PayloadError
+from eda_cli.errors import ChannelError, Forgetful
+from eda_cli.event import Delivery
+from eda_cli.payloads import Dice
 from eda_cli.sketch.resolved import Consumer
-from eda_cli.stubs.making import Reactions
+from eda_cli.stubs.handling import Handling
+from eda_cli.stubs.inbox import Inbox
 from eda_cli.stubs.part import RETRY_S, Part
 
 POLL_S = 0.2  # bounds how long stopping takes
 AT_MOST = 500  # events held at once
 SETTLED_S = 5.0  # a membership that lasted so long begins its troubles anew
+CODE_S = (0.01, 0.05)  # own code is given so many events at once that they take about this long
 
 
 def run(part: Part) -> bool:
     """Handle events until stopping is wished; never ends by itself."""
-    running = _Running(part, part.sketch.consumers[part.name])
+    consumer = part.sketch.consumers[part.name]
     told, pause = "", RETRY_S[0]
     while not part.stop.wished:
         began = time.monotonic()
         try:
-            running.run()
-        except ChannelError as wrong:
+            _Membership(part, consumer).run()
+        except (ChannelError, Forgetful) as wrong:
             if time.monotonic() - began > SETTLED_S:
                 told, pause = "", RETRY_S[0]
             told = part.tell_trouble(wrong, told)
@@ -36,97 +41,97 @@ def run(part: Part) -> bool:
     return False
 
 
-class _Running:
+class _Membership:
+    """From joining the group to leaving it."""
+
     def __init__(self, part: Part, consumer: Consumer) -> None:
         self._part = part
         self._consumer = consumer
-        self._group = Group(part.sketch.group_of(consumer), consumer.subscribes, consumer.start, part.declared)
+        self._group = Group(part.sketch.group_of(consumer), consumer.hears, consumer.start, part.declared)
         self._dice = Dice(part.seed, part.name, "takes")
-        self._accepts = frozenset(consumer.accepts)
-        self._reactions = Reactions(part.sketch, consumer, part.source)
+        self._inbox = Inbox()
+        self._handling = Handling(part, consumer, self._inbox)
+        self._many = 1 if consumer.takes or consumer.code else AT_MOST
+        self._came = time.monotonic()  # when something came last
 
     def run(self) -> None:
-        """One membership in the group, from joining to leaving."""
-        subscription = self._part.channel.subscribe(self._group)
-        handle = self._one_by_one if self._consumer.takes else self._together
         try:
-            self._part.ready()
-            while not self._part.stop.wished:
-                polled = subscription.poll(POLL_S, AT_MOST)
-                if polled.deliveries:
-                    handle(subscription, polled.deliveries)
+            if not self._handling.begin():
+                return
+            subscription = self._part.channel.subscribe(self._group)
+            try:
+                self._part.ready()
+                while not self._part.stop.wished:
+                    self._turn(subscription)
+            finally:
+                subscription.close()
         finally:
-            subscription.close()
+            self._handling.close()
 
-    def _together(self, subscription: Subscription, deliveries: Sequence[Delivery]) -> None:
-        """What takes no time is handled and committed as one batch."""
-        wanted = self._wanted(deliveries)
-        self._part.journal.consumed("received", wanted)
-        if self._handle(wanted):
-            subscription.done(deliveries)
+    def _turn(self, subscription: Subscription) -> None:
+        room = 0 if self._consumer.paused else max(AT_MOST - len(self._inbox), 0)
+        polled = subscription.poll(self._patience(), room)
+        self._lose(polled.lost)
+        now = time.monotonic()
+        if polled.deliveries:
+            self._inbox.put(polled.deliveries)
+            self._came = now
+        if self._consumer.paused:
+            return
+        while not self._part.stop.wished and (batch := self._inbox.take(time.monotonic(), self._many)):
+            self._work(subscription, batch)
+            self._handling.tick(0.0)
+        self._handling.tick(time.monotonic() - self._came)
 
-    def _one_by_one(self, subscription: Subscription, deliveries: Sequence[Delivery]) -> None:
-        waiting = deque(deliveries)
-        while waiting and not self._part.stop.wished:
-            delivery = waiting.popleft()
-            wanted = self._wanted([delivery])
-            if wanted:
-                self._part.journal.consumed("received", wanted)
-                self._part.journal.flush()
-                lost = self._work(subscription, delivery)
-                waiting = deque(left for left in waiting if _place(left) not in lost)
-                if self._part.stop.wished or _place(delivery) in lost:
-                    continue
-            if self._handle(wanted):
-                subscription.done([delivery])
+    def _patience(self) -> float:
+        """How long nothing else is to be done."""
+        due = [seconds for seconds in (self._inbox.due_in(time.monotonic()), self._handling.due_in()) if seconds is not None]
+        return min([POLL_S, *due])
 
-    def _work(self, subscription: Subscription, delivery: Delivery) -> frozenset[Place]:
-        """Take the time that handling takes; the places lost meanwhile."""
+    def _work(self, subscription: Subscription, batch: Sequence[Delivery]) -> None:
+        """Take the time that it takes, handle them, and hand in which are done."""
+        self._part.journal.consumed("received", self._handling.untried(self._handling.wanted(batch)))
+        if self._consumer.takes and self._handling.reacts(batch[0]):
+            self._part.journal.flush()
+            if not self._take_time(subscription, batch[0]):
+                return
+        began = time.monotonic()
+        settled = self._handling.handle(batch, partial(self._goes_on, subscription))
+        if self._consumer.code and not self._consumer.takes:
+            self._many = _paced(self._many, len(batch), time.monotonic() - began)
+        if settled:
+            subscription.done(settled)
+
+    def _take_time(self, subscription: Subscription, delivery: Delivery) -> bool:
+        """Pass the time that handling takes; False where the event is not ours any more, or stopping is wished."""
         assert self._consumer.takes is not None
         low, high = self._consumer.takes
         until = time.monotonic() + self._dice.roll(delivery.identity).uniform(low, high)
-        lost: frozenset[Place] = frozenset()
-        while (left := until - time.monotonic()) > 0 and not self._part.stop.wait(min(left, POLL_S)):
-            lost |= subscription.poll(0, 0).lost
-        return lost
-
-    def _wanted(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
-        if not self._accepts:
-            return deliveries
-        return [delivery for delivery in deliveries if delivery.event.type in self._accepts]
-
-    def _handle(self, deliveries: Sequence[Delivery]) -> bool:
-        """Publish what follows and tell; False where stopping was wished before it was stored."""
-        if not deliveries:
-            return True
-        failed: dict[int, str] = {}
-        if self._reactions:
-            follows: dict[str, list[Event]] = {}
-            causes: dict[str | None, int] = {}
-            for index, delivery in enumerate(deliveries):
-                try:
-                    for topic, event in self._reactions.follow(delivery):
-                        follows.setdefault(topic, []).append(event)
-                        causes[event.id] = index
-                except PayloadError as wrong:
-                    failed[index] = wrong.line
-            refused = self._part.publish(list(follows.items()))
-            if refused is None:
+        while (left := until - time.monotonic()) > 0:
+            if self._part.stop.wait(min(left, POLL_S)):
                 return False
-            failed |= {causes[id_]: each.line for id_, each in refused.items()}
-        self._tell(deliveries, failed)
-        return True
+            lost = subscription.poll(0, 0).lost
+            self._lose(lost)
+            if delivery.partition is not None and Place(delivery.topic, delivery.partition) in lost:
+                return False
+            self._handling.tick(0.0)
+        return not self._part.stop.wished
 
-    def _tell(self, deliveries: Sequence[Delivery], failed: dict[int, str]) -> None:
-        journal = self._part.journal
-        if failed:
-            for index, reason in failed.items():
-                journal.consumed("failed", [deliveries[index]], reason=reason)
-            deliveries = [delivery for index, delivery in enumerate(deliveries) if index not in failed]
-        journal.consumed("handled", deliveries)
-        journal.flush()
+    def _goes_on(self, subscription: Subscription, seconds: float) -> bool:
+        """While own code works: keep the membership; False where stopping is wished."""
+        self._part.stop.wait(seconds)
+        self._lose(subscription.poll(0, 0).lost)
+        return not self._part.stop.wished
+
+    def _lose(self, places: Collection[Place]) -> None:
+        if places:
+            self._inbox.lose(places)
+            self._handling.lose(places)
 
 
-def _place(delivery: Delivery) -> Place:
-    assert delivery.partition is not None
-    return Place(delivery.topic, delivery.partition)
+def _paced(many: int, had: int, seconds: float) -> int:
+    """How many events own code is given next: what a kill has it do again is bounded by time."""
+    low, high = CODE_S
+    if seconds > high:
+        return max(1, many // 2)
+    return min(AT_MOST, many * 2) if seconds < low and had == many else many

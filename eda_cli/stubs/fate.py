@@ -104,13 +104,13 @@ class Fate:
             del self._counts[identity]
             self._changed[identity] = None
 
-    def remembers(self) -> bool:
-        """Whether there is something to save."""
-        return bool(self._changed)
-
     def any(self) -> bool:
         """Whether any event has failed and is not decided."""
         return bool(self._counts)
+
+    def tried(self, delivery: Delivery) -> bool:
+        """Whether it has failed before."""
+        return delivery.identity in self._counts
 
     def save(self, connection: sqlite3.Connection) -> None:
         """Store the attempts that changed, within a transaction."""

@@ -79,26 +79,29 @@ class Handling:
         self._consumer = consumer
         self._inbox = inbox
         self._subscribes, self._accepts = frozenset(consumer.subscribes), frozenset(consumer.accepts)
-        self._selective = bool(consumer.accepts) or len(consumer.hears) > len(consumer.subscribes)
+        self._silent = frozenset(consumer.hears) - self._subscribes
+        self._selective = bool(consumer.accepts or self._silent)
         self._store = Store(store_path(part.folder, consumer.name)) if remembers(consumer) else None
         self._fate = Fate(consumer, part.seed, self._store)
         self._positions = Positions()
         self._lost: set[Place] = set()
         self._looked = 0.0
-        self.code = OwnCodeOf(part, consumer) if consumer.code else None
+        self._code: OwnCodeOf | None = None
         self._reactions = Reactions(part.sketch, consumer, part.source) if not consumer.code else None
         if self._store is not None:
             self._copies = Copies(self._store, consumer.keeps)
+            if consumer.code:
+                self._code = OwnCodeOf(part, consumer, lambda: self._copies.now)
             self._spool = Spool(self._store, part.process)
-            self._known = Known(consumer.idempotent) if consumer.idempotent else None
+            self._known = Known(self._store, consumer.idempotent) if consumer.idempotent else None
             self._clockwork = Clockwork(part, consumer, self._store, self._reactions)
 
     def begin(self) -> bool:
         """Publish what a kill may have left unpublished, and make missing copies; False where stopping was wished."""
         if self._store is None:
             return True
-        if self.code is not None:
-            self._fate.died_at(self.code.left())
+        if self._code is not None:
+            self._fate.died_at(self._code.left())
         if not self._publish_left(self._spool.left()):
             return False
         self._spool.drop()
@@ -106,9 +109,10 @@ class Handling:
 
     def close(self) -> None:
         """Own code ends with its stub."""
-        if self.code is not None:
-            self.code.close()
+        if self._code is not None:
+            self._code.close()
         if self._store is not None:
+            self._clockwork.close()
             self._store.close()
 
     def lose(self, places: Iterable[Place]) -> None:
@@ -122,7 +126,7 @@ class Handling:
         """Those that mean something to this consumer."""
         if not self._selective:
             return deliveries
-        return [delivery for delivery in deliveries if self._reacts(delivery) or delivery.topic in self._consumer.silent]
+        return [delivery for delivery in deliveries if self._reacts(delivery) or delivery.topic in self._silent]
 
     def reacts(self, delivery: Delivery) -> bool:
         """Whether it is handled, and not only heard."""
@@ -154,9 +158,12 @@ class Handling:
             deliveries = [one for one in deliveries if one.partition is None or Place(one.topic, one.partition) not in self._lost]
         with self._store.write() as connection:
             try:
-                self._remembering(connection, deliveries, answers, outcome)
+                self._remembering(self._store, connection, deliveries, answers, outcome)
             finally:
                 self._copies.saved()
+                self._clockwork.saved()
+                if self._known is not None:
+                    self._known.saved()
         return self._publish(outcome)
 
     def _decide(self, deliveries: Sequence[Delivery], outcome: _Outcome) -> None:
@@ -178,43 +185,47 @@ class Handling:
                 except PayloadError as wrong:
                     self._fail(outcome, delivery, Failure(wrong.line))
 
-    def _remembering(self, connection: sqlite3.Connection, deliveries: Sequence[Delivery],
+    def _remembering(self, store: Store, connection: sqlite3.Connection, deliveries: Sequence[Delivery],
                      answers: Mapping[int, Answer] | None, outcome: _Outcome) -> None:
         """With one: all that the batch changes is written in this transaction."""
-        settled = self._positions.known(connection, deliveries)
-        repeated = self._known.find(connection, deliveries) if self._known else ()
+        settled = self._positions.known(store, deliveries)
+        repeated = self._known.find(deliveries) if self._known is not None else ()
         for index, delivery in enumerate(deliveries):
-            if index in settled:
+            if index in settled or not (self._reacts(delivery) or self._hears(delivery)):
                 outcome.passed.append(delivery)
             elif outcome.lanes and lane_of(delivery) in outcome.lanes:
                 self._inbox.stand_behind(delivery)
             elif index in repeated or (self._known is not None and not self._known.first(delivery)):
                 outcome.skipped.append((delivery, "it was handled before"))
-            elif answers is not None and index not in answers and self._reacts(delivery):
-                continue  # the code has not answered: it comes again
-            else:
-                self._take(connection, delivery, answers[index] if answers and index in answers else None, outcome)
+            elif answers is None or not self._reacts(delivery):
+                self._take(delivery, None, outcome)
+            elif index in answers:
+                self._take(delivery, answers[index], outcome)
+            elif self._known is not None:
+                self._known.forget(delivery)  # the code has not answered: it comes again
+        for delivery in outcome.handled if self._fate.any() else ():
+            self._fate.settled(delivery.identity)
         self._save(connection, outcome)
 
-    def _take(self, connection: sqlite3.Connection, delivery: Delivery, answer: Answer | None, outcome: _Outcome) -> None:
-        reacts = self.reacts(delivery)
-        if not reacts and delivery.topic not in self._consumer.silent and not self._copies.keeps(delivery.topic):
-            outcome.passed.append(delivery)
-            return
-        seen = seen_of(delivery)
+    def _hears(self, delivery: Delivery) -> bool:
+        """Whether it is taken in though nothing is to follow from it."""
+        return delivery.topic in self._silent or self._copies.keeps(delivery.topic)
+
+    def _take(self, delivery: Delivery, answer: Answer | None, outcome: _Outcome) -> None:
+        reacts, seen = self._reacts(delivery), seen_of(delivery)
         if self._copies:
             seen.copy, seen.was = self._copies.now, self._copies.before
+        follows: Follows | None = _NOTHING
         failure = self._fate.strike(delivery, seen) if reacts else None
+        if failure is None and isinstance(answer, CodeFailure):
+            failure = Failure(answer.reason, died=answer.died)
         if failure is None:
             try:
                 if self._copies:
                     self._copies.fold(delivery, seen)
-                follows = self._follow(connection, delivery, seen, answer, outcome) if reacts else \
-                    self._clockwork.hear(connection, delivery, seen)
+                follows = self._follow(delivery, seen, answer) if reacts else self._clockwork.hear(delivery, seen)
             except PayloadError as wrong:
                 failure = Failure(wrong.line)
-            except _Answered as wrong:
-                failure = wrong.failure
         if failure is not None:
             self._copies.forget()
             if self._known is not None:
@@ -227,30 +238,26 @@ class Handling:
         else:
             outcome.follow(delivery, follows)
 
-    def _follow(self, connection: sqlite3.Connection, delivery: Delivery, seen: Seen, answer: Answer | None,
-                outcome: _Outcome) -> Follows | None:
-        """What follows from an event that is handled; None where its window is closed."""
-        if self.code is not None:
+    def _follow(self, delivery: Delivery, seen: Seen, answer: Answer | None) -> Follows | None:
+        """What follows from an event that is handled; None where its window is closed. Raises PayloadError."""
+        if self._code is not None:
             assert answer is not None
-            if isinstance(answer, CodeFailure):
-                raise _Answered(Failure(answer.reason, died=answer.died))
-            return Follows(self.code.follow(answer, delivery))
+            assert not isinstance(answer, CodeFailure)
+            return Follows(self._code.follow(answer, delivery))
         assert self._reactions is not None
         if self._clockwork.gathers:
-            return self._clockwork.gather(connection, delivery, seen)
+            return self._clockwork.gather(delivery, seen)
         return self._reactions.follow(delivery, seen) if self._reactions else _NOTHING
 
     def _save(self, connection: sqlite3.Connection, outcome: _Outcome) -> None:
         now = time.time()
+        settled = outcome.settled()
         self._copies.save(connection)
         if self._known is not None:
             self._known.save(connection, now)
         self._spool.write(connection, outcome.now)
-        for delivery, later in outcome.later:
-            self._clockwork.set(connection, delivery, later, now)
-        settled = outcome.settled()
-        self._clockwork.save(connection, settled, now)
-        self._positions.settle(connection, settled, self._inbox.waiting(), now, self._clockwork.times())
+        times = self._clockwork.save(connection, settled, outcome.later, now)
+        self._positions.settle(connection, settled, self._inbox.waiting(), now, times)
         self._fate.save(connection)
 
     def _fail(self, outcome: _Outcome, delivery: Delivery, failure: Failure) -> None:
@@ -267,14 +274,14 @@ class Handling:
 
     def _ask(self, deliveries: Sequence[Delivery], goes_on: GoesOn) -> Mapping[int, Answer] | None:
         """What own code answers to those that it is to handle; what is not in it has no answer."""
-        if self.code is None:
+        if self._code is None:
             return None
         assert self._store is not None
-        with self._store.write() as connection:  # what is known already is not given to it again
-            known = set(self._positions.known(connection, deliveries))
-            if self._known is not None:
-                known.update(self._known.find(connection, deliveries))
-        asked, answers = [], dict[int, Answer]()
+        known = set(self._positions.known(self._store, deliveries))  # these are not given to it again
+        if self._known is not None:
+            known.update(self._known.find(deliveries))
+        asked: list[int] = []
+        answers: dict[int, Answer] = {}
         for index, delivery in enumerate(deliveries):
             if index not in known and self._reacts(delivery):
                 doomed = self._fate.doomed(delivery)
@@ -282,7 +289,7 @@ class Handling:
                     answers[index] = CodeFailure(doomed.reason)
                 else:
                     asked.append(index)
-        for index, answer in self.code.handle([deliveries[index] for index in asked], goes_on):
+        for index, answer in self._code.handle([deliveries[index] for index in asked], goes_on):
             answers[asked[index]] = answer
         return answers
 
@@ -294,8 +301,6 @@ class Handling:
             return None
         if refused:
             self._refused(outcome, refused)
-        for delivery in outcome.handled if self._fate.any() else ():
-            self._fate.settled(delivery.identity)
         if len(self._inbox):
             for delivery in outcome.settled():
                 self._inbox.settled(delivery)
@@ -372,14 +377,6 @@ class Handling:
         if batch:
             self._part.journal.flush()
         return refused is not None
-
-
-class _Answered(Exception):
-    """Own code failed."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.reason)
-        self.failure = failure
 
 
 _NOTHING = Follows()
