@@ -13,10 +13,11 @@ import orjson
 from eda_cli.channels.base import Receipt
 from eda_cli.channels.embedded_clean import CHUNK, TAIL, clean
 from eda_cli.channels.embedded_log import OFFSET_BITS, pack
-from eda_cli.channels.embedded_store import PATIENCE_S, Store
+from eda_cli.channels.embedded_store import Store
 from eda_cli.channels.murmur2 import positive
 from eda_cli.errors import ChannelError, EventRefused, PublishError, UnknownTopic
 from eda_cli.event import Event
+from eda_cli.sqlite import PATIENCE_S
 
 FULL_EVENTS = 1000  # so much waits at most for the flush, then it is stored at once
 FULL_BYTES = 1_000_000

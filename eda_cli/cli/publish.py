@@ -205,7 +205,7 @@ class _Publishing:
 
     def _topic_key(self, event: Event, body: Any) -> bytes | None:
         from eda_cli.payloads import Context, Dice, compile_value
-        from eda_cli.stubs.making import record_key
+        from eda_cli.stubs.forms import record_key
 
         topic = self._sketch.topics.get(self._topic)
         if topic is None or topic.key is None or body is None:

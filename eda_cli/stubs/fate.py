@@ -124,7 +124,7 @@ class Fate:
     def _count(self, identity: str) -> tuple[int, int]:
         if identity not in self._counts and self._store is not None:  # another replica may have had it
             rows = self._store.rows("SELECT failures, deaths FROM attempts WHERE identity = ?", (identity,))
-            return rows[0] if rows else (0, 0)  # type: ignore[return-value]
+            return rows[0] if rows else (0, 0)
         return self._counts.get(identity, (0, 0))
 
     def _set(self, identity: str, counts: tuple[int, int]) -> None:

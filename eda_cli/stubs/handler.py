@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
 import signal
 import sys
 import time
@@ -96,7 +95,7 @@ class Handler:
         """How it is to be called: with one argument or two."""
         self._function = function
         try:
-            taken = [one for one in inspect.signature(function).parameters.values()]
+            taken = list(inspect.signature(function).parameters.values())
         except ValueError:  # a builtin that tells none
             taken = []
         places = [one for one in taken if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]

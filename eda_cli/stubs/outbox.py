@@ -95,7 +95,8 @@ class Timers:
         """These came to topics that timers wait for."""
         connection.executemany(
             "INSERT INTO heard VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " published = max(published, excluded.published), partition = excluded.partition, offset = max(offset, excluded.offset), at = excluded.at",
+            " published = max(published, excluded.published), partition = excluded.partition,"
+            " offset = max(offset, excluded.offset), at = excluded.at",
             [(one.topic, one.event.key, one.published, one.partition, one.offset, now)
              for one in deliveries if one.event.key is not None])
 

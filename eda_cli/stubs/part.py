@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eda_cli.channels.base import EventChannel, Receipt
-from eda_cli.errors import ChannelError, EventRefused, PublishError
+from eda_cli.errors import ChannelError, EdaError, EventRefused, PublishError
 from eda_cli.event import Event
 from eda_cli.journal import Journal
 from eda_cli.log import log
@@ -109,7 +109,7 @@ class Part:
                 rest.append((topic, missing))
         left[:] = rest
 
-    def tell_trouble(self, wrong: ChannelError, told: str = "") -> str:
+    def tell_trouble(self, wrong: EdaError, told: str = "") -> str:
         """Say in journal and log that the channel refuses, unless that was `told`; the part goes on trying."""
         if wrong.line != told:
             self.journal.tell("waiting", text=wrong.what, why=wrong.why)

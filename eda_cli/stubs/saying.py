@@ -9,7 +9,7 @@ from eda_cli.event import JSON_TYPE, Delivery, Event, from_line, rfc3339
 from eda_cli.payloads import Context, Dice, PayloadError, Value, compile_value, derived_id
 from eda_cli.sketch.resolved import Consumer, Resolved
 from eda_cli.stubs.answers import shown
-from eda_cli.stubs.making import _as_failure, _moment, record_key
+from eda_cli.stubs.forms import moment_of, record_key
 
 # What eda sets itself; own code that sends on the event it heard need not take these out of it.
 _OURS = frozenset({"specversion", "id", "source", "time", "correlationid", "causationid", "partition", "offset"})
@@ -38,9 +38,9 @@ class Saying:
                 topic = self._topic(item)
                 said.append((topic, self._event(item, topic, index, delivery)))
             except (ValueError, ArithmeticError, PayloadError) as wrong:
-                failure = _as_failure(wrong)
                 nth = f"event {index + 1} of its answer" if len(answer) > 1 else "its answer"
-                raise PayloadError(f"{nth} cannot be published", failure.line if failure is wrong else str(wrong)) from wrong
+                why = wrong.line if isinstance(wrong, PayloadError) else str(wrong)
+                raise PayloadError(f"{nth} cannot be published", why) from wrong
         return said
 
     def _topic(self, item: Mapping[str, Any]) -> str:
@@ -72,7 +72,7 @@ class Saying:
         for name in _MEANT.keys() & item.keys():
             raise ValueError(f"an event has no '{name}': it is '{_MEANT[name]}'")
         event = from_line({name: value for name, value in item.items() if name not in _OURS})
-        id, moment = derived_id(delivery.identity, self._part, 0, index), _moment(delivery)
+        id, moment = derived_id(delivery.identity, self._part, 0, index), moment_of(delivery)
         event.id, event.source, event.type, event.time = id, self._source, kind, rfc3339(moment)
         event.correlationid, event.causationid = heard.correlationid or heard.id, heard.id
         if event.datacontenttype is None and "data_base64" not in item:
