@@ -88,7 +88,7 @@ def _unknown(path: Path, places: Places) -> Problem:
         return Problem(line, column, what, hint=f"did you mean '{guess}'?")
     elsewhere = [name for name, other in model.MODELS.items() if name != kind and key in model.keys_of(other)]
     if elsewhere:
-        why = f"it is a key of a {' and a '.join(elsewhere)}"
+        why = f"it is a key of {' and '.join(map(words.owner, elsewhere))}"
         return Problem(line, column, what, why, "move it there, or leave it out")
     hint = f"its keys are {', '.join(known)}" if known else "leave it out"
     return Problem(line, column, what, hint=hint)
