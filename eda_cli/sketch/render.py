@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from eda_cli.payloads import parse_duration, parse_rate, parse_share
-from eda_cli.sketch.check import publishers, subscribers
+from eda_cli.sketch.check import hearers, publishers
 from eda_cli.sketch.data import NoNumber, core
 from eda_cli.sketch.environment import escape
 from eda_cli.sketch.load import Loaded
@@ -74,7 +74,7 @@ class _Writer:
     def __init__(self, sketch: Resolved, places: Places) -> None:
         self.sketch = sketch
         self.places = places
-        used = (*publishers(sketch), *subscribers(sketch))
+        used = (*publishers(sketch), *hearers(sketch))
         self.told = {topic for topic, path in used if not places.spot(path).written}
 
     # ── what is written ──
