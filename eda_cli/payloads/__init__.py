@@ -3,16 +3,19 @@
 Knows no sketch and no channel.
 """
 
+from eda_cli.payloads.aggregates import aggregate_path
 from eda_cli.payloads.code import Scope, Value
 from eda_cli.payloads.compile import compile_condition, compile_value
-from eda_cli.payloads.context import TOMBSTONE, Context, Seen
+from eda_cli.payloads.context import MISSING, TOMBSTONE, Context, Rows, Seen, Window
 from eda_cli.payloads.dice import Dice, derive_seed, derived_id, event_id
 from eda_cli.payloads.functions import FUNCTIONS, Function
 from eda_cli.payloads.problems import NOT_YET, InvalidValue, PayloadError, ValueProblem
 from eda_cli.payloads.quantities import parse_duration, parse_range, parse_rate, parse_share
+from eda_cli.payloads.used import aggregates, names_used
 
 __all__ = [
     "FUNCTIONS",
+    "MISSING",
     "NOT_YET",
     "TOMBSTONE",
     "Context",
@@ -20,15 +23,20 @@ __all__ = [
     "Function",
     "InvalidValue",
     "PayloadError",
+    "Rows",
     "Scope",
     "Seen",
     "Value",
     "ValueProblem",
+    "Window",
+    "aggregate_path",
+    "aggregates",
     "compile_condition",
     "compile_value",
     "derive_seed",
     "derived_id",
     "event_id",
+    "names_used",
     "parse_duration",
     "parse_range",
     "parse_rate",

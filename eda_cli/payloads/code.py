@@ -14,7 +14,7 @@ from eda_cli.payloads.budget import Budget
 from eda_cli.payloads.context import Context, Seen
 from eda_cli.payloads.problems import PayloadError, Refused
 
-Scope = Literal["generator", "rule", "key"]
+Scope = Literal["generator", "rule", "fold", "key"]
 Value = Callable[[Context], Any]
 
 MOST_ITEMS = 100_000  # of all $lists inside each other together

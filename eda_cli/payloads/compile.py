@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+from eda_cli.payloads.aggregates import compile_aggregate
 from eda_cli.payloads.code import Code, Scope, Value
 from eda_cli.payloads.context import TOMBSTONE, Context
 from eda_cli.payloads.functions import compile_call
@@ -27,12 +28,13 @@ _Path = tuple[str | int, ...]
 def compile_value(raw: Any, scope: Scope, *, body: bool = True) -> Value:
     """The function that makes the value for a context: JSON data, or TOMBSTONE where the whole value says so.
 
-    In scope "generator" it may count and sees no event; in "rule" it sees the event being handled; in "key"
-    the event being published. What is no `body` (a header, say), and no key, can be no tombstone. Raises
-    InvalidValue with every problem; the function raises PayloadError.
+    In scope "generator" it may count and sees no event; in "rule" it sees the event being handled and what its
+    consumer has besides; in "fold" that event and the row it changes; in "key" the event being published. What is
+    no `body` (a header, say), no key and no fold can be no tombstone. Raises InvalidValue with every problem; the
+    function raises PayloadError.
     """
     compiler = _Compiler(scope)
-    expression = compiler.value(raw, (), whole=body and scope != "key")
+    expression = compiler.value(raw, (), whole=body and scope in ("generator", "rule"))
     if compiler.problems:
         raise InvalidValue(compiler.problems)
     try:
@@ -51,7 +53,7 @@ def compile_condition(text: str, scope: Scope) -> Callable[[Context], bool]:
     from eda_cli.payloads.templates import compile_truth  # Jinja2 is paid for only where it is needed
 
     try:
-        return compile_truth(text)
+        return compile_truth(text, scope)
     except Refused as refused:
         raise InvalidValue([refused.at(())]) from refused
 
@@ -85,7 +87,7 @@ class _Compiler:
 
     def _text(self, text: str, path: _Path, whole: bool) -> str:
         """A call, a template, a path, a range; else the text itself."""
-        source = compile_call(text, self.code)
+        source = compile_aggregate(text, self.code) or compile_call(text, self.code)
         if source is None and "{{" in text:
             source = self._template(text, path)
         if source is None and text == "$tombstone":
@@ -109,7 +111,8 @@ class _Compiler:
         if text not in self._templates:
             if len(self._templates) == MOST_TEMPLATES:
                 raise Refused("the value has too many templates", f"at most {MOST_TEMPLATES:,} are compiled")
-            self._templates[text] = self.code.constant(compile_template(text, ".".join(map(str, path))))
+            made = compile_template(text, ".".join(map(str, path)), self.code.scope)
+            self._templates[text] = self.code.constant(made)
         self.code.use("seen", "budget")
         return f"{self._templates[text]}(seen, budget)"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from eda_cli.payloads.dice import Dice
 
@@ -18,12 +18,40 @@ TOMBSTONE: Final = _Tombstone.TOMBSTONE
 """The whole body of an event that deletes its key: no bytes at all, not those of the JSON `null`."""
 
 
+class _Missing(Enum):
+    MISSING = "there is none"
+
+
+MISSING: Final = _Missing.MISSING
+"""What is not there, where null would be something: a row may be null, and so may an item."""
+
+
+class Rows(Protocol):
+    """An own copy to look into, by the text of a record key (see `event.encode_key`)."""
+
+    def get(self, key: str, /) -> Any:
+        """The row as JSON data, or MISSING."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window that closes. `start` and `end` are RFC 3339; `results` has the value of each aggregate that is asked
+    for, by the text that `aggregates` gives it, such as `sum($.x)`.
+    """
+
+    start: str
+    end: str
+    key: Any
+    results: Mapping[str, Any]
+
+
 @dataclass(slots=True)
 class Seen:
-    """The event that paths and templates look at: being published (in a key) or being handled (in a rule).
+    """The event that paths and templates look at: being published (in a key) or being handled (in a rule or fold).
 
-    `body` is JSON data, text, or bytes that are neither, as `Event.body()` gives it; of a tombstone None or
-    TOMBSTONE.
+    `body` is JSON data, text, or bytes that are neither, as `Event.body()` gives it, and `joined` is that of the
+    other event; of a tombstone None or TOMBSTONE. `copy` and `was` are the own copies by name (Mapping[str, Rows]),
+    after and before the event; in scope "fold" `was` is the row that there is so far. Both may be left out.
     """
 
     body: Any = None
@@ -33,6 +61,13 @@ class Seen:
     source: str | None = None
     time: str | None = None
     headers: Mapping[str, Any] = field(default_factory=dict)
+    topic: str | None = None
+    item: Any = MISSING
+    index: Any = MISSING
+    joined: Any = MISSING
+    copy: Mapping[str, Rows] = field(default_factory=dict)
+    was: Any = MISSING
+    window: Window | None = None
 
 
 @dataclass(slots=True)

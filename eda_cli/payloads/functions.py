@@ -11,6 +11,7 @@ from math import cos, log, pi, sqrt
 from typing import NamedTuple, NoReturn
 
 from eda_cli.event import rfc3339
+from eda_cli.payloads.aggregates import AGGREGATES
 from eda_cli.payloads.arguments import Argument, read_arguments, split_call
 from eda_cli.payloads.code import Code
 from eda_cli.payloads.paths import is_path
@@ -124,7 +125,7 @@ def _pick(arguments: Sequence[Argument], code: Code) -> str:
 
 def _is_value(text: str) -> bool:
     call = split_call(text)
-    return (call is not None and call[0] in FUNCTIONS) or is_range(text) or is_path(text)
+    return (call is not None and (call[0] in FUNCTIONS or call[0] in AGGREGATES)) or is_range(text) or is_path(text)
 
 
 def _chance(arguments: Sequence[Argument], code: Code) -> str:

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from eda_cli.payloads.budget import Budget
-from eda_cli.payloads.code import Code
-from eda_cli.payloads.context import TOMBSTONE
+from eda_cli.payloads.code import Code, Scope
+from eda_cli.payloads.context import MISSING, TOMBSTONE
 from eda_cli.payloads.problems import NOT_YET, PayloadError, Refused, did_you_mean, shown
 
-NAMES = ("key", "type", "id", "time", "source", "headers")
-_LATER = ("entity", "was")
+OF_EVENT = ("key", "type", "id", "time", "source", "headers")
+NAMES: Mapping[Scope, tuple[str, ...]] = {
+    "generator": OF_EVENT,
+    "key": OF_EVENT,
+    "fold": (*OF_EVENT, "topic", "was"),
+    "rule": (*OF_EVENT, "topic", "item", "index", "joined", "window"),
+}
+ABSENT = {  # why a rule may have none of them
+    "item": "only a rule with `each` has one",
+    "index": "only a rule with `each` has one",
+    "joined": "only a consumer with `joins` has one",
+    "window": "only a consumer with a `window` has one",
+}
+WINDOW_FIELDS = ("start", "end", "key")
+_LATER = ("entity",)
 NO_EVENT = ("a generator makes its events out of nothing: there is none yet to look into",
             "paths and templates belong into the rules of a consumer, or into a `key:`")
 
@@ -26,8 +39,19 @@ _Step = tuple[str, int | None]  # the name, and the index that it can be in a li
 
 def is_path(text: str) -> bool:
     """Whether the text is written like a path that is known."""
-    match = _NAMED.match(text)
-    return text == "$" or text.startswith("$.") or (match is not None and match[1] in NAMES)
+    return path_name(text) in ("", *NAMES["rule"], *NAMES["fold"])
+
+
+def is_event_path(text: str) -> bool:
+    """Whether a path leads into the event itself, and not to what a rule has besides it."""
+    return path_name(text) in ("", *OF_EVENT, "topic")
+
+
+def path_name(text: str) -> str | None:
+    """What the path begins at, `item` of `$item.sku`; empty for the body, None where the text is no path."""
+    if text == "$" or text.startswith("$."):
+        return ""
+    return match[1] if (match := _NAMED.match(text)) else None
 
 
 def compile_path(text: str, code: Code) -> str | None:
@@ -55,31 +79,64 @@ def _source(text: str, code: Code) -> str | None:
     if not (match := _NAMED.match(text)):
         return None
     name, rest = match.groups()
+    names = NAMES[code.scope]
     if name in _LATER:
         raise Refused(f"'{shown(text)}' is no path", f"${name} {NOT_YET}", "leave it out")
-    if name not in NAMES:
-        field = f'write $.{shown(name + rest)} for a field of the body, {{$literal: …}} for the text'
-        raise Refused(f"'{shown(text)}' is no path", f"after $ stands a dot, or one of {', '.join(NAMES)}",
-                      did_you_mean(name, NAMES, "${}") or field)
+    if name not in names:
+        raise _unknown(text, name, rest, names)
     if name == "headers":
         if not rest.startswith(".") or len(rest) < 2:
             raise Refused(f"'{shown(text)}' names no header", "", "write $headers.NAME")
         return f"{code.constant(_json)}(seen.headers.get({code.constant(rest[1:])}))"
+    if name == "window":
+        if rest[1:] not in WINDOW_FIELDS:
+            raise Refused(f"'{shown(text)}' names nothing of a window", f"it has {', '.join(WINDOW_FIELDS)}",
+                          did_you_mean(rest[1:], WINDOW_FIELDS, "$window.{}") or "write $window.start")
+        return f"{code.constant(_present(name))}(seen.window){rest}"
+    if name in ("item", "joined", "was"):
+        there = f"{code.constant(_present(name) if name in ABSENT else _or_null)}(seen.{name})"
+        return f"{code.constant(_follow(_steps(text)))}({there})" if rest else there
     if rest:
         raise Refused(f"'{shown(text)}' looks into ${name}, which has no fields", "",
                       f"write ${name}, or $.{shown(name + rest)} for a field of the body")
+    if name == "index":
+        return f"{code.constant(_present(name))}(seen.index)"
     return f"{code.constant(_json)}(seen.key)" if name == "key" else f"seen.{name}"
 
 
+def _unknown(text: str, name: str, rest: str, names: tuple[str, ...]) -> Refused:
+    hint = f"write $.{shown(name + rest)} for a field of the body, {{$literal: …}} for the text"
+    if name in ("copy", "was"):
+        hint = f'write "{{{{ {name}.NAME[key] }}}}" for a row of an own copy'
+    elif near := did_you_mean(name, names, "${}"):
+        hint = near
+    return Refused(f"'{shown(text)}' is no path", f"after $ stands a dot, or one of {', '.join(names)}", hint)
+
+
+def _present(name: str) -> Callable[[Any], Any]:
+    """Lets through what a rule may be without. Raises PayloadError where it is."""
+
+    def present(value: Any) -> Any:
+        if value is MISSING or (value is None and name == "window"):
+            raise PayloadError(f"there is no {name}", ABSENT[name])
+        return None if value is TOMBSTONE else value
+
+    return present
+
+
+def _or_null(value: Any) -> Any:
+    return None if value is MISSING else value
+
+
 def _steps(text: str) -> list[_Step]:
-    """What stands between the dots."""
+    """What stands between the dots of `$.a.b` or `$item.a.b`."""
     if "*" in text:
         raise Refused(f"'{shown(text)}' asks for many values", "a path leads to one",
                       "write \"{{ body.items | map(attribute='sku') | list }}\"")
     if "[" in text:
         dotted = re.sub(r"\[['\"]?([^\[\]'\"]*)['\"]?\]", r".\1", text)
         raise Refused(f"'{shown(text)}' has brackets", "dots separate the steps", f"write {shown(dotted)}")
-    steps = text[2:].split(".")
+    steps = text.partition(".")[2].split(".")
     if "" in steps:
         raise Refused(f"'{shown(text)}' has an empty step", "", "write $.name, or $ for the whole body")
     if len(steps) > _MOST_STEPS:

@@ -9,6 +9,7 @@ import orjson
 from jinja2 import Undefined
 
 from eda_cli.payloads.budget import Budget
+from eda_cli.payloads.copies import Copies, Table
 from eda_cli.payloads.problems import PayloadError, shown
 
 DEEPEST = 100  # levels of what a template gives
@@ -39,6 +40,8 @@ def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
     if isinstance(value, dict):
         budget.take(1 + 2 * len(value))
         return {_name(name): plain(item, budget, depth + 1) for name, item in value.items()}
+    if isinstance(value, Copies | Table):
+        value.refuse()
     raise PayloadError("the expression gives no JSON value", f"it gives a {type(value).__name__}")
 
 

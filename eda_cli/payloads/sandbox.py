@@ -12,11 +12,14 @@ from typing import Any, NoReturn
 
 from jinja2 import StrictUndefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
-from jinja2.runtime import Context as Scene
+from jinja2.nodes import EvalContext
+from jinja2.runtime import Context as JinjaContext
 from jinja2.runtime import Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
 from eda_cli.payloads.budget import Budget, check_bits
+from eda_cli.payloads.context import MISSING
+from eda_cli.payloads.copies import Copies, Table
 from eda_cli.payloads.filters import budget_of, filters, formatted, tests
 from eda_cli.payloads.methods import method
 from eda_cli.payloads.problems import PayloadError, did_you_mean, shown
@@ -52,6 +55,20 @@ class Missing(StrictUndefined):
             return f"there is no item {name} in a list of {len(of)}"
         instead = ", write '%.2f' | format(body.total)" if name == "format" else ""
         return f"there is no '{shown(name)}' in {_kind(of)}{called}{instead}"
+
+
+class Scene(JinjaContext):
+    """The names that one evaluation sees. Jinja2's own is made for blocks, imports and escaping, which there are
+    not, and making it costs more than evaluating a small expression.
+    """
+
+    def __init__(self, environment: Sandbox, names: dict[str, Any]) -> None:
+        self.environment = environment
+        self.eval_ctx = environment.eval_ctx
+        self.parent = names
+        self.vars = {}
+        self.exported_vars = set()
+        self.name = None
 
 
 class _Generator(CodeGenerator):
@@ -91,10 +108,16 @@ class Sandbox(SandboxedEnvironment):
     code_generator_class = _Generator
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.eval_ctx = EvalContext(self)  # nothing in an expression changes it
+
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`body.items`: the field. What is missing may still be called: see `call`."""
         if isinstance(obj, dict) and attribute in obj:
             return obj[attribute]
+        if isinstance(obj, Copies | Table):
+            return self._looked_up(obj, attribute)
         return self.undefined(obj=obj, name=attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
@@ -109,9 +132,23 @@ class Sandbox(SandboxedEnvironment):
                 return obj[argument]
             except IndexError:
                 pass
+        elif isinstance(obj, Copies | Table):
+            return self._looked_up(obj, argument)
         return self.undefined(obj=obj, name=argument)
 
-    def call(__self, __context: Scene, __obj: Any, *args: Any, **kwargs: Any) -> Any:
+    def _looked_up(self, obj: Copies | Table, name: Any) -> Any:
+        """`copy.purchases`, `copy.purchases[key]`: the table, its row, or what says that there is none."""
+        if isinstance(name, Undefined):
+            _fail(name)
+        written = text(name, obj.budget)
+        found = obj.table(written) if isinstance(obj, Copies) else MISSING if name is None else obj.row(written)
+        if found is MISSING:
+            return self.undefined(hint=f"there is no row '{shown(written)}' in {shown(obj.called)}")
+        if found is None and isinstance(obj, Copies):
+            return self.undefined(hint=obj.without(written))
+        return found
+
+    def call(__self, __context: JinjaContext, __obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Only methods of data, and `range`. The odd names keep those of arguments free, as in the base."""
         budget = budget_of(__context)
         budget.take(4)
@@ -125,7 +162,7 @@ class Sandbox(SandboxedEnvironment):
             return bounded_range(*args)
         raise PayloadError(f"{_kind(__obj)} cannot be called")
 
-    def call_binop(self, context: Scene, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: JinjaContext, operator: str, left: Any, right: Any) -> Any:
         """The operators that can make much out of little."""
         budget = budget_of(context)
         if operator == "%" and isinstance(left, str):
@@ -213,6 +250,8 @@ def _check_power(base: Any, exponent: Any) -> None:
 
 def _kind(value: Any) -> str:
     """What a value is, in the words of JSON."""
+    if isinstance(value, Copies | Table):
+        return value.called
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -1,0 +1,115 @@
+"""The text of templates and conditions, read into Jinja2's nodes, its errors in our words. Knows no names."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
+
+from jinja2 import TemplateSyntaxError, nodes
+from jinja2.parser import Parser
+
+from eda_cli.payloads.aggregates import named_aggregates
+from eda_cli.payloads.problems import Refused, shown
+from eda_cli.payloads.sandbox import sandbox
+
+LONGEST_TEMPLATE = 20_000  # characters
+_SIGNS = (("$.", "write body.user for $.user"), ("$", "write event.key for $key"), ("&&", "write and"),
+          ("||", "write or"), ("!", "write not, or != for unlike"), ("=", "write == to compare"))
+
+_Made = TypeVar("_Made")
+
+
+class Read(NamedTuple):
+    """The texts and the expressions of a template, in order, and the aggregates that names in it stand for."""
+
+    parts: list[str | nodes.Expr]
+    aggregates: dict[str, str]
+
+
+def read_template(source: str) -> Read:
+    """Raises Refused."""
+    return _read(source, source, False)
+
+
+def read_condition(source: str) -> Read:
+    """One expression, which may stand in `{{ }}`. Raises Refused."""
+    if "{{" not in source:
+        return _read(source, source, True)
+    read = _read(source, source.strip(), False)
+    if len(read.parts) != 1 or isinstance(read.parts[0], str):
+        raise Refused(f"'{shown(source)}' is no condition", "it is one expression without text around it",
+                      "write body.total > 100")
+    return read
+
+
+def names_in(read: Read) -> set[str]:
+    """The names in it, `aggregate` where it has one, and `copy:purchases` where a copy's own name stands there."""
+    names: set[str] = {"aggregate"} if read.aggregates else set()
+    values: list[nodes.Node] = [part for part in read.parts if isinstance(part, nodes.Expr)]
+    for node in nodes.List(values).find_all((nodes.Name, nodes.Getattr, nodes.Getitem)):
+        if isinstance(node, nodes.Name):
+            names.update({node.name} - read.aggregates.keys())
+        elif isinstance(node.node, nodes.Name) and node.node.name in ("copy", "was"):
+            name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+            names.update([f"{node.node.name}:{name}"] if isinstance(name, str) else [])
+    return names
+
+
+def _read(source: str, text: str, bare: bool) -> Read:
+    if len(source) > LONGEST_TEMPLATE:
+        raise Refused("a template is too long", f"it has more than {LONGEST_TEMPLATE:,} characters")
+    named, aggregates = named_aggregates(text, bare)
+    return Read(understood(source, lambda: [_expression(named)] if bare else _parts(source, named)), aggregates)
+
+
+def _parts(source: str, named: str) -> list[str | nodes.Expr]:
+    """The texts and the expressions of a template, in order."""
+    parts: list[str | nodes.Expr] = []
+    for node in sandbox().parse(named).body:
+        if not isinstance(node, nodes.Output):
+            raise _statement(source)
+        parts.extend(part.data if isinstance(part, nodes.TemplateData) else part for part in node.nodes)
+    return parts
+
+
+def _expression(source: str) -> nodes.Expr:
+    """A bare expression, read as `Environment.compile_expression` reads one."""
+    parser = Parser(sandbox(), source, state="variable")
+    expression = parser.parse_expression()
+    if not parser.stream.eos:
+        raise TemplateSyntaxError(f"'{parser.stream.current.value}' is one too many", 1)
+    expression.set_environment(sandbox())
+    return expression
+
+
+def understood(source: str, parse: Callable[[], _Made]) -> _Made:
+    """What `parse` gives, its errors in our words. Raises Refused."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own, about backslashes and the like
+            return parse()
+    except Refused:
+        raise
+    except TemplateSyntaxError as wrong:
+        if "{%" in source:
+            raise _statement(source) from wrong
+        said = str(wrong.message).partition("\n")[0]
+        hint = "as a text, write {$literal: …}" if "{{" in source else "write body.total > 100"
+        raise Refused(f"'{shown(source)}' is no expression", said, _sign_hint(source) or hint) from wrong
+    except (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError) as wrong:
+        raise Refused(f"'{shown(source)}' is no expression",
+                      "it is nested too deeply, or holds too large a number", "make it simpler") from wrong
+
+
+def _statement(source: str) -> Refused:
+    return Refused(f"'{shown(source)}' holds a statement", "there are only expressions, no {% %}",
+                   "write {{ A if CONDITION else B }}, or {{ body.items | map(…) }} in place of a loop")
+
+
+def _sign_hint(source: str) -> str:
+    """What stands in for a sign that other languages have."""
+    bare = source
+    for operator in ("==", "!=", "<=", ">="):
+        bare = bare.replace(operator, " ")
+    return next((hint for sign, hint in _SIGNS if sign in bare), "")
