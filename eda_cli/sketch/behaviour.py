@@ -3,6 +3,7 @@
 A short form, `retries: 3`, is read as the map that it stands for.
 """
 
+# ruff: noqa: RUF012 (pydantic copies the defaults)
 from __future__ import annotations
 
 import re
@@ -186,7 +187,6 @@ def _code(raw: Any) -> Any:
     return raw
 
 
-_MAP: Schema = {"type": "object"}
 FAILS = Short("a share or a map of keys", "write it as 2%", _fails, {"type": "string"})
 RETRIES = Short("a whole number or a map of keys", "write it as 3", _retries, _MAX.schema)
 IDEMPOTENT = Short("true, false or a map of keys", "write it as true", _idempotent, {"type": ["boolean", "string"]})
@@ -212,8 +212,9 @@ class Folds(OneOrMany):
 
     def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
         schema = super().__get_pydantic_json_schema__(core, handler)
-        value = {"type": ["string", "number", "boolean", "null"]}
-        return {"anyOf": [*schema["anyOf"], value, {**_MAP, "propertyNames": {"pattern": r"^(\$.*|weights)$"}, "minProperties": 1}]}
+        scalar: Schema = {"type": ["string", "number", "boolean", "null"]}
+        long_form: Schema = {"type": "object", "propertyNames": {"pattern": r"^(\$.*|weights)$"}}
+        return {"anyOf": [*schema["anyOf"], scalar, long_form]}
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ class Kept(MapOf):
         if isinstance(named, list) and named and all(isinstance(one, str) for one in named):
             if len(set(named)) < len(named):
                 raise misfit(self.expected, "it names one of them twice", "keep one of them")
-            return {name: None for name in named}
+            return dict.fromkeys(named)
         if raw is None or isinstance(raw, list):
             raise misfit(self.expected, "", self.example)
         return super().mapped(raw)

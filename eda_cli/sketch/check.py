@@ -50,7 +50,7 @@ def hearers(resolved: Resolved) -> Iterator[tuple[str, Path]]:
         path = ("consumers", consumer.name)
         for index, topic in enumerate(consumer.subscribes):
             yield topic, (*path, "subscribes", index)
-        for at, copy in enumerate(consumer.keeps):
+        for copy in consumer.keeps:
             for number, fold in enumerate(copy.folds):
                 for index, topic in enumerate(fold.topics):
                     yield topic, (*path, "keeps", copy.name, number, "from", index)

@@ -20,7 +20,7 @@ _STATEMENTS = (("{%", "%}", "write {{ A if CONDITION else B }}"), ("{#", "#}", "
 def statements(resolved: Resolved, places: Places) -> Iterator[Problem]:
     """Texts that look like a template's statement and hold no expression, so that they are no template."""
     for path, raw in _values(resolved):
-        for at, text in _texts(path, raw) if places.exact(places.told(path)) else ():
+        for at, text in texts(path, raw) if places.exact(places.told(path)) else ():
             for opening, closing, hint in _STATEMENTS:
                 if opening in text and closing in text and "{{" not in text:
                     yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is published as it stands",
@@ -62,7 +62,7 @@ def unheard(resolved: Resolved, places: Places) -> Iterator[Problem]:
             if of_events or not said.keys() >= set(topics):
                 continue
             heard = [body for topic in topics for event, body in said[topic] if all(_comes(event, one) for one in accepts)]
-            for at, text in _texts(path, raw):
+            for at, text in texts(path, raw):
                 work += len(heard)
                 if work > _MOST_COMPARED:
                     return
@@ -189,10 +189,10 @@ def _values(resolved: Resolved) -> Iterator[tuple[Path, Raw]]:
                 yield ("consumers", name, "keeps", copy.name, index, "set"), fold.set
 
 
-def _texts(path: Path, raw: Raw) -> Iterator[tuple[Path, str]]:
+def texts(path: Path, raw: Raw) -> Iterator[tuple[Path, str]]:
     """The texts in a value, with the path of each."""
     if isinstance(raw, str):
         yield path, raw
     inside = raw.items() if isinstance(raw, Mapping) and "$literal" not in raw else ()
     for step, one in enumerate(raw) if isinstance(raw, (list, tuple)) else inside:
-        yield from _texts((*path, step), one)
+        yield from texts((*path, step), one)

@@ -163,7 +163,8 @@ def _sides(raw: Any) -> Any:
     if raw is None:
         raise Misfit
     problems: list[ValueProblem] = []
-    for path, one in [((name,), one) for name, one in (sides(raw) or {}).items()] or [((), raw)]:
+    each: list[tuple[tuple[str, ...], Any]] = [((name,), one) for name, one in (sides(raw) or {}).items()]
+    for path, one in each or [((), raw)]:
         try:
             compile_value(one, "rule", body=False)
         except InvalidValue as error:
@@ -218,7 +219,7 @@ START = Kind("earliest or latest", "write earliest to hear what was published be
              {"enum": ["earliest", "latest"]})
 CONDITION = Compiled("an expression", "write it as body.total > 100", _condition("rule"), {"type": "string"},
                      is_template=True)
-FOLD_CONDITION = Compiled(CONDITION.expected, CONDITION.example, _condition("rule"), {"type": "string"}, is_template=True)
+FOLD_CONDITION = Compiled(CONDITION.expected, CONDITION.example, _condition("fold"), {"type": "string"}, is_template=True)
 SHARE = Kind("a share", "write it as 2%", _quantity(parse_share), _QUANTITY)
 SPAN = Kind("a duration", "write it as 30s", _quantity(lambda raw: parse_duration(raw, zero=False)), _QUANTITY)
 WAIT = Kind("a duration", "write it as 10s", DURATION.read, _QUANTITY)

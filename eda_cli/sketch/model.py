@@ -4,6 +4,7 @@ This is the list of what a sketch may say; the JSON Schema for editors is made f
 field. How consumers behave stands in `behaviour`. Longer than 250 lines: it is that list.
 """
 
+# ruff: noqa: RUF012 (pydantic copies the defaults)
 from __future__ import annotations
 
 import re

@@ -117,11 +117,10 @@ def _joined(path: Path, consumer: Consumer, join: Join, places: Places) -> Itera
             yield Problem(*places.key((*path, "by", topic)), f"{owner} does not join '{shorten(topic)}'",
                           "under by: stand the topic that it joins and one that it subscribes to",
                           f"did you mean '{guess}'?" if guess else "")
-    if len(named) != 2 or len(ours) != 1:
-        if all(topic in known for topic in named):
-            yield Problem(*places.value((*path, "by")), f"'by' of {words.subject(path)} must name two topics",
-                          "one that it subscribes to, and the one that it joins",
-                          "write one value for both, or {orders: $.id, payments: $.order}")
+    if all(topic in known for topic in named) and (len(named) != 2 or len(ours) != 1):
+        yield Problem(*places.value((*path, "by")), f"'by' of {words.subject(path)} must name two topics",
+                      "one that it subscribes to, and the one that it joins",
+                      "write one value for both, or {orders: $.id, payments: $.order}")
 
 
 def _of_window(path: Path, rule: Rule, sketch: Sketch, places: Places) -> Iterator[Problem]:
@@ -129,8 +128,8 @@ def _of_window(path: Path, rule: Rule, sketch: Sketch, places: Places) -> Iterat
     lacks = {"event": not rule.event,
              "body": "body" not in rule.model_fields_set and sketch.events.get(rule.event) is None and not (
                  rule.event and sketch.events and rule.event not in sketch.events)}  # which is told
-    for key, example in (("event", "event: minuteCounted"), ("body", "body: {key: $window.key, count: count()}")):
+    for key, what, example in (("event", "type", "minuteCounted"), ("body", "body", "{of: $window.key, count: count()}")):
         if lacks[key]:
             yield Problem(*places.value((*path, "to")), f"{_rule(path, places)} has no '{key}'",
-                          f"it follows when a window closes: there is no event whose {'type' if key == 'event' else key} it could keep",
-                          f"add {example}")
+                          f"it follows when a window closes: there is no event whose {what} it could keep",
+                          f"add {key}: {example}")

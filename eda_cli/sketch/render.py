@@ -124,9 +124,9 @@ class _Writer:
     def keeps(self, part: Consumer) -> Any:
         """As a list of topics where a name was a variable, or would be read as a note."""
         path: Path = ("consumers", part.name, "keeps")
-        spot = self.places.spot(path)
-        if any(one.written for one in spot.inside.values()) and 0 in spot.inside or \
-                any(copy.name.startswith("x-") for copy in part.keeps):
+        listed = self.places.spot(path).inside
+        hidden = 0 in listed and any(one.written for one in listed.values())
+        if hidden or any(copy.name.startswith("x-") for copy in part.keeps):
             return [copy.name for copy in part.keeps]
         return {copy.name: folds[0] if len(folds) == 1 else folds
                 for copy in part.keeps for folds in [[_fold(fold) for fold in copy.folds]]}

@@ -20,7 +20,7 @@ GeneratorBody = Annotated[Any, value("generator", body=True)]
 GeneratorValue = Annotated[Any, value("generator")]
 RuleBody = Annotated[Any, value("rule", body=True)]
 RuleValue = Annotated[Any, value("rule")]
-FoldValue = Annotated[Any, value("rule")]
+FoldValue = Annotated[Any, value("fold")]
 
 TOPICS = OneOrMany("a topic or a list of topics", "write it as purchases")
 TYPES = OneOrMany("one event type or a list of them", "write it as purchaseCreated")

@@ -165,7 +165,8 @@ def kind(path: Path) -> str:
         return str(path[2])
     if first == "consumer" and len(path) == 4 and path[2] == "publishes" and isinstance(path[3], int):
         return "rule"
-    if first == "consumer" and path[2:3] == ("keeps",) and (len(path) == 4 or len(path) == 5 and isinstance(path[4], int)):
+    if first == "consumer" and path[2:3] == ("keeps",) and (
+            len(path) == 4 or (len(path) == 5 and isinstance(path[4], int))):
         return "copy"
     return ""
 
