@@ -59,6 +59,10 @@ consumers:
     replicas: 1
     service: billing
     external: false
+    retries:
+      max: 0
+      backoff: 200ms
+    idempotent: false
     publishes:
       - to: bills
 """

@@ -12,10 +12,11 @@ import yaml
 from eda_cli.sketch import nodes
 from eda_cli.sketch.data import construct
 from eda_cli.sketch.load import load_text
-from eda_cli.sketch.model import MODELS, keys_of
+from eda_cli.sketch.model import MODELS
 from eda_cli.sketch.render import config
 from eda_cli.sketch.schema import schema
 from eda_cli.sketch.starter import examples, starter
+from eda_cli.sketch.strict import keys_of
 
 SCHEMA = schema()
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None), "integer": int,
