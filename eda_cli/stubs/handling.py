@@ -301,11 +301,10 @@ class Handling:
             return None
         if refused:
             self._refused(outcome, refused)
-        if len(self._inbox):
-            for delivery in outcome.settled():
-                self._inbox.settled(delivery)
+        settled = outcome.settled()
+        self._inbox.settled(settled)
         self._tell(outcome)
-        return outcome.settled()
+        return settled
 
     def _refused(self, outcome: _Outcome, refused: Mapping[str | None, EventRefused]) -> None:
         """The channel never takes these: what they follow from has failed for ever."""

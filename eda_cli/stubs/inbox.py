@@ -73,13 +73,14 @@ class Inbox:
         if (lane := lane_of(delivery)) is not None:
             self._behind.setdefault(lane, deque())
 
-    def settled(self, delivery: Delivery) -> None:
-        """It is decided, and waits no more: those behind it are ready, before all others."""
+    def settled(self, deliveries: Iterable[Delivery]) -> None:
+        """These are decided, and wait no more: those behind them are ready, before all others."""
         if not self._behind:
             return
-        lane = lane_of(delivery)
-        if lane is not None and (behind := self._behind.pop(lane, None)):
-            self._released.extend(behind)
+        for delivery in deliveries:
+            lane = lane_of(delivery)
+            if lane is not None and (behind := self._behind.pop(lane, None)):
+                self._released.extend(behind)
 
     def lose(self, places: Collection[Place]) -> None:
         """These places were taken away: what is held of them belongs to others."""
