@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eda_cli.errors import EdaError
-from eda_cli.stubs.copies import PAGE
+from eda_cli.stubs.copies import PAGE, StoredCopies
 
 TABLE = "CREATE TABLE copy(name TEXT, key TEXT, row BLOB, PRIMARY KEY(name, key)) WITHOUT ROWID"
 
