@@ -39,6 +39,11 @@ def signed(command: Sequence[str], folder: Path, process: str) -> list[str]:
     return ["/bin/sh", "-c", _SIGNING, str(folder / f"{process}{_SUFFIX}"), *command]
 
 
+def running(folder: Path) -> bool:
+    """Whether any program of this folder runs."""
+    return any(lock.holder(path) is not None for path in folder.glob(f"*{_SUFFIX}"))
+
+
 def end_left(folder: Path, process: str = "*") -> bool:
     """Kill the programs of this folder (or process) whose stub is gone; whether there was one, which ends soon."""
     found = False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import os
+import io
 import signal
 import sys
 import time
@@ -47,12 +47,13 @@ class Handler:
         self._timeout_s = timeout_s
         self._copies = copies
         self._outputs = sys.stdout, sys.stderr
-        self._lines = _Lines()
+        self._log = _Log()
         self._goes_on: GoesOn = lambda seconds: True
         self._inside = False
+        self._trouble: Exception | None = None  # of `goes_on`, on its way out through the user's code
         self._deadline = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
-        sys.stdout = sys.stderr = self._lines
+        sys.stdout = sys.stderr = io.TextIOWrapper(self._log, "utf-8", "backslashreplace", write_through=True)
         try:
             self._loaded = Loaded(name, folder, told)
         except BaseException:
@@ -76,6 +77,9 @@ class Handler:
             if self._loaded.function is not self._function:
                 self._shape(self._loaded.function)
             answer = self._answer(delivery)
+            if self._trouble is not None:
+                trouble, self._trouble = self._trouble, None
+                raise trouble
             if answer is None:
                 return
             if isinstance(answer, CodeFailure):
@@ -84,7 +88,7 @@ class Handler:
 
     def close(self) -> None:
         """See OwnCode."""
-        self._lines.flush()
+        self._log.end_line()
         self._restore_output()
         self._drop_loop()
         self._loaded.forget()
@@ -96,7 +100,7 @@ class Handler:
         """How it is to be called: with one argument or two."""
         self._function = function
         try:
-            taken = [one for one in inspect.signature(function).parameters.values()]
+            taken = list(inspect.signature(function).parameters.values())
         except ValueError:  # a builtin that tells none
             taken = []
         places = [one for one in taken if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
@@ -123,8 +127,9 @@ class Handler:
         except BaseException as wrong:  # SystemExit and the like too: it is the event that fails
             return CodeFailure(place_of(wrong, self._folder))
         finally:
+            self._leave()
             signal.signal(signal.SIGALRM, before)
-            self._lines.flush()
+            self._log.end_line()
 
     def _interruptible(self, event: dict[str, Any]) -> list[Mapping[str, Any]]:
         self._deadline = time.monotonic() + self._timeout_s
@@ -137,8 +142,12 @@ class Handler:
                 returned = self._run(returned)
             return _events(returned)  # a generator does its work here
         finally:
-            self._inside = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._leave()
+
+    def _leave(self) -> None:
+        """No tick interrupts any more. Called again further out: one may have come in the middle of it."""
+        self._inside = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _tick(self, number: int, frame: FrameType | None) -> None:
         if not self._inside:
@@ -146,7 +155,11 @@ class Handler:
         grace = BLUNT_S if self._loop is not None and self._loop.is_running() else 0.0
         if time.monotonic() >= self._deadline + grace:
             raise _TooSlow
-        if not self._goes_on(0.0):
+        try:
+            goes_on = self._goes_on(0.0)
+        except Exception as wrong:
+            self._trouble, goes_on = wrong, False
+        if not goes_on:
             raise _Dropped
 
     def _run(self, returned: Any) -> Any:
@@ -202,34 +215,22 @@ def _named(value: Any) -> str:
     return f"{type(value).__name__} ({shown(repr(value))})"
 
 
-class _Lines:
+class _Log(io.RawIOBase):
     """Where the user's prints go: the log, line by line, each with its time."""
 
-    encoding = "utf-8"
-
     def __init__(self) -> None:
-        self._rest = ""
-
-    def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
-        if lines:
-            log("\n".join(lines))
-        return len(text)
-
-    def writelines(self, lines: Sequence[str]) -> None:
-        self.write("".join(lines))
-
-    def flush(self) -> None:
-        """What has no end yet becomes a line: an event is done."""
-        if self._rest:
-            log(self._rest)
-            self._rest = ""
-
-    def isatty(self) -> bool:
-        return False
-
-    def fileno(self) -> int:
-        return 2
+        self._rest = b""
 
     def writable(self) -> bool:
         return True
+
+    def write(self, data: Any) -> int:
+        *lines, self._rest = (self._rest + bytes(data)).split(b"\n")
+        if lines:
+            log(b"\n".join(lines).decode(errors="replace"))
+        return len(data)
+
+    def end_line(self) -> None:
+        """What has no end yet becomes a line: an event is done."""
+        if self._rest:
+            self.write(b"\n")
