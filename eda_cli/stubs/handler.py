@@ -52,6 +52,7 @@ class Handler:
         self._inside = False
         self._trouble: Exception | None = None  # of `goes_on`, on its way out through the user's code
         self._deadline = 0.0
+        self._timer = (0.0, 0.0)  # somebody else's, who gets it back
         self._loop: asyncio.AbstractEventLoop | None = None
         sys.stdout = sys.stderr = io.TextIOWrapper(self._log, "utf-8", "backslashreplace", write_through=True)
         try:
@@ -135,7 +136,7 @@ class Handler:
         self._deadline = time.monotonic() + self._timeout_s
         self._inside = True
         first = min(KEEP_S, self._timeout_s)
-        signal.setitimer(signal.ITIMER_REAL, first, KEEP_S)
+        self._timer = signal.setitimer(signal.ITIMER_REAL, first, KEEP_S)
         try:
             returned = self._function(event, self._copies()) if self._with_copy else self._function(event)
             if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
@@ -147,7 +148,7 @@ class Handler:
     def _leave(self) -> None:
         """No tick interrupts any more. Called again further out: one may have come in the middle of it."""
         self._inside = False
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, *self._timer)
 
     def _tick(self, number: int, frame: FrameType | None) -> None:
         if not self._inside:
@@ -166,21 +167,28 @@ class Handler:
         """What async code gives, in the one loop of this process."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
+        left = max(0.0, self._deadline - time.monotonic())
         try:
-            left = max(0.0, self._deadline - time.monotonic())
-            return self._loop.run_until_complete(asyncio.wait_for(_gathered(returned), left))
-        except _Interrupted:
+            given, wrong = self._loop.run_until_complete(asyncio.wait_for(_gathered(returned), left))
+        except _Interrupted:  # in the middle of the loop itself, which is in no state to go on
             self._drop_loop()
             raise
+        if wrong is not None:
+            raise wrong
+        return given
 
     def _drop_loop(self) -> None:
-        if self._loop is not None:
-            loop, self._loop = self._loop, None
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            if not loop.is_running():
-                loop.run_until_complete(asyncio.sleep(0))
-                loop.close()
+        if self._loop is None:
+            return
+        loop, self._loop = self._loop, None
+        loop.set_exception_handler(lambda loop, about: None)  # of code that will not be cancelled
+        try:
+            if tasks := asyncio.all_tasks(loop):
+                for task in tasks:
+                    task.cancel()
+                loop.run_until_complete(asyncio.wait(tasks, timeout=KEEP_S))
+        finally:
+            loop.close()
 
     def _too_slow(self) -> CodeFailure:
         return CodeFailure(f"no answer within {self._timeout_s:g}s")
@@ -190,10 +198,14 @@ class _WrongReturn(Exception):
     """It returned what is no answer."""
 
 
-async def _gathered(returned: Any) -> Any:
-    if isinstance(returned, AsyncIterator):
-        return [item async for item in returned]
-    return await returned
+async def _gathered(returned: Any) -> tuple[Any, BaseException | None]:
+    """What async code gives, and what it raised that no loop survives: `sys.exit`, or that it was interrupted."""
+    try:
+        if isinstance(returned, AsyncIterator):
+            return [item async for item in returned], None
+        return await returned, None
+    except (_Interrupted, SystemExit, KeyboardInterrupt) as wrong:
+        return None, wrong
 
 
 def _events(returned: Any) -> list[Mapping[str, Any]]:
