@@ -3,7 +3,8 @@
 The program inherits a descriptor that holds `<process>.program.flock` of the run's folder; the file says its process
 group. So whoever finds the lock held and no stub alive (`<process>.lock` is free) knows that a program was left, and
 whom to kill. The stub does so at its orderly end, the warm process when it reaps a stub, the supervisor when it
-loses the warm process, and `up` and `down` with what all of them left.
+loses the warm process, and `up` and `down` with what all of them left. What a program starts is in its group and ends
+with it. Only where program and stub are killed in one moment, a child that closed the descriptor is not found.
 """
 
 from __future__ import annotations
