@@ -264,6 +264,11 @@ def test_what_cannot_be_started_is_said_at_once(tmp_path: Path, command: list[st
     assert wrong.value.hint or what == "no such file"
 
 
+def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    with pytest.raises(EdaError, match="cannot be started"):
+        Program(["sh", "x.sh"], tmp_path / "gone", os.environ, tmp_path, "bill.1", 30.0)
+
+
 def test_its_environment_names_the_run(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_bytes(orjson.dumps({"name": "shop"}))
     (tmp_path / "channel.json").write_bytes(orjson.dumps({"channel": "kafka", "bootstrap": "127.0.0.1:9092"}))
