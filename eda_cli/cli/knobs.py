@@ -36,14 +36,14 @@ def register(app: typer.Typer) -> None:
 
 
 def set(
-    knobs: Annotated[list[str], typer.Argument(metavar="PART.KEY=VALUE...", help="What to turn, and what to.",
+    knobs: Annotated[list[str], typer.Argument(metavar="PART.KEY=VALUE", help="What to turn, and what to.",
                                                autocompletion=complete_knob)],
     run: Run = None,
 ) -> None:
-    """Turn knobs while the run is up: any of a generator's rate, every, count, after, replicas; of a consumer's takes,
-    fails, retries, dead_letter, idempotent, accepts, timeout, replicas.
+    """Turn knobs of parts while they run.
 
-    A value is written as in the sketch. The part keeps it when it crashes or is restarted; `eda up` brings back what
+    Those of a generator are rate, every, count, after and replicas; those of a consumer takes, fails, retries,
+    dead_letter, idempotent, accepts, timeout and replicas. A value is written as in the sketch. The part keeps it when it crashes or is restarted; `eda up` brings back what
     the file says.
     """
     from eda_cli.sketch.knobs import turn
@@ -62,11 +62,11 @@ def set(
 
 
 def scale(
-    parts: Annotated[list[str], typer.Argument(metavar="PART=N...", help="Parts, and how many replicas each has.",
+    parts: Annotated[list[str], typer.Argument(metavar="PART=N", help="Parts, and how many replicas each has.",
                                                autocompletion=complete_scale)],
     run: Run = None,
 ) -> None:
-    """Another number of replicas while the run is up; 0 stops the part."""
+    """Another number of replicas for parts while they run; 0 stops one."""
     from eda_cli.sketch.knobs import scale as scaled
 
     found = _find(run)
@@ -79,11 +79,11 @@ def scale(
     _turn(found, turned)
 
 
-Parts = Annotated[list[str], typer.Argument(metavar="PART...", help="Generators and consumers.", autocompletion=complete_part)]
+Parts = Annotated[list[str], typer.Argument(metavar="PART", help="Generators and consumers.", autocompletion=complete_part)]
 
 
 def pause(parts: Parts, run: Run = None) -> None:
-    """Hold parts: a generator publishes nothing, a consumer stays in its group and handles nothing."""
+    """Hold parts until they are resumed. A generator publishes nothing, a consumer stays in its group and handles nothing."""
     _hold(_find(run), parts, True)
 
 
@@ -110,11 +110,11 @@ def restart(parts: Parts, run: Run = None) -> None:
 
 
 def kill(
-    parts: Annotated[list[str], typer.Argument(metavar="PART[.N]...", help="Parts, or single replicas of them.",
+    parts: Annotated[list[str], typer.Argument(metavar="PART[.N]", help="Parts, or single replicas of them.",
                                                autocompletion=complete_process)],
     run: Run = None,
 ) -> None:
-    """Kill the processes of parts (SIGKILL), as a crash would; the run starts them again by itself."""
+    """Kill the processes of parts, and see them come back. It is SIGKILL: for the run a crash like any other."""
     from eda_cli.runs.touches import Touch
 
     found = _find(run)

@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ps(run: Run = None, json: Json = False) -> None:
-    """Runs and their parts: what is alive, how far it came, and which knobs are turned. What crashed last says why below."""
+    """Runs and their parts: what is alive, and how far it came. KNOBS are those turned since up; what crashed says why below."""
     from eda_cli.runs.folder import all_runs
     from eda_cli.runs.lifecycle import find_any
 

@@ -71,7 +71,8 @@ def turn(resolved: Resolved, part: str, key: str, text: str, run: str) -> Turned
     new = fill(_read(before, kind, part, wished), resolved.name).to_json()
     fields = {name: new[f"{kind}s"][part][name] for name in fields_of(key)}
     topics = {name: topic for name, topic in new["topics"].items() if name not in resolved.topics}
-    return Turned(part, key, text, _said(own, key, text), fields, topics)
+    typed = (resolved.generators.get(part) or resolved.consumers[part]).touched
+    return Turned(part, key, text, _said(own, typed, key, text), fields, topics)
 
 
 def scale(resolved: Resolved, part: str, text: str, run: str) -> Turned:
@@ -156,17 +157,18 @@ def _read(before: Mapping[str, Any], kind: str, part: str, wished: Mapping[str, 
     return sketch
 
 
-def _said(own: Mapping[str, Any], key: str, text: str) -> str:
-    old = next((name for name in own if name == key or fields_of(name) == fields_of(key)), key)
-    before = _words(own.get(old))
+def _said(own: Mapping[str, Any], typed: Mapping[str, str], key: str, text: str) -> str:
+    old = next((name for name in own if fields_of(name) == fields_of(key)), key)
+    before = typed.get(old) or _words(own.get(old))
     if old != key:
         return f"{old} {before} -> {key} {text}"
     return f"{key} is {text} already" if before == text else f"{key} {before} -> {text}"
 
 
 def _words(value: Any) -> str:
-    import orjson
-
-    if value is None:
-        return "none"
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    """As one would write it in a sketch, on one line."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_words(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_words, value))}]"
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

@@ -201,6 +201,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Any:
     one.end()
 
 
+@pytest.mark.parametrize(("words", "wanted"), [
+    ("eda set sh", {f"shop.{key}=" for key in ("rate", "every", "count", "after", "replicas")}),
+    ("eda set shop.ra", {"shop.rate="}), ("eda scale b", {"billing="}), ("eda pause ", {"shop", "billing", "audit"}),
+    ("eda kill bi", {"billing"}),
+])
+def test_the_shell_completes_parts_and_their_knobs(running: Eda, words: str, wanted: set[str]) -> None:
+    before = dict(running.environ)
+    running.environ |= {"_EDA_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "2"}
+    try:
+        assert set(running(code=0).stdout.split()) == wanted
+    finally:
+        running.environ = before
+
+
 def test_a_part_without_a_process_cannot_be_killed_or_restarted(embedded: Eda, sketch: Path) -> None:
     assert "no run is up" in embedded("pause", "shop", code=4).stderr
     embedded.up(sketch)

@@ -68,6 +68,17 @@ def test_what_does_not_fit_is_refused_with_the_words_of_the_sketch(shop: Resolve
         assert one in str(refused.value)
 
 
+def test_what_was_typed_before_is_told_as_it_was_typed(shop: Resolved) -> None:
+    from eda_cli.runs.touches import Touch
+
+    for typed, now in (("60/min", "7/s"), ("60/min", "60/min")):
+        touched = Touch((), {"web": {"rate": 1.0}}, {"web": {"rate": typed}}).over(shop)
+        said = knobs.turn(touched, "web", "rate", now, "shop").said
+        assert said == ("rate is 60/min already" if typed == now else f"rate {typed} -> {now}")
+    accepting = Touch((), {"billing": {"accepts": ["made", "billed"]}}).over(shop)
+    assert knobs.turn(accepting, "billing", "accepts", "made", "shop").said == "accepts [made, billed] -> made"
+
+
 def test_a_part_that_is_scaled_to_0_hinders_no_other_knob(shop: Resolved) -> None:
     from eda_cli.runs.touches import Touch
 
