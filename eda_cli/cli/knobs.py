@@ -43,8 +43,8 @@ def set(
     """Turn knobs of parts while they run.
 
     Those of a generator are rate, every, count, after and replicas; those of a consumer takes, fails, retries,
-    dead_letter, idempotent, accepts, timeout and replicas. A value is written as in the sketch. The part keeps it when it crashes or is restarted; `eda up` brings back what
-    the file says.
+    dead_letter, idempotent, accepts, timeout and replicas. A value is written as in the sketch. The part keeps it when
+    it crashes or is restarted; `eda up` brings back what the file says.
     """
     from eda_cli.sketch.knobs import turn
 

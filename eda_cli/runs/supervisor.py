@@ -198,10 +198,8 @@ class Supervisor:
         """Topics and groups are there before anything that needs them starts."""
         if not (self._warm and self._channel_ready):
             return
-        if self._declared and self._declaring.idle:
-            text = (self._folder.path / "sketch.yaml").read_text()
-            if (touched := self._touching.wish(self._sketch, text)) is not None:
-                self._declaring.wish(touched)
+        if self._touching.waits and self._declared and self._declaring.idle:
+            self._declaring.wish(self._touching.wish(self._sketch, self._folder.text()))
         if (wished := self._declaring.begin(time.monotonic())) is not None:
             self._helpers["stubs"].order({"do": "declare", "sketch": wished.sketch.to_json()})
 

@@ -65,10 +65,12 @@ class Touching:
             self._waiting.append(touch)
         return bool(touch.fields)
 
-    def wish(self, live: Resolved, text: str) -> Wished | None:
-        """What is live with all that waits over it, in the order it came; None where nothing waits."""
-        if not self._waiting:
-            return None
+    @property
+    def waits(self) -> bool:
+        return bool(self._waiting)
+
+    def wish(self, live: Resolved, text: str) -> Wished:
+        """What is live, with all that waits over it in the order it came."""
         touches, self._waiting = self._waiting, []
         for touch in touches:
             live = touch.over(live)

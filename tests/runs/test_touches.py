@@ -46,13 +46,13 @@ def test_topics_that_a_knob_needs_are_there_and_those_that_are_stay_as_they_are(
 
 def test_what_waits_is_laid_over_what_is_live_in_the_order_it_came() -> None:
     touching = Touching()
-    assert touching.wish(SKETCH, "text") is None
+    assert not touching.waits
     assert touching.hear(FASTER) and touching.hear(SPACED)
+    assert touching.waits
     wished = touching.wish(SKETCH, "text")
-    assert wished is not None
     assert (wished.ids, wished.text, wished.by_touch) == (("a", "b"), "text", True)
     assert wished.sketch == SPACED.over(SKETCH)
-    assert touching.wish(SKETCH, "text") is None
+    assert not touching.waits
 
 
 def test_a_restart_changes_no_sketch() -> None:
@@ -60,4 +60,4 @@ def test_a_restart_changes_no_sketch() -> None:
     assert not touching.hear(Touch((), restart=("web",)))
     assert not touching.hear(Touch((), restart=("web", "bill")))
     assert touching.restarts == {"web": 2, "bill": 1}
-    assert touching.wish(SKETCH, "text") is None
+    assert not touching.waits
