@@ -14,7 +14,7 @@ from eda_cli.sketch.check import hearers, publishers
 from eda_cli.sketch.data import NoNumber, core
 from eda_cli.sketch.environment import escape
 from eda_cli.sketch.load import Loaded
-from eda_cli.sketch.places import Path, Places
+from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Consumer, Fold, Generator, Resolved, Rule, Topic
 
 _TAG = "tag:yaml.org,2002:"
@@ -24,6 +24,11 @@ def config(loaded: Loaded) -> str:
     """The full form: every default is shown, but for texts and lists that are empty."""
     writer = _Writer(loaded.resolved, loaded.places)
     return yaml.serialize(writer.node(writer.document(), ()), Dumper=_Dumper, allow_unicode=True, width=110)
+
+
+def document(resolved: Resolved) -> dict[str, Any]:
+    """The full form as plain data that the model reads, with the values in it."""
+    return _Writer(resolved, NOWHERE).document()
 
 
 class _Dumper(yaml.SafeDumper):
