@@ -44,7 +44,7 @@ def check(
     """Say everything that is wrong with a sketch. Each problem has its line and what to do; nothing is started."""
     failed = False
     for path in sketches or [DEFAULT_SKETCH]:
-        errors, warnings = _problems(path, broker)
+        errors, warnings, code = _problems(path, broker)
         for level, problems in (("error", errors), ("warning", warnings)):
             for problem in problems:
                 if json:
@@ -62,24 +62,30 @@ def check(
         if not errors and not json:
             console.say(f"{path}: {many}, which --strict makes errors" if refused else
                         f"{path}: fine" + (f", {many}" if warnings else ""))
+            if code:
+                from eda_cli.view.escape import escaped
+
+                console.say(escaped(f"runs own code: {', '.join(code)}"))
     if failed:
         raise typer.Exit(2)
 
 
-def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequence[Problem]]:
-    """What is wrong with a sketch on this broker: errors, warnings."""
+def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequence[Problem], Sequence[str]]:
+    """What is wrong with a sketch on this broker: errors, warnings; and the own code that it runs."""
     from eda_cli.channels import CHANNELS
     from eda_cli.sketch.check import demands
     from eda_cli.sketch.load import load
+    from eda_cli.sketch.own_code import own_code
 
     try:
         loaded = load(path)
         resolved = Knobs(broker, None, (), None).turn(loaded.resolved)
         kind = resolved.broker["kind"]
         can = frozenset(one.name for one in CHANNELS[kind].can) if kind in CHANNELS else None
-        return demands(resolved, can, kind, loaded.places) if can is not None else [], loaded.warnings
+        errors = demands(resolved, can, kind, loaded.places) if can is not None else []
+        return errors, loaded.warnings, [loaded.places.masked(one) for one in own_code(resolved)]
     except SketchError as wrong:
-        return wrong.problems, ()
+        return wrong.problems, (), ()
 
 
 def config(sketch: Sketch = DEFAULT_SKETCH) -> None:

@@ -23,6 +23,8 @@ from eda_cli.errors import EdaError, NotReady
 from eda_cli.journal import Listener, Observation
 from eda_cli.runs import lifecycle
 from eda_cli.runs.lifecycle import Brought
+from eda_cli.sketch.own_code import own_code
+from eda_cli.view.escape import escaped
 from eda_cli.view.lines import Flow
 from eda_cli.view.picture import Picture
 
@@ -125,7 +127,7 @@ class _Following:
                        "give it longer: --wait-timeout 300")
 
     def _header(self) -> None:
-        """One line: name, broker and version, the address for one's own programs, seed."""
+        """A line: name, broker and version, the address for one's own programs, seed. One more: the own code that runs."""
         info, address = self._info, self._run.address() or {}
         version = address.get("version") or _version_of(info.broker["kind"])
         if "bootstrap" in address:
@@ -135,6 +137,8 @@ class _Following:
         else:
             where = str(address.get("path", ""))
         console.say(f"{info.name} on {version} · {where} · seed {info.seed}", "bold")
+        if code := own_code(self._run.sketch()):
+            console.say(escaped(f"runs own code: {', '.join(code)}"))
 
     def _tell_attached(self) -> None:
         for change in self._brought.changed:

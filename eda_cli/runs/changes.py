@@ -65,7 +65,8 @@ def _differences(word: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> l
 
 def _key(field: str) -> str:
     """The sketch's word for a field."""
-    return {"start": "from", "rules": "publishes", "after_s": "after", "retention_s": "retention"}.get(field, field)
+    return {"start": "from", "rules": "publishes", "after_s": "after", "retention_s": "retention",
+            "timeout_s": "timeout"}.get(field, field)
 
 
 def _word(yes: bool) -> str:

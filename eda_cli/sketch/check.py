@@ -8,7 +8,7 @@ from eda_cli.errors import Problem
 from eda_cli.sketch import words
 from eda_cli.sketch.commands import event_for
 from eda_cli.sketch.contents import keyless, statements, unheard
-from eda_cli.sketch.flow import ANY, Flow, endless, flow, published
+from eda_cli.sketch.flow import ANY, Flow, always, endless, flow, published
 from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
 
@@ -16,7 +16,7 @@ from eda_cli.sketch.resolved import Resolved
 def lint(resolved: Resolved, places: Places) -> list[Problem]:
     """What looks unintended, as warnings."""
     return [*_notes(resolved, places), *_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
-            *_circles(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
+            *_circles(resolved, places), *_returning(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
             *statements(resolved, places), *unheard(resolved, places)]
 
 
@@ -39,17 +39,30 @@ def publishers(resolved: Resolved) -> Iterator[tuple[str, Path]]:
     for consumer in resolved.consumers.values():
         for index, rule in enumerate(consumer.rules):
             yield rule.to, ("consumers", consumer.name, "publishes", index, "to")
+        if consumer.dead_letter:
+            yield consumer.dead_letter, ("consumers", consumer.name, "dead_letter")
 
 
-def subscribers(resolved: Resolved) -> Iterator[tuple[str, Path]]:
-    """Each topic that is subscribed to, with the path of what says so."""
+def hearers(resolved: Resolved) -> Iterator[tuple[str, Path]]:
+    """Each topic that is subscribed to, kept, joined or waited for, with the path of what says so."""
+    path: Path
     for consumer in resolved.consumers.values():
+        path = ("consumers", consumer.name)
         for index, topic in enumerate(consumer.subscribes):
-            yield topic, ("consumers", consumer.name, "subscribes", index)
+            yield topic, (*path, "subscribes", index)
+        for copy in consumer.keeps:
+            for number, fold in enumerate(copy.folds):
+                for index, topic in enumerate(fold.topics):
+                    yield topic, (*path, "keeps", copy.name, number, "from", index)
+        if consumer.joins:
+            yield consumer.joins.topic, (*path, "joins", "with")
+        for number, rule in enumerate(consumer.rules):
+            yield from ((topic, (*path, "publishes", number, "unless", topic)) for topic in rule.unless)
 
 
 def _topics(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    published_to, heard = dict(publishers(resolved)), dict(subscribers(resolved))
+    published_to, heard = dict(publishers(resolved)), dict(hearers(resolved))
+    dead_letters = {one.dead_letter for one in resolved.consumers.values()}  # which people read
     only_published = sorted(published_to.keys() - heard.keys())
     only_heard = sorted(heard.keys() - published_to.keys())
     declared = [topic for topic in resolved.topics if places.exact(("topics", topic))]
@@ -64,7 +77,7 @@ def _topics(resolved: Resolved, places: Places) -> Iterator[Problem]:
         used = published_to.get(topic) or heard.get(topic) or at
         place, name = (places.key(at), topic) if places.exact(at) else (places.value(used), places.said(used, topic))
         does = [does for does, side in (("publishes", published_to), ("subscribes", heard)) if topic not in side]
-        if does:
+        if does and not (does == ["subscribes"] and topic in dead_letters):
             yield Problem(*place, f"nobody {' or '.join(does)} to the topic '{name}'", hint=hints.get(topic, ""))
 
 
@@ -154,7 +167,7 @@ def _circles(resolved: Resolved, places: Places) -> Iterator[Problem]:
     for circle in endless(resolved, seen):
         inside = set(circle)
         by = {(name, index) for state in circle for follow, name, index in seen.steps[state]
-              if follow in inside and not resolved.consumers[name].rules[index].when}
+              if follow in inside and always(resolved.consumers[name], index)}
         names = sorted({name for name, _ in by})
         if frozenset(names) in told:
             continue
@@ -165,6 +178,15 @@ def _circles(resolved: Resolved, places: Places) -> Iterator[Problem]:
         topics = _listed(sorted({topic for topic, _ in circle}))
         yield Problem(*at, f"{who} without end", f"each event in {topics} leads to another one there",
                       "let a rule say when: or accepts:, or publish to another topic")
+
+
+def _returning(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    for name, consumer in resolved.consumers.items():
+        if consumer.dead_letter in consumer.subscribes:
+            path: Path = ("consumers", name, "dead_letter")
+            topic = places.said(path, consumer.dead_letter)
+            yield Problem(*places.value(path), f"consumer '{name}' reads its own dead letter topic '{topic}'",
+                          "what fails there comes back to it, and fails again", "let another consumer read it")
 
 
 def _idle(resolved: Resolved, places: Places) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from typing import Any
 from eda_cli.errors import Problem
 from eda_cli.sketch import words
 from eda_cli.sketch.places import Path, Places
-from eda_cli.sketch.resolved import Raw, Resolved, Topic
+from eda_cli.sketch.resolved import Consumer, Raw, Resolved, Topic
 from eda_cli.sketch.text import shorten
 
 _MOST_FIELDS = 20  # of a body that a missing field is looked for in
@@ -20,7 +20,7 @@ _STATEMENTS = (("{%", "%}", "write {{ A if CONDITION else B }}"), ("{#", "#}", "
 def statements(resolved: Resolved, places: Places) -> Iterator[Problem]:
     """Texts that look like a template's statement and hold no expression, so that they are no template."""
     for path, raw in _values(resolved):
-        for at, text in _texts(path, raw) if places.exact(places.told(path)) else ():
+        for at, text in texts(path, raw) if places.exact(places.told(path)) else ():
             for opening, closing, hint in _STATEMENTS:
                 if opening in text and closing in text and "{{" not in text:
                     yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is published as it stands",
@@ -43,7 +43,8 @@ def keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
     for name, consumer in resolved.consumers.items():
         for index, rule in enumerate(consumer.rules):
             topic, path = resolved.topics[rule.to], ("consumers", name, "publishes", index)
-            heard = not rule.has_key and keyed.intersection(consumer.subscribes)
+            of_own = consumer.code or consumer.window  # own code says the key, or the window has one
+            heard = not rule.has_key and (of_own or keyed.intersection(consumer.subscribes))
             if topic.compacted and (rule.has_key or topic.key is None) and rule.key is None and not heard:
                 yield Problem(*places.value((*path, "to")), f"{words.subject(path)} publishes without a key",
                               _compacted(topic), "add key: to the topic or to the rule")
@@ -52,25 +53,42 @@ def keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
 
 
 def unheard(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    """Paths of rules that lead to nothing in any event which their consumer hears."""
+    """Paths of consumers that lead to nothing in any event which they look at."""
     said = _said(resolved)
     work = 0
     for name, consumer in resolved.consumers.items():
-        if not said.keys() >= set(consumer.subscribes):
-            continue
-        bodies = [one for topic in consumer.subscribes for one in said[topic]]
-        for index, rule in enumerate(consumer.rules):
-            heard = [body for event, body in bodies if _comes(event, consumer.accepts) and _comes(event, rule.accepts)]
-            path: Path = ("consumers", name, "publishes", index)
-            for part in ("body", "key", "headers"):
-                for at, text in _texts((*path, part), getattr(rule, part)) if places.exact(places.told((*path, part))) else ():
-                    work += len(heard)
-                    if work > _MOST_COMPARED:
-                        return
-                    if heard and all(_leads(text, body) is False for body in heard):
-                        fields = {field for body in heard if isinstance(body, Mapping) for field in body}
-                        yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is in no event that '{name}' hears",
-                                      "a missing path is null", _meant(text, fields))
+        for path, raw, topics, accepts in _looks(consumer):
+            of_events = path[2] == "publishes" and not places.exact(places.told(path))  # who publishes it is told
+            if of_events or not said.keys() >= set(topics):
+                continue
+            heard = [body for topic in topics for event, body in said[topic] if all(_comes(event, one) for one in accepts)]
+            for at, text in texts(path, raw):
+                work += len(heard)
+                if work > _MOST_COMPARED:
+                    return
+                if heard and all(_leads(text, body) is False for body in heard):
+                    fields = {field for body in heard if isinstance(body, Mapping) for field in body}
+                    yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is in no event that '{name}' hears",
+                                  "a missing path is null", _meant(text, fields))
+
+
+def _looks(consumer: Consumer) -> Iterator[tuple[Path, Raw, tuple[str, ...], tuple[tuple[str, ...], ...]]]:
+    """The values that look into events: where each stands, and into which: of these topics, and of these types."""
+    path: Path = ("consumers", consumer.name)
+    mine, accepts = consumer.subscribes, consumer.accepts
+    for index, rule in enumerate(consumer.rules if not consumer.window else ()):
+        for part in ("body", "key", "headers", "each"):
+            yield (*path, "publishes", index, part), getattr(rule, part), mine, (accepts, rule.accepts)
+    for copy in consumer.keeps:
+        for index, fold in enumerate(copy.folds):
+            for part in ("key", "set"):
+                yield (*path, "keeps", copy.name, index, part), getattr(fold, part), fold.topics, (fold.accepts,)
+    if window := consumer.window:
+        for part in ("by", "time"):
+            yield (*path, "window", part), getattr(window, part), mine, (accepts,)
+    if join := consumer.joins:
+        yield (*path, "joins", "by", mine[0]), join.by, mine, (accepts,)
+        yield (*path, "joins", "by", join.topic), join.with_by, (join.topic,), ()
 
 
 def _said(resolved: Resolved) -> dict[str, list[tuple[str, Raw]]]:
@@ -84,6 +102,7 @@ def _said(resolved: Resolved) -> dict[str, list[tuple[str, Raw]]]:
         for rule in consumer.rules:
             said.setdefault(rule.to, []).append((rule.event, rule.body))
             unknown |= {rule.to} if consumer.external or not rule.has_body else set()
+        unknown.add(consumer.dead_letter)
     return {topic: bodies for topic, bodies in said.items() if topic not in unknown}
 
 
@@ -130,7 +149,7 @@ def _keyed(resolved: Resolved) -> set[str]:
     keyed = {name for name, topic in resolved.topics.items() if topic.key is not None}
     keyed |= {one.publishes for one in resolved.generators.values() if one.key is not None or one.external}
     steps = [(one, rule) for one in resolved.consumers.values() for rule in one.rules]
-    keyed |= {rule.to for one, rule in steps if rule.key is not None or one.external}
+    keyed |= {rule.to for one, rule in steps if rule.key is not None or one.external or one.code or one.window}
     known = {one.publishes for one in resolved.generators.values()} | {rule.to for _, rule in steps}
     keyed |= resolved.topics.keys() - known
     hands_on: dict[str, set[str]] = {}  # a rule without a key takes the one it heard
@@ -158,12 +177,16 @@ def _values(resolved: Resolved) -> Iterator[tuple[Path, Raw]]:
     for path, one in publishers:
         for part in ("body", "key", "headers"):
             yield (*path, part), getattr(one, part)
+    for name, consumer in resolved.consumers.items():
+        for copy in consumer.keeps:
+            for index, fold in enumerate(copy.folds):
+                yield ("consumers", name, "keeps", copy.name, index, "set"), fold.set
 
 
-def _texts(path: Path, raw: Raw) -> Iterator[tuple[Path, str]]:
+def texts(path: Path, raw: Raw) -> Iterator[tuple[Path, str]]:
     """The texts in a value, with the path of each."""
     if isinstance(raw, str):
         yield path, raw
     inside = raw.items() if isinstance(raw, Mapping) and "$literal" not in raw else ()
     for step, one in enumerate(raw) if isinstance(raw, (list, tuple)) else inside:
-        yield from _texts((*path, step), one)
+        yield from texts((*path, step), one)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from eda_cli.sketch import model, resolved
+from eda_cli.sketch import behaviour, model, resolved
+from eda_cli.sketch.kinds import sides
 
 RATE = 1.0  # events per second
 BODY: dict[str, Any] = {"id": "uuid()", "number": "seq(1)"}
@@ -36,7 +37,15 @@ def used_topics(sketch: model.Sketch) -> Iterator[str]:
         yield generator.publishes
     for consumer in sketch.consumers.values():
         yield from consumer.subscribes
-        yield from (rule.to for rule in consumer.publishes)
+        for name, folds in consumer.keeps.items():
+            for fold in folds:
+                yield from fold.topics or [name]
+        if consumer.joins:
+            yield consumer.joins.topic
+        for rule in consumer.publishes:
+            yield from (rule.to, *rule.unless)
+        if consumer.dead_letter:
+            yield consumer.dead_letter
 
 
 def event_type(generator: model.Generator, sketch: model.Sketch) -> str:
@@ -88,19 +97,41 @@ def _generator(name: str, part: model.Generator, sketch: model.Sketch) -> resolv
 
 
 def _consumer(name: str, part: model.Consumer, sketch: model.Sketch) -> resolved.Consumer:
+    has_code = bool(part.handler or part.run)
+    window, forget = part.window, part.idempotent
     return resolved.Consumer(
         name=name, subscribes=tuple(part.subscribes), group=part.group or "", accepts=tuple(part.accepts),
         start=part.start, replicas=part.replicas, takes=part.takes,
-        rules=tuple(_rule(rule, sketch) for rule in part.publishes), service=part.service or name,
-        about=part.about, external=part.external)
+        rules=tuple(_rule(rule, sketch, has_code) for rule in part.publishes), service=part.service or name,
+        about=part.about, external=part.external,
+        fails=resolved.Fails(part.fails.share, part.fails.when) if part.fails else None,
+        retries=resolved.Retries(part.retries.max, part.retries.backoff), dead_letter=part.dead_letter,
+        idempotent=resolved.Idempotent(forget.last, forget.for_s) if forget else None,
+        keeps=tuple(resolved.Kept(copy, tuple(_fold(copy, fold) for fold in folds)) for copy, folds in part.keeps.items()),
+        window=resolved.Window(window.by, window.every, window.gap, window.time, window.late) if window else None,
+        joins=_join(part.joins, part.subscribes) if part.joins else None,
+        handler=part.handler, run=tuple(part.run), timeout_s=part.timeout)
 
 
-def _rule(rule: model.Rule, sketch: model.Sketch) -> resolved.Rule:
+def _fold(copy: str, fold: behaviour.Fold) -> resolved.Fold:
+    return resolved.Fold(tuple(fold.topics or [copy]), fold.key, fold.set if "set" in fold.model_fields_set else None,
+                         tuple(fold.accepts), fold.when)
+
+
+def _join(join: behaviour.Join, subscribes: Sequence[str]) -> resolved.Join:
+    """The two values that must be equal: in a map of topics ours stands under one that is subscribed to."""
+    named = sides(join.by)
+    ours = next((named[topic] for topic in subscribes if topic in named), None) if named else join.by
+    return resolved.Join(join.topic, ours, named.get(join.topic) if named else join.by, join.within)
+
+
+def _rule(rule: behaviour.Rule, sketch: model.Sketch, has_code: bool) -> resolved.Rule:
+    """With own code, which says the body, a body of `events` is none of the rule."""
     said = rule.model_fields_set
     body, has_body = rule.body, "body" in said
-    if not has_body and sketch.events.get(rule.event) is not None:
+    if not has_body and not has_code and sketch.events.get(rule.event) is not None:
         body, has_body = sketch.events[rule.event], True
     return resolved.Rule(
         to=rule.to, event=rule.event, body=body, has_body=has_body, key=rule.key, has_key="key" in said,
-        headers=rule.headers, accepts=tuple(rule.accepts), when=rule.when)
-
+        headers=rule.headers, accepts=tuple(rule.accepts), when=rule.when, each=rule.each, after_s=rule.after,
+        unless=rule.unless, share=rule.share)

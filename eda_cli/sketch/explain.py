@@ -12,6 +12,7 @@ from eda_cli.errors import Problem
 from eda_cli.payloads import NOT_YET
 from eda_cli.sketch import model, words
 from eda_cli.sketch.places import Path, Places
+from eda_cli.sketch.strict import keys_of
 from eda_cli.sketch.text import shorten
 
 
@@ -70,25 +71,25 @@ def _missing(path: Path, places: Places) -> Problem:
 
 def _meant(path: Path) -> str:
     """The key that an unknown one was probably meant to be."""
-    return words.meant(str(path[-1]), model.keys_of(_model(path[:-1]))) or ""
+    return words.meant(str(path[-1]), keys_of(_model(path[:-1]))) or ""
 
 
 def _unknown(path: Path, places: Places) -> Problem:
     key, owner = str(path[-1]), path[:-1]
     kind = words.kind(owner)
     line, column = places.key(path)
-    known = model.keys_of(_model(owner))
+    known = keys_of(_model(owner))
     guess = _meant(path)
     later = words.later(key, kind)
     what = f"{words.subject(places.told(owner))} has no key '{shorten(key)}'"
     if later:
         name = "it" if later == key else f"'{later}'"
         return Problem(line, column, what, f"{name} {NOT_YET}", "leave it out")
-    if guess:
+    elsewhere = [name for name, other in model.MODELS.items() if name != kind and key in keys_of(other)]
+    if guess and not (elsewhere and words.otherwise(key, known) is None):  # spelled alike, and a word of its own
         return Problem(line, column, what, hint=f"did you mean '{guess}'?")
-    elsewhere = [name for name, other in model.MODELS.items() if name != kind and key in model.keys_of(other)]
     if elsewhere:
-        why = f"it is a key of a {' and a '.join(elsewhere)}"
+        why = f"it is a key of {' and '.join(map(words.owner, elsewhere))}"
         return Problem(line, column, what, why, "move it there, or leave it out")
     hint = f"its keys are {', '.join(known)}" if known else "leave it out"
     return Problem(line, column, what, hint=hint)

@@ -156,6 +156,30 @@ class MapOf:
         return {"anyOf": [schema, NULL]}
 
 
+@dataclass(frozen=True)
+class Short:
+    """Around a map of keys that may be none: `read` makes the map of a short form, or raises Misfit."""
+
+    expected: str
+    example: str
+    read: Callable[[Any], Any]
+    schema: Mapping[str, Any] | None  # of the short form, where there is one
+
+    def widened(self, raw: Any) -> Any:
+        try:
+            return raw if isinstance(raw, dict) else self.read(raw)
+        except Misfit as error:
+            raise misfit(self.expected, error.why, error.hint or self.example, self.example) from None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.widened, handler(source))
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> Schema:
+        schema = handler(core)
+        forms = [form for form in schema.get("anyOf", [schema]) if form != NULL]
+        return {"anyOf": [*forms, *([dict(self.schema)] if self.schema else [])]}
+
+
 def without_notes(raw: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in raw.items() if not key.startswith("x-")}
 

@@ -41,9 +41,11 @@ def flow(sketch: Resolved, seeds: Iterable[State]) -> Flow:
         for consumer in listeners.get(topic, ()):
             for heard in _common(event, consumer.accepts):
                 seen.reached.add(consumer.name)
+                if consumer.dead_letter:
+                    waiting.append((consumer.dead_letter, heard))
                 for index, rule in enumerate(consumer.rules):
                     for told in _common(heard, rule.accepts):
-                        follows = (rule.to, _type(rule, told))
+                        follows = (rule.to, ANY if consumer.code else _type(rule, told))
                         seen.fired.add((consumer.name, index))
                         seen.steps.setdefault(state, []).append((follows, consumer.name, index))
                         waiting.append(follows)
@@ -59,9 +61,17 @@ def published(sketch: Resolved) -> Iterator[State]:
         yield generator.publishes, generator.event
 
 
+def always(consumer: Consumer, index: int) -> bool:
+    """Whether the rule follows each event that it accepts, be it later: a list for `each` may be empty, a pair or the
+    end of a window may not come, and what own code does nobody knows."""
+    rule = consumer.rules[index]
+    conditions = (rule.when, rule.unless, rule.each is not None, (rule.share or 1.0) < 1.0 or rule.share == 0.0)
+    return not any((*conditions, consumer.window, consumer.joins, consumer.code))
+
+
 def endless(sketch: Resolved, seen: Flow) -> list[list[State]]:
     """The circles in which one event leads to the next without any condition: the states of each."""
-    steps = {state: [to for to, name, index in follows if not sketch.consumers[name].rules[index].when]
+    steps = {state: [to for to, name, index in follows if always(sketch.consumers[name], index)]
              for state, follows in seen.steps.items()}
     return [circle for circle in _components(steps)
             if len(circle) > 1 or circle[0] in steps.get(circle[0], ())]

@@ -49,9 +49,22 @@ def _arrows(resolved: Resolved, ids: dict[str, str], topics: dict[str, str]) -> 
         group = f"|{_label(f'group {consumer.group}')}|" if consumer.group not in ("", consumer.name) else ""
         for topic in consumer.subscribes:
             yield f"  {topics[topic]} -.->{group} {ids[consumer.name]}"
+        for topic, why in _besides(consumer):
+            yield f"  {topics[topic]} -.->|{_label(why)}| {ids[consumer.name]}"
         for rule in consumer.rules:
             event = f"|{_label(rule.event)}|" if rule.event else ""
             yield f"  {ids[consumer.name]} -->{event} {topics[rule.to]}"
+        if consumer.dead_letter:
+            yield f"  {ids[consumer.name]} -->|{_label('dead letter')}| {topics[consumer.dead_letter]}"
+
+
+def _besides(consumer: Consumer) -> Iterator[tuple[str, str]]:
+    """The topics that it hears without subscribing to them, and what for."""
+    kept = [topic for copy in consumer.keeps for fold in copy.folds for topic in fold.topics]
+    joined = [consumer.joins.topic] if consumer.joins else []
+    awaited = [topic for rule in consumer.rules for topic in rule.unless]
+    for why, heard in (("keeps", kept), ("joins", joined), ("unless", awaited)):
+        yield from ((topic, why) for topic in dict.fromkeys(heard) if why != "keeps" or topic not in consumer.subscribes)
 
 
 def _label(*lines: str) -> str:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from eda_cli.payloads import compile_condition, compile_value, parse_duration, parse_range, parse_rate
+from eda_cli.payloads import (
+    InvalidValue,
+    Scope,
+    ValueProblem,
+    compile_condition,
+    compile_value,
+    parse_duration,
+    parse_range,
+    parse_rate,
+    parse_share,
+)
 from eda_cli.sketch.fitting import VARIABLE, Compiled, Kind, Misfit, Schema, matching, varied
 
 __all__ = [
-    "CONDITION", "DURATION", "DURATIONS", "EVENT_TYPE", "EVENT_TYPE_OR_PATH", "FLAG", "GROUP", "HEADER", "IMAGE",
-    "LINE", "OPTIONAL_DURATION", "PART", "PAUSE", "RATE", "SERVERS", "SETTING", "START", "TOPIC", "Misfit",
-    "fit_name",
+    "CONDITION", "DURATION", "DURATIONS", "EACH", "EVENT_TYPE", "EVENT_TYPE_OR_PATH", "FLAG", "FOLD_CONDITION", "GROUP",
+    "HANDLER", "HEADER", "IMAGE", "LINE", "OPTIONAL_DURATION", "PART", "PAUSE", "RATE", "SERVERS", "SETTING", "SHARE",
+    "SIDES", "SPAN", "START", "TOPIC", "WAIT", "Misfit", "fit_name", "sides",
 ]
 
 
@@ -121,13 +132,58 @@ def _start(raw: Any) -> str:
     raise Misfit(hint=f"write {_OLD_STARTS[raw]}" if isinstance(raw, str) and raw in _OLD_STARTS else "")
 
 
-def _condition(raw: Any) -> str:
-    if not isinstance(raw, str) or not raw.strip():
+def _condition(scope: Scope) -> Callable[[Any], str]:
+    def read(raw: Any) -> str:
+        if not isinstance(raw, str) or not raw.strip():
+            raise Misfit
+        compile_condition(raw, scope)
+        return raw
+
+    return read
+
+
+def _each(raw: Any) -> Any:
+    """A value that may give a list: what surely gives none would fail every event."""
+    is_form = isinstance(raw, dict) and any(name.startswith("$") for name in raw)
+    if isinstance(raw, str) and not raw.startswith("$") and "{{" not in raw:
+        raise Misfit(hint=f"write it as $.{raw}" if re.fullmatch(r"[\w.]+", raw) else "")
+    if not isinstance(raw, (str, list)) and not is_form:
         raise Misfit
-    compile_condition(raw, "rule")
+    compile_value(raw, "rule", body=False)
     return raw
 
 
+def sides(raw: Any) -> Mapping[str, Any] | None:
+    """The values by topic, None where one value stands for both sides of a join."""
+    named = isinstance(raw, Mapping) and not any(name.startswith("$") for name in raw)
+    return raw if named else None
+
+
+def _sides(raw: Any) -> Any:
+    if raw is None:
+        raise Misfit
+    problems: list[ValueProblem] = []
+    each: list[tuple[tuple[str, ...], Any]] = [((name,), one) for name, one in (sides(raw) or {}).items()]
+    for path, one in each or [((), raw)]:
+        try:
+            compile_value(one, "rule", body=False)
+        except InvalidValue as error:
+            problems += [replace(problem, path=(*path, *problem.path)) for problem in error.problems]
+    if problems:
+        raise InvalidValue(problems)
+    return raw
+
+
+def _fit_handler(text: str) -> str:
+    """`my_shop.invoicing:handle` of `my_shop/invoicing.py:handle` and of `my_shop.invoicing.handle`."""
+    module, colon, function = text.partition(":")
+    if not colon and "/" not in text:
+        module, _, function = text.rpartition(".")
+    proposed = f"{module.removesuffix('.py').strip('./').replace('/', '.')}:{function.removesuffix('()')}"
+    return proposed if re.fullmatch(_HANDLER, proposed) else ""
+
+
+_HANDLER = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*"
 _TEXT: Schema = {"type": ["string", "null"]}
 _QUANTITY: Schema = {"type": "string"}
 _NAME_RULE = "a name of at most 40 small letters, digits, - and _ that begins with a letter"
@@ -161,5 +217,13 @@ SETTING = Kind("text, a number, true or false", "a setting is one value", _setti
                {"type": ["string", "number", "boolean"]})
 START = Kind("earliest or latest", "write earliest to hear what was published before, too", _start,
              {"enum": ["earliest", "latest"]})
-CONDITION = Compiled("an expression", "write it as body.total > 100", _condition, {"type": "string"},
+CONDITION = Compiled("an expression", "write it as body.total > 100", _condition("rule"), {"type": "string"},
                      is_template=True)
+FOLD_CONDITION = Compiled(CONDITION.expected, CONDITION.example, _condition("fold"), {"type": "string"}, is_template=True)
+SHARE = Kind("a share", "write it as 2%", _quantity(parse_share), _QUANTITY)
+SPAN = Kind("a duration", "write it as 30s", _quantity(lambda raw: parse_duration(raw, zero=False)), _QUANTITY)
+WAIT = Kind("a duration", "write it as 10s", DURATION.read, _QUANTITY)
+HANDLER = matching(_HANDLER, 200, "a module and a function, MODULE:FUNCTION", "write it as my_shop.invoicing:handle",
+                   _fit_handler)
+EACH = Compiled("a value that gives a list", "write it as $.items", _each, {})
+SIDES = Compiled("a value, or a map of two topics and a value for each", "write it as $.purchase", _sides, {})

@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from eda_cli.errors import Problem, SketchError
-from eda_cli.sketch import check, data, defaults, kinds, nodes, text
+from eda_cli.sketch import check, data, defaults, kinds, nodes, own_code, text
 from eda_cli.sketch.fitting import Effort
 from eda_cli.sketch.model import Sketch
 from eda_cli.sketch.places import NOWHERE, Places
@@ -34,11 +34,14 @@ class Loaded:
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
     """The sketch in a file. Raises UsageError where there is none, SketchError with every problem of it."""
-    return load_text(text.read(path), str(path), environ)
+    return load_text(text.read(path), str(path), environ, path.parent)
 
 
-def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ) -> Loaded:
-    """The sketch in a text; `file` names it in messages, and gives it its name. Raises SketchError."""
+def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Loaded:
+    """The sketch in a text; `file` names it in messages, and gives it its name. Raises SketchError.
+
+    Own code is looked for in the folder; without one, nowhere.
+    """
     text.refuse_unprintable(source, file)
     tree = _tree(source, file)
     read = data.construct(tree.root, source, environ)
@@ -48,9 +51,11 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ) -
     sketch: Sketch | None = None
     effort = Effort()
     if read.value is not None:
+        _name_copies(read)
         try:
             sketch = Sketch.model_validate(read.value, context=effort)
             problems += references(sketch, read.places, effort)
+            problems += own_code.unusable(sketch, read.places, folder) if folder is not None else ()
         except ValidationError as error:
             from eda_cli.sketch.explain import explain  # what only a broken sketch needs is imported for one
             from eda_cli.sketch.prune import pruned
@@ -58,6 +63,7 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ) -
             problems += explain(error, read.places)
             rest = pruned(read.value, error)
             problems += references(rest, read.places, effort, whole=False) if rest else []
+            problems += own_code.unusable(rest, read.places, folder) if rest and folder is not None else ()
     if problems or sketch is None:
         raise SketchError(file, in_order(problems, read.places))
     resolved = defaults.fill(sketch, name_of(Path(file)))
@@ -65,7 +71,9 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ) -
         topic = read.places.spot(("generators", name, "publishes")).written
         if topic and not sketch.generators[name].event:
             read.places.hide(generator.event, f"the default for {topic}")
-    warnings = in_order(check.lint(resolved, read.places), read.places)
+    looked = check.lint(resolved, read.places)
+    looked += own_code.unfound(resolved, read.places, folder) if folder is not None else ()
+    warnings = in_order(looked, read.places)
     return Loaded(Path(file), source, resolved, tuple(warnings), read.places)
 
 
@@ -80,6 +88,15 @@ def in_order(problems: Sequence[Problem], places: Places = NOWHERE) -> list[Prob
     masked = (Problem(one.line, one.column, *map(places.masked, (one.what, one.why, one.hint)))
               for one in problems)
     return sorted(dict.fromkeys(masked), key=lambda problem: (problem.line, problem.column))
+
+
+def _name_copies(read: data.Data) -> None:
+    """In `keeps: [orders, payments]` each item is a copy of that name."""
+    consumers = read.value.get("consumers") if isinstance(read.value, dict) else None
+    for name, part in consumers.items() if isinstance(consumers, dict) else ():
+        keeps = part.get("keeps") if isinstance(part, dict) else None
+        if isinstance(keeps, list):
+            read.places.name(("consumers", name, "keeps"), keeps)
 
 
 def _tree(source: str, file: str) -> nodes.Tree:

@@ -1,97 +1,81 @@
 """The keys of a sketch: what each is called, what fits, what it means. Knows no place, and no YAML.
 
 This is the list of what a sketch may say; the JSON Schema for editors is made from it. A later key is one more
-field. Longer than 250 lines: it is that list.
+field. How consumers behave stands in `behaviour`.
 """
 
+# ruff: noqa: RUF012 (pydantic copies the defaults)
 from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, model_validator
 
 from eda_cli.payloads import NOT_YET
 from eda_cli.sketch import words
-from eda_cli.sketch.fitting import MapOf, OneOrMany, misfit, value, whole, without_notes
+from eda_cli.sketch.behaviour import (
+    CODE,
+    FAILS,
+    IDEMPOTENT,
+    JOINS,
+    KEPT,
+    RETRIES,
+    WINDOW,
+    Fails,
+    Fold,
+    Folds,
+    Idempotent,
+    Join,
+    Retries,
+    Rule,
+    Window,
+)
+from eda_cli.sketch.fitting import MapOf, OneOrMany, misfit, whole, without_notes
 from eda_cli.sketch.kinds import (
-    CONDITION,
     DURATION,
     DURATIONS,
-    EVENT_TYPE,
-    EVENT_TYPE_OR_PATH,
-    FLAG,
     GROUP,
-    HEADER,
+    HANDLER,
     IMAGE,
-    LINE,
     OPTIONAL_DURATION,
     PART,
     PAUSE,
     RATE,
     SERVERS,
     SETTING,
+    SPAN,
     START,
-    TOPIC,
+)
+from eda_cli.sketch.strict import (
+    HEADERS,
+    TOPICS,
+    TYPES,
+    EventType,
+    Flag,
+    GeneratorBody,
+    GeneratorValue,
+    HeaderName,
+    KeyValue,
+    Line,
+    PartName,
+    Strict,
+    TopicName,
+    keys_of,
+    says,
 )
 
 MAX_PARTITIONS = 1000
 MAX_REPLICAS = 100
 MAX_COUNT = 10**15
 
-Line = Annotated[str, LINE]
-TopicName = Annotated[str, TOPIC]
-PartName = Annotated[str, PART]
-EventType = Annotated[str, EVENT_TYPE]
-HeaderName = Annotated[str, HEADER]
-Flag = Annotated[bool, FLAG]
-KeyValue = Annotated[Any, value("key")]
-GeneratorBody = Annotated[Any, value("generator", body=True)]
-GeneratorValue = Annotated[Any, value("generator")]
-RuleBody = Annotated[Any, value("rule", body=True)]
-RuleValue = Annotated[Any, value("rule")]
-
 _PARTITIONS = whole(1, MAX_PARTITIONS, f"a whole number from 1 to {MAX_PARTITIONS}", "write it as 3")
 _REPLICAS = whole(1, MAX_REPLICAS, f"a whole number from 1 to {MAX_REPLICAS}", "write it as 2")
 _COUNT = whole(1, MAX_COUNT, "a whole number above 0", "write it as 1000", none=True)
 _SEED = whole(-(2**63), 2**63 - 1, "a whole number", "write it as 42", none=True)
 _PORT = whole(1, 65535, "a port number from 1 to 65535", "write it as 9092")
-_TOPICS = OneOrMany("a topic or a list of topics", "write it as purchases")
-_TYPES = OneOrMany("one event type or a list of them", "write it as purchaseCreated")
 _RULES = OneOrMany("a topic, a rule or a list of rules", "write it as invoices", once=False)
-_HEADERS = MapOf("a map of header names and values", "write it as {tenant: acme}", notes=False)
 _CONFIG = MapOf("a map of settings", "write it as {max.message.bytes: 2000000}", notes=False)
-
-
-def says(description: str, *examples: Any, **more: Any) -> Any:
-    """What an editor shows about a key."""
-    return Field(description=description, examples=list(examples) or None, **more)
-
-
-class Strict(BaseModel):
-    """A map of keys. None is unknown but `x-…`, which is skipped; nothing at all is a map without keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True,
-                              json_schema_extra={"patternProperties": {"^x-": {}}})
-
-    @model_validator(mode="before")
-    @classmethod
-    def keys_only(cls, raw: Any) -> Any:
-        if raw is None:
-            return {}
-        if isinstance(raw, dict):
-            return without_notes(raw)
-        hint = f"its keys are {', '.join(keys_of(cls))}"
-        key, colon, rest = raw.partition(":") if isinstance(raw, str) else ("", "", "")
-        if colon and key in keys_of(cls) and rest.isprintable() and " " not in rest:
-            hint = f"write a space after the colon, {key}: {rest}"
-        raise misfit("a map of keys", "", hint)
-
-
-def keys_of(model: type[BaseModel]) -> list[str]:
-    """The keys as they are written, those of its own first."""
-    fields = sorted(model.model_fields.items(), key=lambda field: field[0] not in model.__annotations__)
-    return [field.alias or name for name, field in fields]
 
 
 class Topic(Strict):
@@ -127,7 +111,7 @@ class Generator(Part):
     body: Annotated[GeneratorBody, says("What its events contain; without it, what `events` says.",
                                          {"id": "uuid()", "price": "5.00..250.00"})] = None
     key: Annotated[KeyValue, says("The record key; without it, the topic's.", "$.user")] = None
-    headers: Annotated[dict[HeaderName, GeneratorValue], _HEADERS, says("Headers of its events.")] = {}
+    headers: Annotated[dict[HeaderName, GeneratorValue], HEADERS, says("Headers of its events.")] = {}
     rate: Annotated[float | None, RATE,
                     says("Events per second, of all replicas together.", "5/s", "120/min", "max")] = None
     every: Annotated[tuple[float, float] | None, PAUSE,
@@ -136,45 +120,41 @@ class Generator(Part):
     after: Annotated[float, DURATION, says("How long it waits before the first event.", "10s")] = 0.0
 
 
-class Rule(Strict):
-    """A rule: what a consumer publishes when it handled an event. Only a topic name republishes the body."""
-
-    to: Annotated[TopicName, says("The topic it publishes to.", "invoices")]
-    event: Annotated[str, EVENT_TYPE_OR_PATH,
-                     says("The type of the event, or a path to it; without it, the type of the one handled.",
-                          "invoiceIssued", "$.type")] = ""
-    key: Annotated[RuleValue, says("The record key; without it the topic's, else that of the event handled.",
-                                   "$.user")] = None
-    headers: Annotated[dict[HeaderName, RuleValue], _HEADERS, says("Headers of the event.")] = {}
-    body: Annotated[RuleBody,
-                    says("What the event contains; `$` and templates see the event handled. Without it, what "
-                         "`events` says, else the body that was heard.", {"purchase": "$.id"})] = None
-    accepts: Annotated[list[EventType], _TYPES,
-                       says("Only events of these types are followed by this one.")] = []
-    when: Annotated[str, CONDITION, says("Only where this expression is true.", "body.total > 100")] = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def keys_only(cls, raw: Any) -> Any:
-        if isinstance(raw, str):
-            return {"to": raw}
-        if not isinstance(raw, dict):
-            raise misfit("a topic name or a map of keys", "", f"its keys are {', '.join(keys_of(cls))}")
-        return without_notes(raw)
-
-
 class Consumer(Part):
     """A consumer: subscribes to topics as a group, and publishes what follows."""
 
-    subscribes: Annotated[list[TopicName], _TOPICS,
+    subscribes: Annotated[list[TopicName], TOPICS,
                           says("The topic or topics it hears.", "purchases", ["orders", "payments"])]
-    accepts: Annotated[list[EventType], _TYPES, says("Only events of these types are handled.")] = []
+    accepts: Annotated[list[EventType], TYPES, says("Only events of these types are handled.")] = []
     group: Annotated[str, GROUP, says("Its consumer group; without it, its name.")] = ""
     start: Annotated[Literal["earliest", "latest"], START,
                      says("Where a new group begins: with all that is kept, or with what comes now.",
                           alias="from")] = "latest"
     takes: Annotated[tuple[float, float] | None, DURATIONS,
                      says("How long it takes to handle one event.", "20ms..80ms")] = None
+    fails: Annotated[Fails | None, FAILS,
+                     says("Which attempts to handle an event fail.", "2%", {"when": "body.total > 400"})] = None
+    retries: Annotated[Retries, RETRIES,
+                       says("How often a failed event is tried again.", 3, {"max": 3, "backoff": "200ms..10s"})] = Retries()
+    dead_letter: Annotated[TopicName, says("The topic for events that failed for good; without it they are given up.",
+                                           "purchases.dlq")] = ""
+    idempotent: Annotated[Idempotent | None, IDEMPOTENT,
+                          says("Whether an event that comes twice is handled once; what it remembers for that.", True,
+                               {"last": 100000, "for": "1d"})] = None
+    keeps: Annotated[dict[TopicName, Annotated[list[Fold], Folds()]], KEPT,
+                     says("Its own copies of what it heard: by topic, or folded by rules of their own.",
+                          {"purchases": "$.id"}, ["purchases"])] = {}
+    joins: Annotated[Join | None, JOINS,
+                     says("Pairs each event with those of another topic; rules follow for each pair.",
+                          {"with": "payments", "by": "$.purchase", "within": "30s"})] = None
+    window: Annotated[Window | None, WINDOW,
+                      says("Gathers events by time; rules follow when a window closes.",
+                           {"every": "1m", "by": "$.device"})] = None
+    handler: Annotated[str, HANDLER,
+                       says("A Python function that handles events in place of rules.", "my_shop.invoicing:handle")] = ""
+    run: Annotated[list[str], CODE, says("A program that handles events in place of rules.", "node mailer.js",
+                                         ["node", "mailer.js"])] = []
+    timeout: Annotated[float, SPAN, says("How long its own code has for one event.", "5s")] = 30.0
     publishes: Annotated[list[Rule], _RULES,
                          says("What follows from an event: a topic name, a rule or a list of rules.")] = []
 
@@ -248,5 +228,6 @@ class Sketch(Strict):
 
 MODELS: dict[str, type[Strict]] = {
     "sketch": Sketch, "topic": Topic, "generator": Generator, "consumer": Consumer, "rule": Rule,
-    "broker": Broker,
+    "broker": Broker, "fails": Fails, "retries": Retries, "idempotent": Idempotent, "copy": Fold, "joins": Join,
+    "window": Window,
 }

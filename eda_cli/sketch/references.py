@@ -7,10 +7,13 @@ from collections.abc import Collection, Iterator, Sequence
 from eda_cli.errors import Problem
 from eda_cli.payloads import InvalidValue, Scope, compile_value
 from eda_cli.sketch import words
+from eda_cli.sketch.behaviour import Rule
 from eda_cli.sketch.defaults import event_type
 from eda_cli.sketch.fitting import Effort
-from eda_cli.sketch.model import Consumer, Rule, Sketch
+from eda_cli.sketch.model import Consumer, Sketch
+from eda_cli.sketch.needs import exclusions, requirements
 from eda_cli.sketch.places import Path, Places
+from eda_cli.sketch.sights import sights
 from eda_cli.sketch.text import shorten
 
 OWN = ("run", "keeper", "stubs", "publish")  # who else tells in a run's journals
@@ -19,14 +22,24 @@ OWN = ("run", "keeper", "stubs", "publish")  # who else tells in a run's journal
 def references(sketch: Sketch, places: Places, effort: Effort, whole: bool = True) -> list[Problem]:
     """Every problem between the parts of a sketch; not `whole`: parts with problems were left out."""
     found = [*_names(sketch, places), *_clocks(sketch, places), *_broker(sketch, places),
-             *_groups(sketch, places), *_events(sketch, places), *_bodies(sketch, places, effort)]
-    return found + list(_accepted(sketch, places)) if whole else found
+             *_groups(sketch, places), *_events(sketch, places), *_bodies(sketch, places, effort),
+             *exclusions(sketch, places)]
+    if whole:
+        found += [*_accepted(sketch, places), *requirements(sketch, places), *sights(sketch, places)]
+    return found
 
 
 def rules(sketch: Sketch) -> Iterator[tuple[Path, Rule]]:
+    """Every rule with its path."""
     for name, consumer in sketch.consumers.items():
         for index, rule in enumerate(consumer.publishes):
             yield ("consumers", name, "publishes", index), rule
+
+
+def _code(sketch: Sketch, rule: Path) -> bool:
+    """Whether own code, of which nobody knows what it publishes, takes the place of the rule."""
+    consumer = sketch.consumers[str(rule[1])]
+    return bool(consumer.handler or consumer.run)
 
 
 def _names(sketch: Sketch, places: Places) -> Iterator[Problem]:
@@ -89,7 +102,7 @@ def _events(sketch: Sketch, places: Places) -> Iterator[Problem]:
             yield Problem(*places.key(path), f"generator '{name}' does not say which event it publishes",
                           hint=f"add event: {' or '.join(list(sketch.events)[:5])}")
     for at, rule in rules(sketch):
-        if rule.event and not rule.event.startswith("$") and "body" not in rule.model_fields_set:
+        if rule.event and not rule.event.startswith("$") and "body" not in rule.model_fields_set and not _code(sketch, at):
             used.append(((*at, "event"), rule.event))
     yield from _undeclared(used, sketch.events, places, "", "add it there, or say its body here")
 
@@ -109,7 +122,7 @@ def _undeclared(used: Sequence[tuple[Path, str]], known: Collection[str], places
 
 def _accepted(sketch: Sketch, places: Places) -> Iterator[Problem]:
     """Once `events` exists, types that a part accepts are there too, or somebody publishes them."""
-    if not sketch.events or any(rule.event.startswith("$") for _, rule in rules(sketch)):
+    if not sketch.events or any(rule.event.startswith("$") or _code(sketch, at) for at, rule in rules(sketch)):
         return
     known = dict.fromkeys([*sketch.events, *(event_type(one, sketch) for one in sketch.generators.values()),
                            *(rule.event for _, rule in rules(sketch))])  # in the file's order, unlike a set
@@ -124,7 +137,8 @@ def _bodies(sketch: Sketch, places: Places, effort: Effort) -> Iterator[Problem]
     """The bodies under `events`, each compiled for those who publish it."""
     made = {event_type(one, sketch) for one in sketch.generators.values()
             if "body" not in one.model_fields_set}
-    followed = {rule.event for _, rule in rules(sketch) if "body" not in rule.model_fields_set}
+    followed = {rule.event for at, rule in rules(sketch)
+                if "body" not in rule.model_fields_set and not _code(sketch, at)}
     for event, body in sketch.events.items():
         if body is None:
             continue

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from math import inf
+from math import inf, nextafter
 from typing import Any
 
 import yaml
 
-from eda_cli.payloads import parse_duration, parse_rate
-from eda_cli.sketch.check import publishers, subscribers
+from eda_cli.payloads import parse_duration, parse_rate, parse_share
+from eda_cli.sketch.check import hearers, publishers
 from eda_cli.sketch.data import NoNumber, core
 from eda_cli.sketch.environment import escape
 from eda_cli.sketch.load import Loaded
 from eda_cli.sketch.places import Path, Places
-from eda_cli.sketch.resolved import Consumer, Generator, Resolved, Rule, Topic
+from eda_cli.sketch.resolved import Consumer, Fold, Generator, Resolved, Rule, Topic
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -54,6 +54,14 @@ def rate(per_second: float) -> str:
     return f"{_plain(per_second)}/s"
 
 
+def share(part: float) -> str:
+    """The shortest text that `parse_share` reads as exactly this: `2%`."""
+    percent = part * 100
+    texts = [f"{_plain(number)}%" for number in (
+        float(f"{percent:.6g}"), percent, nextafter(percent, 0), nextafter(percent, 100))]  # it was rounded
+    return next((text for text in texts if parse_share(text) == part), texts[0])
+
+
 def _plain(number: float) -> str:
     text = f"{Decimal(repr(number)):f}"
     return text.removesuffix(".0")
@@ -68,7 +76,7 @@ class _Writer:
     def __init__(self, sketch: Resolved, places: Places) -> None:
         self.sketch = sketch
         self.places = places
-        used = (*publishers(sketch), *subscribers(sketch))
+        used = (*publishers(sketch), *hearers(sketch))
         self.told = {topic for topic, path in used if not places.spot(path).written}
 
     # ── what is written ──
@@ -108,15 +116,42 @@ class _Writer:
 
     def consumer(self, part: Consumer) -> dict[str, Any]:
         takes = _between(part.takes) if part.takes is not None else None
+        own: dict[str, Any] = {"handler": part.handler} if part.handler else {"run": list(part.run)} if part.run else {}
         return {"subscribes": list(part.subscribes), **_said(accepts=list(part.accepts)), **_said(group=part.group),
-                "from": part.start, **_said(takes=takes), **_common(part),
+                "from": part.start, **_said(takes=takes), **_common(part), **_manners(part),
+                **_said(keeps=self.keeps(part), joins=self.joins(part)), **own,
+                **({"timeout": duration(part.timeout_s)} if own else {}),
                 **_said(publishes=[self.rule(rule) for rule in part.rules])}
+
+    def keeps(self, part: Consumer) -> Any:
+        """As a list of topics where a name was a variable, or would be read as a note."""
+        path: Path = ("consumers", part.name, "keeps")
+        listed = self.places.spot(path).inside
+        hidden = 0 in listed and any(one.written for one in listed.values())
+        if hidden or any(copy.name.startswith("x-") for copy in part.keeps):
+            return [copy.name for copy in part.keeps]
+        return {copy.name: folds[0] if len(folds) == 1 else folds
+                for copy in part.keeps for folds in [[_fold(fold) for fold in copy.folds]]}
+
+    def joins(self, part: Consumer) -> dict[str, Any]:
+        join = part.joins
+        if join is None:
+            return {}
+        by = join.by
+        if join.by != join.with_by:
+            path: Path = ("consumers", part.name, "joins", "by")
+            named = [topic for topic in part.subscribes if self.places.exact((*path, topic))]
+            by = {(named or part.subscribes)[0]: join.by, join.topic: join.with_by}
+        return {"with": join.topic, "by": by, "within": duration(join.within_s)}
 
     def rule(self, rule: Rule) -> dict[str, Any]:
         body = rule.has_body and not self.of_event(rule.event, rule.body)
         return {"to": rule.to, **_said(event=rule.event), **({"key": rule.key} if rule.has_key else {}),
                 **_said(headers=rule.headers), **({"body": rule.body} if body else {}),
-                **_said(accepts=list(rule.accepts), when=rule.when)}
+                **_said(accepts=list(rule.accepts), when=rule.when, unless=rule.unless),
+                **({} if rule.each is None else {"each": rule.each}),
+                **({} if rule.after_s is None else {"after": _between(rule.after_s)}),
+                **({} if rule.share is None else {"share": share(rule.share)})}
 
     def of_event(self, event: str, body: Any) -> bool:
         """Whether the body is the one that `events` says."""
@@ -141,6 +176,28 @@ class _Writer:
 def _common(part: Generator | Consumer) -> dict[str, Any]:
     return {"replicas": part.replicas, "service": part.service, **_said(about=part.about),
             "external": part.external}
+
+
+def _manners(part: Consumer) -> dict[str, Any]:
+    """How it fails, tries again, remembers and gathers."""
+    fails, forget, window = part.fails, part.idempotent, part.window
+    manners: dict[str, Any] = {}
+    if fails:
+        manners["fails"] = {"share": share(fails.share), **_said(when=fails.when)}
+    manners["retries"] = {"max": part.retries.max, "backoff": _between(part.retries.backoff_s)}
+    if part.dead_letter:
+        manners["dead_letter"] = part.dead_letter
+    manners["idempotent"] = {"last": forget.last, "for": duration(forget.for_s)} if forget else False
+    if window:
+        length = {"every": window.every_s} if window.every_s is not None else {"gap": window.gap_s or 0.0}
+        manners["window"] = {**{key: duration(seconds) for key, seconds in length.items()},
+                             "by": window.by, "time": window.time, "late": duration(window.late_s)}
+    return manners
+
+
+def _fold(fold: Fold) -> dict[str, Any]:
+    return {"from": list(fold.topics), "key": fold.key, **({} if fold.set is None else {"set": fold.set}),
+            **_said(accepts=list(fold.accepts), when=fold.when)}
 
 
 def _said(**keys: Any) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from eda_cli.sketch.behaviour import Rule
 from eda_cli.sketch.fitting import NULL
-from eda_cli.sketch.model import Broker, Rule, Sketch, Topic, keys_of
+from eda_cli.sketch.model import Broker, Sketch, Topic
+from eda_cli.sketch.strict import keys_of
 
 
 def schema() -> dict[str, Any]:

@@ -28,16 +28,16 @@ _MEANT: Mapping[str, str] = {
     "accepts": "handles types events accept on filter",
     "body": "payload data value content message properties",
     "headers": "header metadata",
-    "key": "partition_key partitionkey",
+    "key": "partition_key partitionkey by",
     "when": "if where condition filter",
     "rate": "frequency speed tps per_second",
-    "every": "interval period",
+    "every": "interval period size length tumbling",
     "count": "limit total number times",
     "after": "delay wait start_after",
     "takes": "duration latency processing_time sleep work delay",
     "replicas": "instances scale workers concurrency",
     "group": "group_id consumer_group",
-    "from": "offset start start_from auto_offset_reset",
+    "from": "offset start start_from auto_offset_reset topic topics source sources",
     "about": "description desc doc comment note summary",
     "service": "component app",
     "partitions": "partition",
@@ -45,22 +45,39 @@ _MEANT: Mapping[str, str] = {
     "compacted": "compact compaction",
     "config": "options settings properties",
     "bootstrap_servers": "bootstrap brokers hosts address url",
-    "dead_letter": "dlq dead_letter_queue dlt",
-    "retries": "retry",
-    "fails": "failure_rate errors fail error_rate",
-    "keeps": "state store keep",
-    "joins": "join",
+    "dead_letter": "dlq dead_letter_queue dlt dead_letters deadletter dead_letter_topic error_topic",
+    "retries": "retry retry_policy attempts max_attempts max_retries",
+    "fails": "failure_rate errors fail error_rate failures",
+    "idempotent": "idempotence idempotency dedup dedupe deduplicate deduplication unique exactly_once",
+    "keeps": "state store stores keep table tables copy copies view materialize ktable",
+    "joins": "join joined",
+    "window": "windows windowed windowing",
+    "handler": "function func call code callback",
+    "run": "command cmd exec program script",
+    "timeout": "deadline time_limit max_time",
+    "each": "foreach for_each explode split loop",
+    "unless": "deadline cancelled_by except without",
+    "share": "probability chance percent percentage ratio weight rate",
+    "max": "times attempts retries count limit",
+    "backoff": "delay wait pause interval",
+    "last": "size max limit count remember",
+    "for": "ttl keep_for expire expires within",
+    "set": "fields fold reduce update assign state",
+    "with": "topic topics other stream",
+    "by": "key on keys group_by partition_by",
+    "within": "window for timeout",
+    "gap": "session pause idle inactivity",
+    "late": "grace lateness allowed_lateness",
+    "time": "timestamp event_time at",
 }
 
 # What a later version reads, by the kind of thing that will have the key.
 LATER: Mapping[str, frozenset[str]] = {
     "topic": frozenset({"envelope", "type"}),
     "generator": frozenset({"arrivals", "stages", "repeat", "faults", "entities", "run"}),
-    "consumer": frozenset({"fails", "retries", "dead_letter", "idempotent", "keeps", "joins", "window",
-                           "handler", "run"}),
-    "rule": frozenset({"each", "after", "unless", "share"}),
     "broker": frozenset({"rabbitmq", "activemq"}),
 }
+_BEHAVIOUR = ("fails", "retries", "idempotent", "joins", "window")  # keys of a consumer that hold a map of keys
 _NUMBER = re.compile(r"[-_.]?v?[0-9]+\Z")
 _SHORT = 4  # characters: shorter names that differ are other names
 _LONG = 80  # characters: nobody mistypes a word of that length
@@ -69,13 +86,15 @@ _MOST_PAIRS = 10_000  # names compared with names: half a second; nobody writes 
 
 def meant(wrong: str, known: Collection[str]) -> str | None:
     """The known key that was probably meant: by another word for it, else by spelling."""
+    return otherwise(wrong, known) or near(wrong.lower().replace("-", "_"), known, 0.7)
+
+
+def otherwise(wrong: str, known: Collection[str]) -> str | None:
+    """The known key that this is another word for."""
     bare = wrong.lower().replace("-", "_")
     if bare in known:
         return bare
-    for key, others in _MEANT.items():
-        if key in known and bare in others.split():
-            return key
-    return near(bare, known, 0.7)
+    return next((key for key, others in _MEANT.items() if key in known and bare in others.split()), None)
 
 
 def later(wrong: str, kind: str) -> str | None:
@@ -135,7 +154,8 @@ def _edits(one: str, other: str, most: int) -> bool:
 
 
 def kind(path: Path) -> str:
-    """What a path leads to: "sketch", "topic", "generator", "consumer", "rule", "broker", "" inside of one."""
+    """What a path leads to: "sketch", "topic", "generator", "consumer", "rule", "copy" (or one of its folds),
+    "fails" and the like, "broker", "" inside of one."""
     if not path:
         return "sketch"
     if path[0] == "broker":
@@ -143,9 +163,19 @@ def kind(path: Path) -> str:
     first = {"topics": "topic", "generators": "generator", "consumers": "consumer"}.get(str(path[0]), "")
     if len(path) == 2:
         return first
+    if first == "consumer" and len(path) == 3 and path[2] in _BEHAVIOUR:
+        return str(path[2])
     if first == "consumer" and len(path) == 4 and path[2] == "publishes" and isinstance(path[3], int):
         return "rule"
+    if first == "consumer" and path[2:3] == ("keeps",) and (
+            len(path) == 4 or (len(path) == 5 and isinstance(path[4], int))):
+        return "copy"
     return ""
+
+
+def owner(kind: str) -> str:
+    """A kind in words, as what a key belongs to: `a rule`, `'retries'`."""
+    return f"'{kind}'" if kind in _BEHAVIOUR else f"a {kind}"
 
 
 def subject(path: Path) -> str:
@@ -160,9 +190,11 @@ def subject(path: Path) -> str:
         return f"event type '{shorten(str(path[1]))}'"
     what, number = kind(path), path[-1]
     if isinstance(number, int):
-        one = "rule" if what == "rule" else "item"
+        one = {"rule": "rule", "copy": "fold"}.get(what, "item")
         return f"{one} {number + 1} of {subject(path[:-2] if what == 'rule' else path[:-1])}"
-    if what:
+    if what == "copy":
+        return f"copy '{last}' of {subject(path[:-2])}"
+    if what and what not in _BEHAVIOUR:
         return f"{what} '{last}'"
     return f"'{last}'" if len(path) == 1 else f"'{last}' of {subject(path[:-1])}"
 

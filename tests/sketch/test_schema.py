@@ -12,10 +12,11 @@ import yaml
 from eda_cli.sketch import nodes
 from eda_cli.sketch.data import construct
 from eda_cli.sketch.load import load_text
-from eda_cli.sketch.model import MODELS, keys_of
+from eda_cli.sketch.model import MODELS
 from eda_cli.sketch.render import config
 from eda_cli.sketch.schema import schema
 from eda_cli.sketch.starter import examples, starter
+from eda_cli.sketch.strict import keys_of
 
 SCHEMA = schema()
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None), "integer": int,
@@ -84,7 +85,10 @@ def test_every_sketch_that_loads_fits_and_so_does_its_full_form(name: str) -> No
     "topics: {a: {partitions: three}}", "generators: {shop: }", "generators: {shop: {rate: 5/s}}",
     "generators: {Shop: {publishes: a}}", "generators: {shop: {publishes: a, count: 0}}", "consumers: []",
     "consumers: {c: {subscribes: []}}", "consumers: {c: {subscribes: a, from: now}}",
-    "consumers: {c: {subscribes: a, publishes: {event: b}}}", "consumers: {c: {subscribes: a, retries: 3}}",
+    "consumers: {c: {subscribes: a, publishes: {event: b}}}", "consumers: {c: {subscribes: a, rate: 3/s}}",
+    "consumers: {c: {subscribes: a, retries: {maximum: 3}}}", "consumers: {c: {subscribes: a, fails: [2%]}}",
+    "consumers: {c: {subscribes: a, window: 1m}}", "consumers: {c: {subscribes: a, joins: {with: b}}}",
+    "consumers: {c: {subscribes: a, keeps: {b: {kee: 1}}}}", "consumers: {c: {subscribes: a, run: []}}",
 ])
 def test_plain_mistakes_do_not_fit(text: str) -> None:
     assert not fits(yaml.safe_load(text), SCHEMA)
