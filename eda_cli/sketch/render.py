@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from math import inf
+from math import inf, nextafter
 from typing import Any
 
 import yaml
@@ -61,8 +61,10 @@ def rate(per_second: float) -> str:
 
 def share(part: float) -> str:
     """The shortest text that `parse_share` reads as exactly this: `2%`."""
-    text = f"{_plain(float(f'{part * 100:.6g}'))}%"
-    return text if parse_share(text) == part else f"{_plain(part * 100)}%"
+    percent = part * 100
+    texts = [f"{_plain(number)}%" for number in (
+        float(f"{percent:.6g}"), percent, nextafter(percent, 0), nextafter(percent, 100))]  # it was rounded
+    return next((text for text in texts if parse_share(text) == part), texts[0])
 
 
 def _plain(number: float) -> str:
