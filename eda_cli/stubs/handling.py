@@ -195,8 +195,10 @@ class Handling:
                 self._take(delivery, None, outcome)
             elif index in answers:
                 self._take(delivery, answers[index], outcome)
-            elif self._known is not None:
-                self._known.forget(delivery)  # the code has not answered: it comes again
+            else:  # the code has not answered: it is asked again
+                self._inbox.back(delivery)
+                if self._known is not None:
+                    self._known.forget(delivery)
         for delivery in outcome.handled if self._fate.any() else ():
             self._fate.settled(delivery.identity)
         self._save(connection, outcome)

@@ -22,7 +22,7 @@ class Inbox:
 
     def __init__(self) -> None:
         self._ready: deque[Delivery] = deque()
-        self._released: deque[Delivery] = deque()  # stood behind one that is decided now: before all that is ready
+        self._released: deque[Delivery] = deque()  # came back, or stood behind one that is decided now: before all that is ready
         self._waiting: list[tuple[float, int, Delivery]] = []  # a heap by the moment of the retry
         self._behind: dict[Lane, deque[Delivery]] = {}  # lanes that an event waits in, and who stands behind it
         self._heads: dict[Lane, Delivery] = {}  # that event
@@ -61,6 +61,10 @@ class Inbox:
                 lanes.add(lane)
             return queue.popleft()
         return None
+
+    def back(self, delivery: Delivery) -> None:
+        """It was taken and is not decided: its turn is next, behind those that came back before it."""
+        self._released.append(delivery)
 
     def stand_behind(self, delivery: Delivery) -> None:
         """One of its key was taken with it and failed: it waits until that one is decided."""
