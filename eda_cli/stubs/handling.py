@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from eda_cli import lock
 from eda_cli.channels.base import Place
@@ -19,7 +20,7 @@ from eda_cli.errors import EventRefused
 from eda_cli.event import Delivery, Event
 from eda_cli.payloads import PayloadError, Seen
 from eda_cli.sketch.resolved import Consumer
-from eda_cli.stubs.answers import Answer, CodeFailure, GoesOn
+from eda_cli.stubs.answers import CodeFailure, GoesOn
 from eda_cli.stubs.clockwork import Clockwork
 from eda_cli.stubs.copying import Copies
 from eda_cli.stubs.fate import Failure, Fate, Verdict
@@ -33,6 +34,9 @@ from eda_cli.stubs.positions import Positions
 from eda_cli.stubs.reactions import Follows, Later, Reactions
 from eda_cli.stubs.rebuild import rebuild
 from eda_cli.stubs.store import Store, store_path
+
+Said = Sequence[Mapping[str, Any]]  # the events that own code said
+Answer = Said | Failure
 
 ORPHANS_S = 1.0  # how often somebody looks for what replicas that are gone left unpublished
 
@@ -94,8 +98,11 @@ class Handling:
         """Publish what a kill may have left unpublished, and make missing copies; False where stopping was wished."""
         if self._store is None:
             return True
-        if self._code is not None:
-            self._fate.died_at(self._code.left())
+        if self._code is not None and (died := self._code.left()):
+            self._fate.died_at(died)
+            with self._store.write() as connection:
+                self._fate.save(connection)  # at once, as the next process may end at them before it stores anything
+            self._code.counted()
         if not self._publish_left(self._spool.left()):
             return False
         self._spool.drop()
@@ -148,8 +155,6 @@ class Handling:
             self._decide(deliveries, outcome)
             return self._publish(outcome)
         answers = self._ask(deliveries, goes_on)
-        if self._lost:
-            deliveries = [one for one in deliveries if one.partition is None or Place(one.topic, one.partition) not in self._lost]
         with self._store.write() as connection:
             try:
                 self._remembering(self._store, connection, deliveries, answers, outcome)
@@ -185,6 +190,8 @@ class Handling:
         settled = self._positions.known(store, deliveries)
         repeated = self._known.find(deliveries) if self._known is not None else ()
         for index, delivery in enumerate(deliveries):
+            if self._lost and delivery.partition is not None and Place(delivery.topic, delivery.partition) in self._lost:
+                continue  # while own code worked: it is somebody else's now
             if index in settled or not (self._reacts(delivery) or self._hears(delivery)):
                 outcome.passed.append(delivery)
             elif outcome.lanes and lane_of(delivery) in outcome.lanes:
@@ -195,29 +202,35 @@ class Handling:
                 self._take(delivery, None, outcome)
             elif index in answers:
                 self._take(delivery, answers[index], outcome)
-            elif self._known is not None:
-                self._known.forget(delivery)  # the code has not answered: it comes again
+            else:
+                self._inbox.put_back(delivery)  # the code was not asked, as one of its key had failed, or did not answer
+                if self._known is not None:
+                    self._known.forget(delivery)
         for delivery in outcome.handled if self._fate.any() else ():
             self._fate.settled(delivery.identity)
         self._save(connection, outcome)
+
+    def _seen(self, delivery: Delivery) -> Seen:
+        seen = seen_of(delivery)
+        if self._copies:
+            seen.copy, seen.was = self._copies.now, self._copies.before
+        return seen
 
     def _hears(self, delivery: Delivery) -> bool:
         """Whether it is taken in though nothing is to follow from it."""
         return delivery.topic in self._silent or self._copies.keeps(delivery.topic)
 
     def _take(self, delivery: Delivery, answer: Answer | None, outcome: _Outcome) -> None:
-        reacts, seen = self._reacts(delivery), seen_of(delivery)
-        if self._copies:
-            seen.copy, seen.was = self._copies.now, self._copies.before
+        reacts, seen = self._reacts(delivery), self._seen(delivery)
         follows: Follows | None = _NOTHING
-        failure = self._fate.strike(delivery, seen) if reacts else None
-        if failure is None and isinstance(answer, CodeFailure):
-            failure = Failure(answer.reason, died=answer.died)
+        said, failure = (None, answer) if isinstance(answer, Failure) else (answer, None)
+        if answer is None and reacts:
+            failure = self._fate.strike(delivery, seen)
         if failure is None:
             try:
                 if self._copies:
                     self._copies.fold(delivery, seen)
-                follows = self._follow(delivery, seen, answer) if reacts else self._clockwork.hear(delivery, seen)
+                follows = self._follow(delivery, seen, said) if reacts else self._clockwork.hear(delivery, seen)
             except PayloadError as wrong:
                 failure = Failure(wrong.line)
         if failure is not None:
@@ -232,12 +245,11 @@ class Handling:
         else:
             outcome.follow(delivery, follows)
 
-    def _follow(self, delivery: Delivery, seen: Seen, answer: Answer | None) -> Follows | None:
+    def _follow(self, delivery: Delivery, seen: Seen, said: Said | None) -> Follows | None:
         """What follows from an event that is handled; None where its window is closed. Raises PayloadError."""
         if self._code is not None:
-            assert answer is not None
-            assert not isinstance(answer, CodeFailure)
-            return Follows(self._code.follow(answer, delivery))
+            assert said is not None
+            return Follows(self._code.follow(said, delivery))
         assert self._reactions is not None
         if self._clockwork.gathers:
             return self._clockwork.gather(delivery, seen)
@@ -268,7 +280,10 @@ class Handling:
     # --- own code
 
     def _ask(self, deliveries: Sequence[Delivery], goes_on: GoesOn) -> Mapping[int, Answer] | None:
-        """What own code answers to those that it is to handle; what is not in it has no answer."""
+        """What own code answers to those that it is to handle; what is not in it has no answer.
+
+        An attempt that is to fail, by the sketch's wish or as the event has ended too many processes, is none of the code's.
+        """
         if self._code is None:
             return None
         assert self._store is not None
@@ -277,15 +292,20 @@ class Handling:
             known.update(self._known.find(deliveries))
         asked: list[int] = []
         answers: dict[int, Answer] = {}
+        failed: set[Lane] = set()
         for index, delivery in enumerate(deliveries):
-            if index not in known and self._reacts(delivery):
-                doomed = self._fate.doomed(delivery)
-                if doomed is not None:
-                    answers[index] = CodeFailure(doomed.reason)
-                else:
-                    asked.append(index)
+            lane = lane_of(delivery)
+            if index in known or not self._reacts(delivery) or lane in failed:
+                continue
+            failure = self._fate.doomed(delivery) or self._fate.strike(delivery, self._seen(delivery))
+            if failure is None:
+                asked.append(index)
+                continue
+            answers[index] = failure
+            if lane is not None:
+                failed.add(lane)
         for index, answer in self._code.handle([deliveries[index] for index in asked], goes_on):
-            answers[asked[index]] = answer
+            answers[asked[index]] = Failure(answer.reason, answer.died) if isinstance(answer, CodeFailure) else answer
         return answers
 
     # --- publishing and telling
