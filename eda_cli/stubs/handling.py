@@ -84,6 +84,7 @@ class Handling:
         self._positions = Positions()
         self._lost: set[Place] = set()
         self._looked = 0.0
+        self._unpublished = False  # stopping was wished while the spool was being published
         self._code: OwnCodeOf | None = None
         self._reactions = Reactions(part.sketch, consumer, part.source) if not consumer.code else None
         if self._store is not None:
@@ -312,29 +313,37 @@ class Handling:
 
     def _publish(self, outcome: _Outcome) -> Sequence[Delivery] | None:
         refused = self._part.publish(list(outcome.now.items()))
-        if refused is None:
+        if refused is None or (refused and not self._refused(outcome, refused)):
+            self._unpublished = True
             return None
-        if refused:
-            self._refused(outcome, refused)
         settled = outcome.settled()
         self._inbox.settled(settled)
         self._tell(outcome)
         return settled
 
-    def _refused(self, outcome: _Outcome, refused: Mapping[str | None, EventRefused]) -> None:
-        """The channel never takes these: what they follow from has failed for ever."""
-        now, failed = time.time(), dict[str, tuple[Delivery, Failure]]()
-        for id_, wrong in refused.items():
-            if id_ in outcome.causes:
-                cause = outcome.causes[id_]
-                failed[cause.identity] = (cause, Failure(wrong.line, forever=True))
-        outcome.handled = [delivery for delivery in outcome.handled if delivery.identity not in failed]
+    def _refused(self, outcome: _Outcome, refused: Mapping[str | None, EventRefused]) -> bool:
+        """The channel never takes these: what they follow from has failed for ever. False where stopping was wished."""
+        now = time.time()
+        failed = {outcome.causes[id_].identity: Failure(wrong.line, forever=True)
+                  for id_, wrong in refused.items() if id_ in outcome.causes}
         letters: list[Event] = []
-        for delivery, failure in failed.values():
-            verdict = self._fate.failed(delivery, failure, now)
-            outcome.verdicts.append((delivery, failure, verdict))
-            letters += [verdict.letter] if verdict.letter is not None else []
-        self._part.publish([(self._consumer.dead_letter, letters)])
+        for delivery in outcome.handled if failed else ():
+            if (failure := failed.get(delivery.identity)) is not None:
+                verdict = self._fate.failed(delivery, failure, now)
+                outcome.verdicts.append((delivery, failure, verdict))
+                letters += [verdict.letter] if verdict.letter is not None else []
+        outcome.handled = [delivery for delivery in outcome.handled if delivery.identity not in failed]
+        if letters:
+            batch = {self._consumer.dead_letter: letters}
+            if self._store is not None:
+                with self._store.write() as connection:
+                    self._spool.write(connection, batch)
+            more = self._part.publish(list(batch.items()))
+            if more is None:
+                return False
+            refused = {**refused, **more}
+        outcome.verdicts = [_unsent(each, refused) for each in outcome.verdicts]
+        return True
 
     def _tell(self, outcome: _Outcome) -> None:
         journal = self._part.journal
@@ -356,26 +365,23 @@ class Handling:
 
     # --- what the clock brings
 
-    def tick(self, idle_s: float) -> bool:
-        """What is due by the clock, and what gone replicas left; `idle_s`: for so long nothing came. False: stopping."""
-        if self._store is None:
-            return True
+    def tick(self, idle_s: float) -> None:
+        """What is due by the clock, and what gone replicas left; `idle_s`: for so long nothing came."""
+        if self._store is None or self._unpublished:  # nothing more may take the place of what is stored
+            return
         now = time.monotonic()
         if now - self._looked >= ORPHANS_S:
             self._looked = now
             for process in self._spool.others():
                 if lock.holder(self._part.folder / f"{process}.lock") is None:
                     if not self._publish_left(self._spool.left(process)):
-                        return False
+                        return
                     self._spool.drop(process)
         batch = self._clockwork.due(self._spool, idle_s)
-        if batch:
-            if not self._publish_left(batch):
-                return False
+        if batch and not self._publish_left(batch):
+            self._unpublished = True
+        elif batch or idle_s:
             self._spool.drop()
-        elif idle_s:
-            self._spool.drop()
-        return True
 
     def due_in(self) -> float | None:
         """Seconds until something is due by the clock; None where nothing is."""
@@ -391,6 +397,15 @@ class Handling:
         if batch:
             self._part.journal.flush()
         return refused is not None
+
+
+def _unsent(each: tuple[Delivery, Failure, Verdict], refused: Mapping[str | None, EventRefused]) -> tuple[
+        Delivery, Failure, Verdict]:
+    """A verdict as it is where the channel does not take its dead letter."""
+    delivery, failure, verdict = each
+    if verdict.letter is None or (wrong := refused.get(verdict.letter.id)) is None:
+        return each
+    return delivery, Failure(f"{failure.reason}; its dead letter is refused: {wrong.line}"), Verdict(verdict.attempt, None)
 
 
 _NOTHING = Follows()
