@@ -19,7 +19,7 @@ from eda_cli.sketch.resolved import Consumer, Fails, Fold, Idempotent, Kept, Res
 from eda_cli.stubs import consumer
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.store import Store, store_path
-from tests.stubs.playing import Killed, Log, part
+from tests.stubs.playing import Killed, Log, let_go, part
 
 TIME = "2026-11-24T09:30:00.000000Z"
 STOCK = Kept("stock", (Fold(("t",), "$.sku", {"n": "{{ (was.n | default(0)) + 1 }}"}),))
@@ -50,6 +50,8 @@ def live(folder: Path, bill: Consumer, log: Log, also: Callable[[Part], bool] = 
     except Killed:
         log.close = lambda: None  # type: ignore[method-assign]
         raise
+    finally:
+        let_go(one)
     assert log.polls < 5_000, "it has not come to an end"
     return one
 
