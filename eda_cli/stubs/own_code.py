@@ -35,6 +35,11 @@ class Code:
         """The events at which the process before this one ended: code in the stub's own process can end it."""
         return self._marks.left() if self._marks is not None else []
 
+    def counted(self) -> None:
+        """What was left is remembered, and not left any more."""
+        if self._marks is not None:
+            self._marks.end()
+
     def handle(self, deliveries: Sequence[Delivery], goes_on: GoesOn) -> Iterator[tuple[int, Answer]]:
         """See `OwnCode.handle`."""
         if self._marks is None:
