@@ -24,7 +24,7 @@ from eda_cli.stubs.answers import CodeFailure, GoesOn
 from eda_cli.stubs.clockwork import Clockwork
 from eda_cli.stubs.copying import Copies
 from eda_cli.stubs.fate import Failure, Fate, Verdict
-from eda_cli.stubs.forms import seen_of
+from eda_cli.stubs.forms import as_failure, seen_of
 from eda_cli.stubs.inbox import Inbox, Lane, lane_of
 from eda_cli.stubs.known import Known
 from eda_cli.stubs.outbox import Batch, Spool
@@ -232,8 +232,8 @@ class Handling:
                 if self._copies:
                     self._copies.fold(delivery, seen)
                 follows = self._follow(delivery, seen, said) if reacts else self._clockwork.hear(delivery, seen)
-            except PayloadError as wrong:
-                failure = Failure(wrong.line)
+            except (PayloadError, ValueError, ArithmeticError) as wrong:
+                failure = Failure(as_failure(wrong).line)
         if failure is not None:
             self._copies.forget()
             if self._known is not None:
