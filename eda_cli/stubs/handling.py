@@ -28,7 +28,7 @@ from eda_cli.stubs.forms import as_failure, seen_of
 from eda_cli.stubs.inbox import Inbox, Lane, lane_of
 from eda_cli.stubs.known import Known
 from eda_cli.stubs.outbox import Batch, Spool, unpacked
-from eda_cli.stubs.owncode import OwnCodeOf
+from eda_cli.stubs.own_code import Code
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.positions import Positions
 from eda_cli.stubs.reactions import Follows, Later, Reactions
@@ -85,12 +85,12 @@ class Handling:
         self._lost: set[Place] = set()
         self._looked = 0.0
         self._unpublished = False  # stopping was wished while the spool was being published
-        self._code: OwnCodeOf | None = None
+        self._code: Code | None = None
         self._reactions = Reactions(part.sketch, consumer, part.source) if not consumer.code else None
         if self._store is not None:
             self._copies = Copies(self._store, consumer.keeps)
             if consumer.code:
-                self._code = OwnCodeOf(part, consumer, lambda: self._copies.now)
+                self._code = Code(part, consumer, lambda: self._copies.now)
             self._spool = Spool(self._store, part.process)
             self._known = Known(self._store, consumer.idempotent) if consumer.idempotent else None
             self._clockwork = Clockwork(part, consumer, self._store, self._reactions)

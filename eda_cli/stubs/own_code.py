@@ -1,7 +1,8 @@
-"""The own code of one consumer: run as the sketch says, its answers made events. Knows no membership."""
+"""The own code of a consumer: run as its part of the sketch says, its answers made events. Knows no membership."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,30 +12,24 @@ import orjson
 from eda_cli.event import Delivery, Event
 from eda_cli.payloads import MISSING, Rows
 from eda_cli.sketch.resolved import Consumer
-from eda_cli.stubs.answers import Answer, CodeFailure, GoesOn
+from eda_cli.stubs.answers import Answer, CodeFailure, GoesOn, OwnCode
 from eda_cli.stubs.attempts import InProgress
-from eda_cli.stubs.handler import Handler
+from eda_cli.stubs.handler import Copies, Handler
 from eda_cli.stubs.inbox import lane_of
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.program import Program, environment
 from eda_cli.stubs.saying import Saying
 
 
-class OwnCodeOf:
+class Code:
     """Raises EdaError where there is no such code."""
 
     def __init__(self, part: Part, consumer: Consumer, copies: Callable[[], Mapping[str, Rows]]) -> None:
-        folder = Path(orjson.loads((part.folder / "run.json").read_bytes())["path"]).parent
         self._saying = Saying(part.sketch, consumer, part.source)
-        self._marks: InProgress | None = None
-        if consumer.run:
-            self._code: Program | Handler = Program(consumer.run, folder, environment(part.folder, part.name, part.replica),
-                                                    part.folder, part.process, consumer.timeout_s)
-        else:
-            self._marks = InProgress(part.folder / f"{part.process}.attempt")
-            self._code = Handler(consumer.handler, folder, consumer.timeout_s,
-                                 lambda: {name: _Looked(rows) for name, rows in copies().items()},
-                                 lambda text: part.journal.tell("warning", text=text))
+        self._marks = InProgress(part.folder / f"{part.process}.attempt") if consumer.handler else None
+        self._code = open_code(consumer, part.folder, part.process, part.replica,
+                               lambda: {name: _Looked(rows) for name, rows in copies().items()},
+                               lambda text: part.journal.tell("warning", text=text))
 
     def left(self) -> list[str]:
         """The events at which the process before this one ended: code in the stub's own process can end it."""
@@ -73,6 +68,20 @@ class OwnCodeOf:
         self._code.close()
         if self._marks is not None:
             self._marks.close()
+
+
+def open_code(consumer: Consumer, folder: Path, process: str, replica: int, copies: Copies,
+              told: Callable[[str], object]) -> OwnCode:
+    """The handler or program of a consumer that has one; `folder` is the run's. Raises EdaError.
+
+    A handler, too, finds its files beside the sketch: that becomes this process's folder. `copies` gives a handler the own
+    copies; `told` is called with a line for the user when its code changed.
+    """
+    sketch = Path(orjson.loads((folder / "run.json").read_bytes())["path"]).parent
+    if consumer.handler:
+        os.chdir(sketch)
+        return Handler(consumer.handler, sketch, consumer.timeout_s, copies, told)
+    return Program(consumer.run, sketch, environment(folder, consumer.name, replica), folder, process, consumer.timeout_s)
 
 
 class _Looked(Mapping[str, Any]):
