@@ -26,7 +26,8 @@ answer: Callable[[dict[str, Any]], Any] = lambda event: None  # noqa: E731  # wh
 
 
 @pytest.fixture(autouse=True)
-def handler(tmp_path: Path) -> Iterator[None]:
+def handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)  # as own code does, which nobody else is to notice
     (tmp_path / "mail.py").write_text(CODE)
     (tmp_path / "run.json").write_bytes(orjson.dumps({"name": "shop", "path": str(tmp_path / "sketch.yaml")}))
     yield

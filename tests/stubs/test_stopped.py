@@ -19,7 +19,7 @@ def test_what_could_not_be_published_is_published_by_the_next_process(tmp_path: 
     log = Log()
     log.put("t", *(event(number) for number in range(3)))
     log.away = True
-    wished = []
+    wished: list[str] = []
 
     def step(name: str) -> None:
         if name == "publish" and len(wished) >= 2:
