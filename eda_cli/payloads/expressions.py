@@ -43,17 +43,26 @@ def read_condition(source: str) -> Read:
     return read
 
 
-def names_in(read: Read) -> set[str]:
-    """The names in it, `aggregate` where it has one, and `copy:purchases` where a copy's own name stands there."""
+def names_in(source: str, condition: bool) -> set[str]:
+    """The names in it, `aggregate` where it has one, and `copy:purchases` where a copy's own name stands there.
+
+    Raises Refused.
+    """
+    read = read_condition(source) if condition else read_template(source)
+    return understood(source, lambda: _names(read))
+
+
+def _names(read: Read) -> set[str]:
     names: set[str] = {"aggregate"} if read.aggregates else set()
     values: list[nodes.Node] = [part for part in read.parts if isinstance(part, nodes.Expr)]
     for node in nodes.List(values).find_all((nodes.Name, nodes.Getattr, nodes.Getitem)):
-        if isinstance(node, nodes.Name):
-            names.update({node.name} - read.aggregates.keys())
-        elif isinstance(node.node, nodes.Name) and node.node.name in ("copy", "was"):
+        if isinstance(node, nodes.Name) and node.name not in read.aggregates:
+            names.add(node.name)
+        elif isinstance(node, nodes.Getattr | nodes.Getitem):
             name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
-            names.update([f"{node.node.name}:{name}"] if isinstance(name, str) else [])
-    return names
+            if isinstance(node.node, nodes.Name) and node.node.name in ("copy", "was") and isinstance(name, str):
+                names.add(f"{node.node.name}:{name}")
+    return names - set(sandbox().globals)
 
 
 def _read(source: str, text: str, bare: bool) -> Read:

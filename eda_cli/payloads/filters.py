@@ -52,7 +52,7 @@ class _Paid:
         budget = budget_of(scene)
         budget.spend(value)
         given = (*arguments, *named.values())
-        given_size = budget.spend(*given)
+        given_size = budget.spend(*given) if given else 0
         budget.take(_PER_CALL)
         if name not in _OF_ONE:  # then what is given is looked at, or put in, for every item
             steps = sum([one.count(".") + one.count(",") for one in given if isinstance(one, str)])  # 'a.b,c'

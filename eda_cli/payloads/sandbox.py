@@ -10,8 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NoReturn
 
-from jinja2 import StrictUndefined, nodes
-from jinja2.compiler import CodeGenerator, Frame
+from jinja2 import StrictUndefined
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context as JinjaContext
 from jinja2.runtime import Undefined
@@ -24,6 +23,7 @@ from eda_cli.payloads.filters import budget_of, filters, formatted, tests
 from eda_cli.payloads.methods import method
 from eda_cli.payloads.problems import PayloadError, did_you_mean, shown
 from eda_cli.payloads.render import text
+from eda_cli.payloads.scene import BoundedCode, Scene
 
 LONGEST_RANGE = 10_000
 
@@ -57,60 +57,15 @@ class Missing(StrictUndefined):
         return f"there is no '{shown(name)}' in {_kind(of)}{called}{instead}"
 
 
-class Scene(JinjaContext):
-    """The names that one evaluation sees. Jinja2's own is made for blocks, imports and escaping, which there are
-    not, and making it costs more than evaluating a small expression.
-    """
-
-    def __init__(self, environment: Sandbox, names: dict[str, Any]) -> None:
-        self.environment = environment
-        self.eval_ctx = environment.eval_ctx
-        self.parent = names
-        self.vars = {}
-        self.exported_vars = set()
-        self.name = None
-
-
-class _Generator(CodeGenerator):
-    """Sends through the sandbox what Jinja2 leaves to Python: `~`, comparisons and slices."""
-
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:
-        self._call("joined", "(", frame, *node.nodes)
-        self.write("))")
-
-    def visit_Compare(self, node: nodes.Compare, frame: Frame) -> None:
-        self._call("compared", "", frame, node.expr)
-        for other in node.ops:
-            self.write(f"({other.op!r}, ")
-            self.visit(other.expr, frame)
-            self.write("), ")
-        self.write(")")
-
-    def visit_Getitem(self, node: nodes.Getitem, frame: Frame) -> None:
-        if not isinstance(node.arg, nodes.Slice):
-            super().visit_Getitem(node, frame)
-            return
-        bounds = (node.arg.start, node.arg.stop, node.arg.step)
-        self._call("sliced", "", frame, node.node, *(bound or nodes.Const(None) for bound in bounds))
-        self.write(")")
-
-    def _call(self, method: str, opening: str, frame: Frame, *arguments: nodes.Expr) -> None:
-        """The beginning of a call of one of the sandbox's methods."""
-        self.write(f"environment.{method}(context, {opening}")
-        for argument in arguments:
-            self.visit(argument, frame)
-            self.write(", ")
-
-
 class Sandbox(SandboxedEnvironment):
     """The environment of all templates. All that is in it is JSON data, and the methods of it."""
 
-    code_generator_class = _Generator
+    code_generator_class = BoundedCode
     intercepted_binops = frozenset({"*", "**", "%", "+"})
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.eval_ctx = EvalContext(self)  # nothing in an expression changes it
+        self.escaping = EvalContext(self)  # nothing in an expression changes it
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """`body.items`: the field. What is missing may still be called: see `call`."""

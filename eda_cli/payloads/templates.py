@@ -19,7 +19,8 @@ from eda_cli.payloads.filters import BUDGET
 from eda_cli.payloads.names import NAMES, Look, checked
 from eda_cli.payloads.problems import PayloadError, Refused, shown
 from eda_cli.payloads.render import plain, text
-from eda_cli.payloads.sandbox import Scene, sandbox
+from eda_cli.payloads.sandbox import sandbox
+from eda_cli.payloads.scene import Scene
 
 _FOR_A_TRIAL = 2_000  # units: what evaluating one without variables may cost while it is compiled
 _PER_TEMPLATE = 20  # units of the budget: what evaluating one costs, however small it is
@@ -94,7 +95,7 @@ def _evaluation(source: str, read: Read, scope: Scope
     run = environment.from_string(tree).root_render_func
 
     def evaluate(names: dict[str, Any]) -> list[Any]:
-        scene = Scene(environment, {**environment.globals, **names})
+        scene = Scene(environment, environment.escaping, {**environment.globals, **names})
         for _ in run(scene):
             pass
         values: list[Any] = scene.vars["result"]

@@ -25,7 +25,7 @@ def names_used(raw: Any, condition: bool = False) -> frozenset[str]:
                 used |= _names_in(text, bare)
             elif aggregate_in(text):
                 used.add("aggregate")
-            elif (name := path_name(text)) is not None:
+            elif text != "$tombstone" and (name := path_name(text)) is not None:
                 used.add(_PART_OF.get(name, name))
     except Refused as refused:
         raise InvalidValue([refused.at(())]) from refused
@@ -64,6 +64,6 @@ def _texts(raw: Any, condition: bool) -> Iterator[tuple[str, bool]]:
 
 
 def _names_in(text: str, condition: bool) -> set[str]:
-    from eda_cli.payloads.expressions import names_in, read_condition, read_template  # see compile_condition
+    from eda_cli.payloads.expressions import names_in  # see compile_condition
 
-    return names_in(read_condition(text) if condition else read_template(text))
+    return names_in(text, condition)

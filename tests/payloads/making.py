@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from eda_cli.payloads import Context, Dice, InvalidValue, PayloadError, Scope, Seen, ValueProblem, compile_value
+from eda_cli.payloads import (
+    MISSING,
+    Context,
+    Dice,
+    InvalidValue,
+    PayloadError,
+    Scope,
+    Seen,
+    ValueProblem,
+    compile_value,
+)
 
 NOW = 1_764_000_000.5  # 2025-11-24T16:00:00.500000Z
 BODY = {
@@ -16,6 +26,16 @@ BODY = {
 }
 SEEN = Seen(body=BODY, key="user-7", id="e-1", type="purchaseCreated", source="/eda/shop/webshop",
             time="2026-01-01T00:00:00.000000Z", headers={"trace-id": "t-1", "a.b": "dotted"})
+
+
+class Held(dict[str, Any]):
+    """Rows in memory; counts how often it was asked."""
+
+    asked = 0
+
+    def get(self, key: str, /) -> Any:  # type: ignore[override]
+        self.asked += 1
+        return super().get(key, MISSING)
 
 
 def context(number: int = 0, *, seed: int = 42, seen: Seen | None = SEEN) -> Context:
