@@ -58,7 +58,7 @@ def requirements(sketch: Sketch, places: Places) -> Iterator[Problem]:
                           "it says how long own code has for an event", "add handler: or run:, or leave it out")
         for index, rule in enumerate(consumer.publishes):
             at: Path = (*path, "publishes", index)
-            if rule.unless and rule.after is None:
+            if rule.unless and rule.after is None and not (consumer.handler or consumer.run):
                 yield Problem(*places.key((*at, "unless")), f"{_rule(at, places)} has 'unless' and no 'after'",
                               "there is no time in which such an event could come", "add after: 30s")
             if consumer.window:
@@ -131,5 +131,5 @@ def _of_window(path: Path, rule: Rule, sketch: Sketch, places: Places) -> Iterat
     for key, what, example in (("event", "type", "minuteCounted"), ("body", "body", "{of: $window.key, count: count()}")):
         if lacks[key]:
             yield Problem(*places.value((*path, "to")), f"{_rule(path, places)} has no '{key}'",
-                          f"it follows when a window closes: there is no event whose {what} it could keep",
+                          f"when a window closes there is no event whose {what} it could keep",
                           f"add {key}: {example}")

@@ -25,10 +25,10 @@ _CANDIDATE = re.compile(r"copy|was|item|index|joined|window|count|sum|mean|min|m
 _WHAT = {**dict.fromkeys(_EVENT, "looks into an event"), **dict.fromkeys(_COPIES, "looks into own copies"),
          "aggregate": "is taken over a window"}
 _LACKS = {  # why a rule has none of them, and what to do
-    "item": ("a rule with 'each' has one", "add each: $.items to the rule"),
-    "index": ("a rule with 'each' has one", "add each: $.items to the rule"),
-    "joined": ("a consumer with 'joins' has one", "add joins: {with: payments, by: $.id}"),
-    "window": ("a consumer with 'window' has one", "add window: {every: 1m}"),
+    "item": ("only a rule with 'each' has one", "add each: $.items to the rule"),
+    "index": ("only a rule with 'each' has one", "add each: $.items to the rule"),
+    "joined": ("only a consumer with 'joins' has one", "add joins: {with: payments, by: $.id}"),
+    "window": ("only a consumer with 'window' has one", "add window: {every: 1m}"),
     "aggregate": ("events are counted in a window", "add window: {every: 1m}"),
 }
 
