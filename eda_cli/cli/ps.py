@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 COUNTS = ("published", "handled", "failed", "restarts")
+RARE = ("skipped", "dead_lettered", "given_up")  # a column only where there is one
 
 
 def register(app: typer.Typer) -> None:
@@ -100,7 +101,7 @@ def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, 
     else:
         row["state"] = "stopped" if picture.state == "stopped" else "crashed"
     if seen:
-        row |= {kind: seen.total(kind) for kind in ("published", "handled", "failed") if seen.total(kind)}
+        row |= {kind: seen.total(kind) for kind in ("published", "handled", "failed", *RARE) if seen.total(kind)}
         row["restarts"] = picture.restarts.get(process, 0)
         if row["state"] == "crashed" and seen.reason:
             row["reason"] = seen.reason
@@ -134,14 +135,16 @@ def _print_run(row: dict[str, Any]) -> None:
         out.print(f"  it failed: {escaped(str(row['failure'].get('what')))}", style="red", soft_wrap=True)
     told: set[str] = set()
     lines = []
+    counts = [kind for kind in (*COUNTS[:-1], *RARE, COUNTS[-1])
+              if kind in COUNTS or any(part.get(kind) for part in row["parts"])]
+    names = [kind.upper().replace("_", " ") for kind in counts]
     for part in row["parts"]:
         name = part["part"].partition(".")[0]
         lag = "" if "lag" not in part or name in told else "?" if part["lag"] is None else str(part["lag"])
         told.add(name)  # the lag is that of the group: once for all replicas
         lines.append((part["part"], part["state"], str(part.get("pid") or ""), _up(part.get("up_s")),
-                      *(f"{part[kind]:,}" if part.get(kind) else "" for kind in COUNTS), lag))
-    console.print_table(("PART", "STATE", "PID", "UP", *(name.upper() for name in COUNTS), "LAG"), lines,
-                        right=(*(name.upper() for name in COUNTS), "LAG"))
+                      *(f"{part[kind]:,}" if part.get(kind) else "" for kind in counts), lag))
+    console.print_table(("PART", "STATE", "PID", "UP", *names, "LAG"), lines, right=(*names, "LAG"))
     for part in row["parts"]:
         if "reason" in part:
             out.print(f"  {part['part']} {part['state']}: {escaped(part['reason'])}", style="red", soft_wrap=True)

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from eda_cli.sketch.load import Loaded
 
 LOOK_S = 0.025  # how often the journals and the saved sketch are looked at
+TOLD = {kind: kind.replace("_", " ") for kind in
+        ("published", "handled", "skipped", "failed", "dead_lettered", "given_up", "restarts")}  # the words of the summary
 
 
 @dataclass(slots=True)
@@ -261,7 +263,7 @@ class _Following:
             os.write(2, line + b"\n")
             return
         for name, row in parts.items():
-            told = ", ".join(f"{row[kind]:,} {kind}" for kind in ("published", "handled", "failed", "restarts") if row[kind])
+            told = ", ".join(f"{row[kind]:,} {word}" for kind, word in TOLD.items() if row[kind])
             told = told.replace(" 1 restarts", " 1 restart")
             console.say(f"  {name}: {told or 'nothing'}")
         for group, lag in picture.groups.items():

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import orjson
 
-from eda_cli import lock
+from eda_cli import lock, programs
 from eda_cli.errors import EdaError, NoRun, NotReady, UsageError
 from eda_cli.journal import Listener, Marks, marks
 from eda_cli.runs import folder as folders
@@ -196,9 +196,13 @@ def _take_over(run: RunFolder) -> tuple[int, bool]:
 
 
 def _wait_for_orphans(run: RunFolder) -> None:
-    """Processes whose supervisor is gone end by their leash; what does not is killed. Holds the supervisor's lock."""
+    """Processes whose supervisor is gone end by their leash; what does not is killed. Holds the supervisor's lock.
+
+    So are the programs of stubs that are gone.
+    """
     deadline = time.monotonic() + ORPHANS_S
-    while alive := {name: pid for name, pid in run.alive().items() if name != folders.SUPERVISOR}:
+    while (alive := {name: pid for name, pid in run.alive().items() if name != folders.SUPERVISOR}) \
+            or (programs.end_left(run.path) and time.monotonic() < deadline + ORPHANS_S):
         for pid in alive.values() if time.monotonic() > deadline else ():
             if pid:
                 os.kill(pid, signal.SIGKILL)

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from eda_cli import lock
+from eda_cli import lock, programs
 from eda_cli.journal import Journal
 from eda_cli.runs.declaring import Declaring, Wished
 from eda_cli.runs.folder import ENDING, RunFolder
@@ -41,6 +41,8 @@ STOP_S = 5.0  # a stub has this long to end in order, then it is killed
 KEEPER_STOP_S = 30.0  # a broker writes its log out
 LEASH_LOST_S = 1.0  # the terminal is gone: everything is to be gone within 5 s
 LEASH_STOP_S = 5.0  # a keeper whose leash is let go of stops its broker in a hurry
+LEFT_S = 3.0  # a stub that lost its leash is gone after 2 s, in whatever way
+LEFT_LOOK_S = 0.2
 LAG_S = 5.0  # for asking the broker how far the groups came
 LOG_LINES = 5  # of a crashed process that are told
 
@@ -69,6 +71,7 @@ class Supervisor:
         self._warm = self._declared = self._told_ready = False
         self._signals = signals
         self._leashed_still = True
+        self._left_until = 0.0  # until then, programs may be found whose stubs are gone
 
     def run(self) -> int:
         self._journal.tell("started", pid=os.getpid(), broker=dict(self._info.broker), seed=self._info.seed)
@@ -93,6 +96,8 @@ class Supervisor:
         if self._signals.take(signal.SIGHUP):
             self._read_wish()
         self._look_after_helpers()
+        if time.monotonic() < self._left_until:
+            programs.end_left(self._folder.path)
         self._declare()
         if self._declared:
             for step in plan(self._needed, self._seen, time.monotonic()) if self._warm else ():
@@ -104,6 +109,8 @@ class Supervisor:
         now = time.monotonic()
         waits = [next_due(self._seen, now), self._declaring.due_in(now), *(at - now for at in self._again.values())]
         due = [max(0.0, wait) for wait in waits if wait is not None]
+        if now < self._left_until:
+            due.append(LEFT_LOOK_S)
         if any(helper.has_said for helper in self._helpers.values()):
             due.append(0.0)
         fds = [*(helper.socket for helper in self._helpers.values()), *([0] if self._leashed else [])]
@@ -240,6 +247,7 @@ class Supervisor:
     def _lose_stubs(self) -> None:
         """The warm process is gone, and its children with it."""
         self._warm = False
+        self._left_until = time.monotonic() + LEFT_S
         self._declaring.interrupted()
         for process, have in self._seen.items():
             if have.alive:
@@ -263,8 +271,10 @@ class Supervisor:
             self._journal.tell("failed", **failure)
         if not self._leashed_still:
             self._stop_stubs(LEASH_LOST_S)
+            self._end_programs()
             return 1
         self._stop_stubs(STOP_S)
+        self._end_programs()
         if keeper := self._helpers.get("keeper"):
             self._stop_keeper(keeper)
         self._journal.tell("stopped")
@@ -293,6 +303,13 @@ class Supervisor:
             self._tell_lag(stubs)
         stubs.let_go()
         stubs.wait(2.0)
+
+    def _end_programs(self) -> None:
+        """Stubs end their programs; those of stubs that were killed are left to us."""
+        deadline = time.monotonic() + LEFT_S
+        while programs.running(self._folder.path) and time.monotonic() < deadline:
+            programs.end_left(self._folder.path)
+            time.sleep(0.02)
 
     def _tell_lag(self, stubs: Helper) -> None:
         """The last word on how far each group came, while the broker still answers."""

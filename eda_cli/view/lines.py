@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -18,7 +19,7 @@ BURST = 50  # lines that may come at once after a quiet moment
 SAY_EVERY_S = 1.0
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_red", "bright_cyan", "bright_green",
            "bright_magenta", "bright_yellow", "bright_blue")
-ARROWS = {"published": "→", "handled": "←", "failed": "✗"}
+ARROWS = {"published": "→", "handled": "←", "failed": "✗", "skipped": "○"}
 PART_WIDTH = (8, 20)
 BODY_LIMIT = 2_000  # characters of a body on a line that no terminal cuts
 
@@ -105,7 +106,7 @@ class Flow:
 
 
 def is_event(seen: Observation) -> bool:
-    """Whether it tells of one event that was published, handled or failed."""
+    """Whether it tells of one event that was published, handled, failed or skipped."""
     return seen.kind in ARROWS and "topic" in seen.fields
 
 
@@ -130,10 +131,20 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     line.append(f" {escaped((fields.get('id') or '-')[:8])}", "dim")
     if fields.get("key") is not None:
         line.append(f" {escaped(fields['key'], 60)}", "italic")
-    if seen.kind == "failed":
-        line.append(f" {escaped(str(fields.get('reason', '')), 300)}", "red")
+    if seen.kind in ("failed", "skipped"):
+        line.append(f" {escaped(str(fields.get('reason', '')), 300)}{_fate(fields)}", "red" if seen.kind == "failed" else "dim")
     line.append(f" {_body(seen)}")
     return line
+
+
+def _fate(fields: Mapping[str, Any]) -> str:
+    """What becomes of an event that failed."""
+    tries = f"after {fields['attempt']} attempts" if fields.get("attempt", 1) > 1 else ""
+    if "again_in_s" in fields:
+        return f"; attempt {fields['attempt']}, again in {_duration(fields['again_in_s'] * 1000)}"
+    if "dead_letter" in fields:
+        return f"; {tries} to {escaped(fields['dead_letter'])}".replace(";  ", "; ")
+    return f"; given up {tries}" if fields.get("given_up") and tries else ""
 
 
 def life_line(seen: Observation, colour: str, name: str = "") -> Text | None:

@@ -8,7 +8,8 @@ from typing import Any
 
 from eda_cli.journal import Counts, Observation
 
-COUNTED = ("published", "received", "handled", "failed")
+SHOWN = ("published", "handled", "failed", "skipped")  # of which an event may have a line
+COUNTED = (*SHOWN, "received", "dead_lettered", "given_up")
 RUN = "run"  # the part under which the supervisor speaks of the whole
 HELPERS = ("stubs", "keeper")
 
@@ -57,7 +58,7 @@ class Picture:
         return self
 
     def by_part(self) -> dict[str, dict[str, int]]:
-        """Per part, replicas together: published, received, handled, failed, restarts."""
+        """Per part, replicas together: how many of each kind of COUNTED, and restarts."""
         sums: dict[str, dict[str, int]] = {}
         for (part, _), seen in self.parts.items():
             row = sums.setdefault(part, dict.fromkeys((*COUNTED, "restarts"), 0))
@@ -69,8 +70,8 @@ class Picture:
         return sums
 
     def events(self) -> int:
-        """How many times an event was published or handled: what flow lines tell of."""
-        return sum(part.total(kind) for part in self.parts.values() for kind in ("published", "handled", "failed"))
+        """How many times an event was published, handled, failed or skipped: what flow lines tell of."""
+        return sum(part.total(kind) for part in self.parts.values() for kind in SHOWN)
 
     def published(self) -> int:
         return sum(part.total("published") for part in self.parts.values())
