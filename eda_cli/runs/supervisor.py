@@ -13,12 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from eda_cli import lock, programs
 from eda_cli.journal import Journal
 from eda_cli.runs.declaring import Declaring, Wished
 from eda_cli.runs.folder import ENDING, RunFolder
+from eda_cli.runs.handing import TOUCHES, WISH, taken
 from eda_cli.runs.helper import Helper
 from eda_cli.runs.plan import (
     SETTLED_S,
@@ -35,6 +34,7 @@ from eda_cli.runs.plan import (
     plan,
 )
 from eda_cli.runs.signals import Signals
+from eda_cli.runs.touches import Touch, Touching
 from eda_cli.sketch.resolved import Resolved
 
 STOP_S = 5.0  # a stub has this long to end in order, then it is killed
@@ -46,7 +46,6 @@ LEFT_LOOK_S = 0.2
 LAG_S = 5.0  # for asking the broker how far the groups came
 LOG_LINES = 5  # of a crashed process that are told
 
-WISH = "wish.json"  # a changed sketch that is not applied yet
 DECLARE = "declare"  # the process that makes topics and groups
 KEEPER = ["eda_cli.channels", "keep"]
 STUBS = ["eda_cli.stubs"]
@@ -64,6 +63,7 @@ class Supervisor:
         self._needed: dict[str, Needed] = {}
         self._seen: dict[str, Seen] = {}
         self._declaring = Declaring(Wished(self._sketch))
+        self._touching = Touching()
         self._helpers: dict[str, Helper] = {}
         self._again: dict[str, float] = {}  # helpers to start again, and when
         self._failures: dict[str, int] = {}  # of helpers, in a row
@@ -94,7 +94,7 @@ class Supervisor:
                 if failure := self._hear(report):
                     return failure
         if self._signals.take(signal.SIGHUP):
-            self._read_wish()
+            self._read_changes()
         self._look_after_helpers()
         if time.monotonic() < self._left_until:
             programs.end_left(self._folder.path)
@@ -146,7 +146,7 @@ class Supervisor:
         if process == DECLARE:
             wished = self._declaring.refused()
             if wished is not None and wished.text is not None:  # a changed sketch was refused: what runs goes on
-                self._journal.tell("failed", **error, applying=True, wish=wished.id)
+                self._journal.tell("failed", **error, applying=True, changes=wished.ids)
                 return None
         if process in (DECLARE, "keeper") and not self._declared:
             return error
@@ -188,16 +188,26 @@ class Supervisor:
 
     # --- the sketch
 
-    def _read_wish(self) -> None:
-        try:
-            wish = orjson.loads((self._folder.path / WISH).read_bytes())
-        except FileNotFoundError:
-            return
-        self._declaring.wish(Wished(Resolved.from_json(wish["sketch"]), wish["text"], wish["id"]))
+    def _read_changes(self) -> None:
+        for wish in taken(self._folder.path, WISH):
+            self._declaring.wish(Wished(Resolved.from_json(wish["sketch"]), wish["text"], (wish["id"],)))
+        for touch in map(Touch.from_json, taken(self._folder.path, TOUCHES)):
+            for told in touch.told:
+                self._journal.tell("touched", **told)
+            for process in touch.kill:
+                if process in self._seen and self._seen[process].alive and (stubs := self._helpers.get("stubs")):
+                    stubs.order({"do": "stop", "process": process, "kill": True})
+            if not self._touching.hear(touch):
+                self._needed = needed(self._sketch, self._touching.restarts)
+                self._journal.tell("applied", changes=[touch.id], by_touch=True)
 
     def _declare(self) -> None:
         """Topics and groups are there before anything that needs them starts."""
-        if self._warm and self._channel_ready and (wished := self._declaring.begin(time.monotonic())) is not None:
+        if not (self._warm and self._channel_ready):
+            return
+        if self._touching.waits and self._declared and self._declaring.idle:
+            self._declaring.wish(self._touching.wish(self._sketch, self._folder.text()))
+        if (wished := self._declaring.begin(time.monotonic())) is not None:
             self._helpers["stubs"].order({"do": "declare", "sketch": wished.sketch.to_json()})
 
     def _apply(self) -> None:
@@ -208,13 +218,13 @@ class Supervisor:
                 self._folder.write_sketch(wished.text, wished.sketch)
             except OSError as wrong:
                 self._journal.tell("failed", what="the changed sketch cannot be stored", why=str(wrong), hint="is the disk full?",
-                                   exit_code=1, applying=True, wish=wished.id)
+                                   exit_code=1, applying=True, changes=wished.ids)
                 return
             self._sketch = wished.sketch
             self._told_ready = False
-            self._journal.tell("applied", wish=wished.id)
+            self._journal.tell("applied", changes=wished.ids, by_touch=wished.by_touch)
         self._declared = True
-        self._needed = needed(self._sketch)
+        self._needed = needed(self._sketch, self._touching.restarts)
 
     # --- helpers
 

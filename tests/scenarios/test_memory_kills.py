@@ -102,7 +102,8 @@ def test_a_hundred_kills_change_nothing(eda: Eda, tmp_path: Path) -> None:
     nth: dict[str, list[int]] = defaultdict(list)
     for receipt in receipts:
         nth[receipt["data"]["who"]].append(receipt["data"]["nth"])
-    assert {who: sorted(each) for who, each in nth.items()} == {who: list(range(1, len(each) + 1)) for who, each in people.items()}
+    counted = {who: list(range(1, len(each) + 1)) for who, each in people.items()}
+    assert {who: sorted(each) for who, each in nth.items()} == counted
 
     assert sorted(each["causationid"] for each in once(eda.events("reminders", "memory")).values()) == sorted(facts)
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
