@@ -41,6 +41,7 @@ class Clockwork:
         longest = max((rule.after_s[1] for rule in rules if rule.after_s), default=0.0)
         self._timers = Timers(longest) if any(rule.after_s for rule in rules) else None
         self._joins = Joins(store, consumer.joins) if consumer.joins else None
+        self._joined = consumer.joins.topic if consumer.joins and consumer.joins.topic not in consumer.subscribes else None
         self._windows: Windows | None = None
         if consumer.window is not None:
             self._late_s = consumer.window.late_s
@@ -55,7 +56,6 @@ class Clockwork:
         self._looked = self._pruned = 0.0
         self._next: float | None = None
         self._times: dict[Place, float] = {}
-        self._waiting: list[tuple[Delivery, bytes]] = []  # that counterparts may come to, of this batch
 
     @property
     def gathers(self) -> bool:
@@ -77,8 +77,8 @@ class Clockwork:
         return Follows()
 
     def hear(self, delivery: Delivery, seen: Seen) -> Follows:
-        """Take in an event of a topic that is not subscribed to. Raises PayloadError."""
-        return self._meet(delivery, seen) if self._joins is not None else Follows()
+        """Take in an event that nothing follows from but by a join. Raises PayloadError."""
+        return self._meet(delivery, seen) if delivery.topic == self._joined else Follows()
 
     def _meet(self, delivery: Delivery, seen: Seen) -> Follows:
         assert self._joins is not None
@@ -90,7 +90,7 @@ class Clockwork:
             follows.now += more.now
             follows.later += more.later
         if key is not None:
-            self._waiting.append((delivery, key))
+            self._joins.wait(delivery, key)
         return follows
 
     def save(self, connection: sqlite3.Connection, settled: Sequence[Delivery],
@@ -106,15 +106,16 @@ class Clockwork:
         if self._windows is not None:
             self._windows.save(connection)
         if self._joins is not None:
-            for delivery, key in self._waiting:
-                self._joins.wait(connection, delivery, key, now)
+            self._joins.save(connection, now)
         return self._times
 
     def saved(self) -> None:
         """The batch is stored, or given up."""
         if self._windows is not None:
             self._windows.saved()
-        self._times, self._waiting = {}, []
+        if self._joins is not None:
+            self._joins.saved()
+        self._times = {}
 
     # --- what the clock brings
 

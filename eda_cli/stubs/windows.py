@@ -140,9 +140,8 @@ class Windows:
                    zip(self._aggregates, state["a"], strict=True)}
         begin, over = rfc3339(start), rfc3339(end)
         id_, type_, correlationid = state["last"]
-        body = {"key": state["by"], "start": begin, "end": over, "count": state["n"]}
-        last = Event(id_, None, type_, over, encode_json(body), key or None, correlationid=correlationid)
-        seen = Seen(body=body, key=state["by"], type=type_, time=over, window=Shown(begin, over, state["by"], results))
+        last = Event(id_, None, type_, over, None, key or None, correlationid=correlationid)
+        seen = Seen(key=state["by"], type=type_, time=over, window=Shown(begin, over, state["by"], results))
         return Closed(Cause(f"window/{key.decode(errors='replace')}/{begin}", last, end), seen, key)
 
 
