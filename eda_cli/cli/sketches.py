@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=with_examples(
                 "eda init",
                 "eda init --example shop",
-                "eda init orders.yaml"))(init)
+                "eda init orders.yaml --example orders"))(init)
 
 
 def check(
@@ -115,7 +115,8 @@ def graph(sketch: Sketch = DEFAULT_SKETCH) -> None:
 
 def init(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write.")] = DEFAULT_SKETCH,
-    example: Annotated[str | None, typer.Option("--example", metavar="NAME", help="One of the examples instead.",
+    example: Annotated[str | None, typer.Option("--example", metavar="NAME",
+                                                help="Instead, one of the examples: smallest, shop, orders, iot, cdc.",
                                                 autocompletion=lambda: _examples())] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:

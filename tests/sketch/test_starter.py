@@ -27,12 +27,12 @@ def test_every_sketch_is_clean(path: Path) -> None:
 
 def test_the_examples_are_the_sketches() -> None:
     assert examples() == {path.stem: path.read_text() for path in SKETCHES}
-    assert {"shop", "smallest"} <= examples().keys()
+    assert {"shop", "smallest", "orders", "iot", "cdc"} <= examples().keys()
 
 
 def test_the_shop_is_the_one_of_the_design() -> None:
     shop = load_text(examples()["shop"], "shop.yaml", {}).resolved
     assert set(shop.generators) == {"webshop"}
     assert {"invoicing", "shipping"} <= set(shop.consumers)
-    assert set(shop.topics) == {"purchases", "invoices"}
+    assert set(shop.topics) == {"purchases", "invoices", "purchases.dlq"}
     assert shop.broker == {"kind": "auto"}
