@@ -177,7 +177,7 @@ class _Following:
             self._flow.picture.see_all(seen)
             for observation in seen:
                 if observation.kind == "warning":
-                    console.say(f"warning: {observation.fields['text']}", "yellow")
+                    console.say(escaped(f"warning: {observation.fields['text']}"), "yellow")
         elif self._wishes.json:
             for observation in seen:
                 self._flow.picture.see(observation)
