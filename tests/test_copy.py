@@ -14,6 +14,7 @@ import pytest
 
 from eda_cli.runs import folder as folders
 from eda_cli.sketch.resolved import Consumer, Fold, Kept, Resolved, Topic
+from eda_cli.stubs.store import store_path
 from tests.stubs.test_copies import put, store
 
 BILLING = Consumer("billing", ("purchases",), keeps=(Kept("purchases", (Fold(("purchases",), "$.id"),)),
@@ -42,7 +43,7 @@ def copy(home: Path, *args: str, code: int = 0) -> subprocess.CompletedProcess[s
 
 def keep(home: Path, **rows: bytes) -> None:
     """What billing keeps of purchases; it stopped since."""
-    with closing(store(home / "shop" / "billing.db")) as writer:
+    with closing(store(store_path(home / "shop", "billing"))) as writer:
         put(writer, "purchases", **rows)
 
 
@@ -118,5 +119,5 @@ def test_mistakes_are_told(home: Path, args: tuple[str, ...], says: str) -> None
 
 
 def test_a_file_that_is_damaged_is_no_fault_of_eda(home: Path) -> None:
-    (home / "shop" / "billing.db").write_bytes(b"no database" * 1_000)
+    store_path(home / "shop", "billing").write_bytes(b"no database" * 1_000)
     assert "the own copies cannot be read" in copy(home, "billing", code=1).stderr
