@@ -123,7 +123,8 @@ def _tell(what: str, targets: Counter[str], picking: Picking) -> None:
 
 def _left_over(what: str, gone: Counter[str]) -> EdaError:
     """That these topics are not there. Their names come from events: none is put into a command that is no topic name."""
-    names = ", ".join(name[:SHOWN] for name in islice(gone, NAMED)) + (f" and {len(gone) - NAMED:,} more" if len(gone) > NAMED else "")
+    more = f" and {len(gone) - NAMED:,} more" if len(gone) > NAMED else ""
+    names = ", ".join(name[:SHOWN] for name in islice(gone, NAMED)) + more
     name = next((name for name in gone if re.fullmatch(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,248}", name)), None)
     return EdaError(f"{what}: {console.events(gone.total())}", f"where they came from does not exist any more: {names}",
                     (f"make it with: eda topics create {name}; or " if name else "") + "send them elsewhere with --to TOPIC")

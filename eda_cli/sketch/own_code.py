@@ -57,7 +57,7 @@ def _lacks(program: str, said: str, folder: File) -> tuple[str, str, str] | None
         if shutil.which(program) is not None:
             return None
         if file.is_file():
-            return none, "it is not on the PATH, where a name alone is looked for", f"for the file beside the sketch write ./{said}"
+            return none, "it is not on the PATH, where a name alone is looked for", f"the file beside the sketch is ./{said}"
         return none, "it is neither on the PATH nor in the sketch's folder", "install it, or name its file"
     if not file.is_file():
         return none, "there is no such file in the sketch's folder", "install it, or name its file"

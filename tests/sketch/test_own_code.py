@@ -125,7 +125,7 @@ def test_a_program_that_could_not_be_started(tmp_path: Path) -> None:
         "sketch.yaml:5:27: there is no program 'surely-nobody-has-this': it is neither on the PATH nor in the sketch's "
         "folder; install it, or name its file",
         "sketch.yaml:6:27: there is no program 'mailer.sh': it is not on the PATH, where a name alone is looked for; "
-        "for the file beside the sketch write ./mailer.sh",
+        "the file beside the sketch is ./mailer.sh",
         "sketch.yaml:7:27: the program './plain.sh' cannot be started: its file is not executable; "
         "say what runs it (run: sh ./plain.sh)",
         "sketch.yaml:8:27: there is no program 'bin/mailer': there is no such file in the sketch's folder; "
