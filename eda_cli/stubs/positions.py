@@ -64,7 +64,9 @@ class Positions:
                 " time = max(ifnull(time, excluded.time), ifnull(excluded.time, time)), at = excluded.at",
                 (*place, next_, times.get(place) if times else None, now))
             if ahead := [offset for offset in done if offset > next_]:
-                connection.executemany("INSERT OR IGNORE INTO ahead VALUES (?, ?, ?)", [(*place, offset) for offset in ahead])
+                connection.executemany(  # not where another member, who has the place now, is past them
+                    "INSERT OR IGNORE INTO ahead SELECT topic, partition, ?3 FROM positions"
+                    " WHERE topic = ?1 AND partition = ?2 AND next < ?3", [(*place, offset) for offset in ahead])
             else:
                 connection.execute("DELETE FROM ahead WHERE topic = ? AND partition = ? AND offset < ?", (*place, next_))
 
