@@ -39,7 +39,7 @@ class Positions:
                     next_, ahead = 0, _NONE
                 else:
                     place = Place(delivery.topic, delivery.partition)
-                    next_, ahead = reached[place] = reached.get(place) or _reached(store, place)
+                    next_, ahead = reached[place] = reached.get(place) or _reached(store, place, deliveries)
             offset = delivery.offset
             if offset is not None and (offset < next_ or offset in ahead):
                 known.add(index)
@@ -74,7 +74,14 @@ class Positions:
 _NONE: Collection[int] = frozenset()
 
 
-def _reached(store: Store, place: Place) -> tuple[int, Collection[int]]:
+def _reached(store: Store, place: Place, deliveries: Sequence[Delivery]) -> tuple[int, Collection[int]]:
+    """The position, and those of the deliveries that are settled ahead of it."""
     found = store.rows("SELECT next FROM positions WHERE topic = ? AND partition = ?", place)
-    ahead = store.rows("SELECT offset FROM ahead WHERE topic = ? AND partition = ?", place)
-    return found[0][0] if found else 0, {offset for offset, in ahead} if ahead else _NONE
+    last = store.rows("SELECT max(offset) FROM ahead WHERE topic = ? AND partition = ?", place)[0][0]
+    ahead: Collection[int] = _NONE
+    if last is not None:  # behind one that waits for long there may be many, and these are mostly behind them all
+        asked = [(*place, one.offset) for one in deliveries
+                 if one.offset is not None and one.offset <= last and (one.topic, one.partition) == place]
+        ahead = {offset for at in asked for offset, in store.rows(
+            "SELECT offset FROM ahead WHERE topic = ? AND partition = ? AND offset = ?", at)}
+    return found[0][0] if found else 0, ahead

@@ -84,3 +84,13 @@ def test_what_has_no_place_or_no_offset_is_never_known(store: Store) -> None:
         Positions().settle(connection, nowhere, {}, 0.0)
     assert Positions().known(store, nowhere) == set()
     assert stored(store) == (None, [])
+
+
+def test_what_is_ahead_is_asked_for_and_not_read_whole(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(store, Positions(), range(1, 2_000), [0])
+    read: list[int] = []
+    rows = store.rows
+    monkeypatch.setattr(store, "rows", lambda *of: (found := rows(*of), read.append(len(found)))[0])
+    assert Positions().known(store, deliveries(*range(2_000, 2_500))) == set()
+    assert Positions().known(store, deliveries(0, 1_999, 2_001)) == {1}
+    assert sum(read) < 20
