@@ -25,6 +25,10 @@ class Positions:
         for place in places:
             self._settled.pop(place, None)
 
+    def come(self, deliveries: Sequence[Delivery]) -> bool:
+        """Whether one is of a place that this member has settled nothing of since it came to it."""
+        return any(one.partition is not None and (one.topic, one.partition) not in self._settled for one in deliveries)
+
     def known(self, store: Store, deliveries: Sequence[Delivery]) -> Collection[int]:
         """The indexes of those that are settled already."""
         known: set[int] = set()
