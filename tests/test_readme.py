@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
-SHOP = (Path(__file__).parent.parent / "sketches" / "shop.yaml").read_text()
+SKETCHES = Path(__file__).parent.parent / "sketches"
+SHOP = (SKETCHES / "shop.yaml").read_text()
 
 
 def commands() -> list[str]:
@@ -52,3 +53,12 @@ def test_the_examples_run_as_they_stand(tmp_path: Path) -> None:
 
 def test_the_sketch_in_the_readme_is_the_example() -> None:
     assert SHOP in README
+
+
+def test_each_example_sketch_is_named_where_one_looks_for_it() -> None:
+    told = subprocess.run([sys.executable, "-m", "eda_cli", "init", "--help"], capture_output=True, text=True, check=True)
+    offered = re.search(r"an example:([^.]+)\.", " ".join(told.stdout.split()).replace("- ", "-"))
+    assert offered is not None
+    sketches = {path.stem for path in SKETCHES.rglob("*.yaml")}
+    assert set(re.findall(r"[a-z-]+", offered[1])) == sketches
+    assert set(re.findall(r"^\| \[`([a-z-]+)`\]", README, re.M)) == sketches

@@ -41,9 +41,9 @@ class Copies:
     def __bool__(self) -> bool:
         return bool(self._folds)
 
-    def keeps(self, topic: str) -> bool:
-        """Whether events of this topic change a copy."""
-        return topic in self._folds
+    def keeps(self, delivery: Delivery) -> bool:
+        """Whether events of its topic and type change a copy."""
+        return any(not fold.accepts or delivery.event.type in fold.accepts for fold in self._folds.get(delivery.topic, ()))
 
     def fold(self, delivery: Delivery, seen: Seen) -> None:
         """Take the event in: `keep` or `forget` decides on what it changes. Raises PayloadError."""

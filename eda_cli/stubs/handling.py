@@ -129,7 +129,7 @@ class Handling:
         """Those that mean something to this consumer."""
         if not self._selective:
             return deliveries
-        return [delivery for delivery in deliveries if self._reacts(delivery) or delivery.topic in self._silent]
+        return [delivery for delivery in deliveries if self._reacts(delivery) or self._hears(delivery)]
 
     def reacts(self, delivery: Delivery) -> bool:
         """Whether it is handled, and not only heard."""
@@ -221,8 +221,11 @@ class Handling:
         return seen
 
     def _hears(self, delivery: Delivery) -> bool:
-        """Whether it is taken in though nothing is to follow from it."""
-        return delivery.topic in self._silent or self._copies.keeps(delivery.topic)
+        """Whether it is taken in though nothing is to follow from it: it changes a copy, or belongs to a pair."""
+        if self._store is None:
+            return False
+        joins = self._consumer.joins
+        return self._copies.keeps(delivery) or (joins is not None and delivery.topic == joins.topic)
 
     def _take(self, delivery: Delivery, answer: Answer | None, outcome: _Outcome) -> None:
         reacts, seen = self._reacts(delivery), self._seen(delivery)
