@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -297,6 +297,10 @@ class Handling:
         known = set(self._positions.known(self._store, deliveries))  # these are not given to it again
         if self._known is not None:
             known.update(self._known.find(deliveries))
+            firsts: dict[str, int] = {}
+            known.update(index for index, one in enumerate(deliveries) if firsts.setdefault(one.identity, index) != index)
+        if self._copies and self._consumer.handler:
+            return self._ask_each(self._code, deliveries, known, goes_on)
         asked: list[int] = []
         answers: dict[int, Answer] = {}
         failed: set[Lane] = set()
@@ -313,6 +317,38 @@ class Handling:
                 failed.add(lane)
         for index, answer in self._code.handle([deliveries[index] for index in asked], goes_on):
             answers[asked[index]] = Failure(answer.reason, answer.died) if isinstance(answer, CodeFailure) else answer
+        return answers
+
+    def _ask_each(self, code: Code, deliveries: Sequence[Delivery], known: Collection[int],
+                  goes_on: GoesOn) -> Mapping[int, Answer]:
+        """The same of a handler, which looks into copies: each event finds what it and those before it made of them."""
+        answers: dict[int, Answer] = {}
+        failed: set[Lane | None] = set()
+        try:
+            for index, delivery in enumerate(deliveries):
+                lane, reacts, seen = lane_of(delivery), self._reacts(delivery), self._seen(delivery)
+                if index in known or (lane is not None and lane in failed) or not (reacts or self._hears(delivery)):
+                    continue
+                answer: Answer | None = (self._fate.doomed(delivery) or self._fate.strike(delivery, seen)) if reacts else None
+                if answer is None:
+                    try:
+                        self._copies.fold(delivery, seen)
+                    except PayloadError as wrong:
+                        answer = Failure(wrong.line)
+                if answer is None and reacts:
+                    for _, said in code.handle([delivery], goes_on):
+                        answer = Failure(said.reason, said.died) if isinstance(said, CodeFailure) else said
+                    if answer is None:
+                        break
+                if isinstance(answer, Failure):
+                    self._copies.forget()
+                    failed.add(lane)
+                else:
+                    self._copies.keep()
+                if reacts and answer is not None:
+                    answers[index] = answer
+        finally:
+            self._copies.saved()  # what is stored is made of them in the transaction
         return answers
 
     # --- publishing and telling
