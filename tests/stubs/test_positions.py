@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eda_cli.channels.base import Place
 from eda_cli.event import Delivery, Event
 from eda_cli.stubs.positions import Positions
-from eda_cli.stubs.store import Store
+from eda_cli.stubs.store import Row, Store
 
 P = Place("t", 0)
 
@@ -90,7 +91,13 @@ def test_what_is_ahead_is_asked_for_and_not_read_whole(store: Store, monkeypatch
     settle(store, Positions(), range(1, 2_000), [0])
     read: list[int] = []
     rows = store.rows
-    monkeypatch.setattr(store, "rows", lambda *of: (found := rows(*of), read.append(len(found)))[0])
+
+    def counting(sql: str, args: Sequence[Any] = ()) -> list[Row]:
+        found = rows(sql, args)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(store, "rows", counting)
     assert Positions().known(store, deliveries(*range(2_000, 2_500))) == set()
     assert Positions().known(store, deliveries(0, 1_999, 2_001)) == {1}
     assert sum(read) < 20
