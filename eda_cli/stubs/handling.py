@@ -156,6 +156,8 @@ class Handling:
         if self._store is None:
             self._decide(deliveries, outcome)
             return self._publish(outcome)
+        if self._positions.come(deliveries):
+            self._fate.look()
         answers = self._ask(deliveries, goes_on)
         with self._store.write() as connection:
             try:
