@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import _signal  # what `signal` is made of, without its enums: until `main` runs, Ctrl-C is a traceback
+# What `signal` is made of, without its enums: until `main` runs, Ctrl-C is a traceback.
+import _signal  # type: ignore[import-not-found]
 import os
 import sys
 
