@@ -107,8 +107,10 @@ class Handling:
         if not self._publish_left(self._spool.left()):
             return False
         self._spool.drop()
+        if not rebuild(self._part, self._consumer, self._store, self._copies):
+            return False
         self._clockwork.begin()
-        return rebuild(self._part, self._consumer, self._store, self._copies)
+        return True
 
     def close(self) -> None:
         """Own code ends with its stub."""
@@ -176,9 +178,7 @@ class Handling:
             outcome.handled = list(deliveries)
             return
         for delivery in deliveries:
-            if outcome.lanes and lane_of(delivery) in outcome.lanes:
-                self._inbox.stand_behind(delivery)
-            elif not self.reacts(delivery):
+            if not self.reacts(delivery):
                 outcome.passed.append(delivery)
             elif (failure := self._fate.strike(delivery)) is not None:
                 self._fail(outcome, delivery, failure)
