@@ -192,7 +192,7 @@ class Handling:
                      answers: Mapping[int, Answer] | None, outcome: _Outcome) -> None:
         """With one: all that the batch changes is written in this transaction."""
         settled = self._positions.known(store, deliveries)
-        repeated = self._known.find(deliveries) if self._known is not None else ()
+        repeated = self._known.find(deliveries, time.time()) if self._known is not None else ()
         for index, delivery in enumerate(deliveries):
             if self._lost and delivery.partition is not None and Place(delivery.topic, delivery.partition) in self._lost:
                 continue  # while own code worked: it is somebody else's now
@@ -296,7 +296,7 @@ class Handling:
         assert self._store is not None
         known = set(self._positions.known(self._store, deliveries))  # these are not given to it again
         if self._known is not None:
-            known.update(self._known.find(deliveries))
+            known.update(self._known.find(deliveries, time.time()))
             firsts: dict[str, int] = {}
             known.update(index for index, one in enumerate(deliveries) if firsts.setdefault(one.identity, index) != index)
         if self._copies and self._consumer.handler:

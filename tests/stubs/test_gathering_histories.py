@@ -26,8 +26,8 @@ def history() -> Log:
     """Of the keys a, b and c in turn; b is paid, and c a moment too early."""
     log = Log()
     log.put("t", *(event(number, body={"at": 1_700_000_000 + 5 * number}) for number in range(9)))
-    log.put("paid", *(event(9, id=f"p{number}", key=b"c" if number == 0 else b"x" if number < 8 else b"b",
-                            body={"n": number, "sku": "c" if number == 0 else "x" if number < 8 else "b"}) for number in range(10)))
+    for number, key in enumerate(["c", *"xxxxxxx", "b", "b"]):
+        log.put("paid", event(9, id=f"p{number}", key=key.encode(), body={"n": number, "sku": key}))
     return log
 
 

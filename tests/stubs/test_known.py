@@ -28,7 +28,7 @@ def some(*numbers: int) -> list[Delivery]:
 def handle(store: Store, known: Known, deliveries: list[Delivery], now: float = 0.0, fails: bool = False) -> list[int]:
     """The numbers of those that were new."""
     with store.write() as connection:
-        repeated = known.find(deliveries)
+        repeated = known.find(deliveries, now)
         new = [one for index, one in enumerate(deliveries) if index not in repeated and known.first(one)]
         for one in new if fails else ():
             known.forget(one)
@@ -53,11 +53,11 @@ def test_foreign_events_are_told_by_their_place(store: Store) -> None:
     known = Known(store, Idempotent())
     foreign = [Delivery(event(0, id=None, source=None, type=None), "t", 0, offset, 0.0) for offset in (0, 1)]
     with store.write() as connection:
-        assert known.find(foreign) == ()
+        assert known.find(foreign, 0.0) == ()
         assert known.first(foreign[0]) and known.first(foreign[1])
         known.save(connection, 0.0)
         known.saved()
-    assert known.find(foreign) == {0, 1}
+    assert known.find(foreign, 0.0) == {0, 1}
 
 
 def test_the_last_so_many_for_so_long(store: Store) -> None:
@@ -69,7 +69,17 @@ def test_the_last_so_many_for_so_long(store: Store) -> None:
     assert store.rows("SELECT count(*) FROM seen")[0][0] == 1
 
 
+def test_bounds_hold_between_two_times_of_pruning(store: Store) -> None:
+    known = Known(store, Idempotent(last=3, for_s=60.0))
+    assert handle(store, known, some(1, 2, 3)) == [1, 2, 3]
+    assert handle(store, known, some(1, 4)) == [4]
+    assert handle(store, known, some(1)) == [1]
+    assert handle(store, known, some(1, 4), now=59.0) == []
+    assert handle(store, known, some(4), now=61.0) == [4]
+    assert handle(store, known, some(4), now=120.0) == []
+
+
 def test_more_ids_than_a_query_takes(store: Store) -> None:
     known = Known(store, Idempotent())
     handle(store, known, some(*range(1_200)))
-    assert len(known.find(some(*range(1_300)))) == 1_200
+    assert len(known.find(some(*range(1_300)), 0.0)) == 1_200
