@@ -162,7 +162,8 @@ def test_a_program_that_is_killed_over_and_over_answers_every_event(make: Make, 
     killer.start()
     try:
         left, tries = deliveries(10_000), 0
-        while left and tries < 200:
+        while (left or kills < 3) and tries < 200:
+            left = left or deliveries(10_000)  # a quick machine was done before it was killed again
             tries += 1
             given = answers(one, left, lambda seconds: done.wait(seconds) or True)
             assert [index for index, _ in given] == list(range(len(left)))
@@ -175,7 +176,7 @@ def test_a_program_that_is_killed_over_and_over_answers_every_event(make: Make, 
         done.set()
         killer.join()
     assert not left
-    assert kills > 1
+    assert kills >= 3
 
 
 def test_a_program_that_died_idle_is_started_again_without_a_failure(make: Make, tmp_path: Path) -> None:
