@@ -9,7 +9,7 @@ import pytest
 from eda_cli.stubs.attempts import InProgress
 
 
-@pytest.mark.parametrize("identities", [["/x/1"], ["/x/1", "t/0/7"], ["ä" * 5000, "b\nc"], ["\ud800"]])
+@pytest.mark.parametrize("identities", [["/x/1"], ["/x/1", "t/0/7"], ["ä" * 5000, "b\nc"], ["\ud800"], ["a\0b"]])
 def test_what_was_begun_is_left_until_it_ends(tmp_path: Path, identities: list[str]) -> None:
     path = tmp_path / "bill.1.attempt"
     one = InProgress(path)
