@@ -225,7 +225,8 @@ class Handling:
         if self._store is None:
             return False
         joins = self._consumer.joins
-        return self._copies.keeps(delivery) or (joins is not None and delivery.topic == joins.topic)
+        joined = joins is not None and delivery.topic == joins.topic and delivery.topic in self._silent
+        return joined or self._copies.keeps(delivery)
 
     def _take(self, delivery: Delivery, answer: Answer | None, outcome: _Outcome) -> None:
         reacts, seen = self._reacts(delivery), self._seen(delivery)
