@@ -30,16 +30,19 @@ KINDS = {
     "join": replace(PLAIN, joins=Join("v", "$key", "$", 5.0), rules=(Rule("u", "said", {"j": "$joined"}, has_body=True),)),
     "types": replace(PLAIN, accepts=("made",), joins=Join("v", "$key", "$key", 5.0)),
 }
-BODIES = (None, b"", b"\xff\xfe", b'"text', b"null", b"[1]", b'{"n":1e308,"sku":"a"}', b'{"n":"x","at":1e300}', b"[" * 400 + b"]" * 400)
+BODIES = (None, b"", b"\xff\xfe", b'"text', b"null", b"[1]", b'{"n":1e308,"sku":"a"}', b'{"n":"x","at":1e300}',
+          b"[" * 400 + b"]" * 400)
 
 
 def whatever() -> list[Delivery]:
     made: list[Delivery] = []
-    foreign = {"id": None, "source": None, "type": None, "time": None, "datacontenttype": None}
-    for data, key, about in itertools.product(BODIES, (None, b"", b"\xff", b"a"), (foreign, {}, {"type": "other", "time": "noon"})):
-        fields: dict[str, Any] = {"data": data, "key": key, "headers": (("x", b"\xff"), ("y", None)), **about}
+    foreign: dict[str, Any] = {"id": None, "source": None, "type": None, "time": None, "datacontenttype": None}
+    kinds: list[dict[str, Any]] = [foreign, {}, {"type": "other", "time": "noon"}]
+    for data, key, about in itertools.product(BODIES, (None, b"", b"\xff", b"a"), kinds):
         number = len(made)
-        made.append(Delivery(event(number, **fields), "tv"[number % 2], *((None, None) if number % 5 == 0 else (0, number)), 1.0))
+        one = event(number, data=data, key=key, headers=(("x", b"\xff"), ("y", None)), **about)
+        nowhere = number % 5 == 0
+        made.append(Delivery(one, "tv"[number % 2], None if nowhere else 0, None if nowhere else number, 1.0))
     return made
 
 
