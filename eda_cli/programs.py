@@ -3,7 +3,8 @@
 The program inherits a descriptor that holds `<process>.program.flock` of the run's folder; the file says its process
 group. So whoever finds the lock held and no stub alive (`<process>.lock` is free) knows that a program was left, and
 whom to kill. The stub does so at its orderly end, the warm process when it reaps a stub, the supervisor when it
-loses the warm process, and `up` and `down` with what all of them left.
+loses the warm process, and `up` and `down` with what all of them left. What a program starts is in its group and ends
+with it. Only where program and stub are killed in one moment, a child that closed the descriptor is not found.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ def take(folder: Path, process: str) -> int:
 def signed(command: Sequence[str], folder: Path, process: str) -> list[str]:
     """The command that signs the lock, then becomes `command`. It is to be started as the leader of a group."""
     return ["/bin/sh", "-c", _SIGNING, str(folder / f"{process}{_SUFFIX}"), *command]
+
+
+def running(folder: Path) -> bool:
+    """Whether any program of this folder runs."""
+    return any(lock.holder(path) is not None for path in folder.glob(f"*{_SUFFIX}"))
 
 
 def end_left(folder: Path, process: str = "*") -> bool:

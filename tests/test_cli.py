@@ -185,17 +185,18 @@ def test_ps_cuts_no_name_and_no_number_and_says_why_below(capsys: pytest.Capture
     monkeypatch.setenv("COLUMNS", "40")
     name = "a-part-with-a-name-of-forty-characters-x.10"
     parts = [{"part": name, "state": "crashed", "pid": None, "handled": 1_234_567, "restarts": 3, "lag": None,
-              "reason": "killed by SIGKILL"},
-             {"part": "shop", "state": "running", "pid": 12345, "up_s": 59.0, "published": 7}]
+              "reason": "killed by SIGKILL", "touched": {}},
+             {"part": "shop", "state": "running", "pid": 12345, "up_s": 59.0, "published": 7,
+              "touched": {"rate": "50/s", "count": "9"}}]
     _print_run({"run": "shop", "state": "running", "broker": "embedded", "address": {"path": "/some/where/events.db"},
                 "sketch": "/a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml", "broker_away": None,
                 "failure": None, "parts": parts})
     lines = capsys.readouterr().out.splitlines()
     assert "  sketch /a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml" in lines
     heads, crashed, shop = lines[3:6]
-    assert heads.split() == ["PART", "STATE", "PID", "UP", "PUBLISHED", "HANDLED", "RESTARTS", "LAG"]  # nothing FAILED
+    assert heads.split() == ["PART", "STATE", "PID", "UP", "PUBLISHED", "HANDLED", "RESTARTS", "LAG", "KNOBS"]  # nothing FAILED
     assert crashed.split() == [name, "crashed", "1,234,567", "3", "?"]
-    assert shop.split() == ["shop", "running", "12345", "59s", "7"]
+    assert shop.split() == ["shop", "running", "12345", "59s", "7", "rate=50/s", "count=9"]
     assert lines[6:] == [f"  {name} crashed: killed by SIGKILL"]
 
 

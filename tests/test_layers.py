@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "eda_cli"
 LAYERS = [  # lowest first; rooms of one line do not know each other
     {"errors", "leash", "lock", "sqlite"},
     {"event"},
-    {"journal", "log", "dead_letter"},
+    {"journal", "log", "dead_letter", "programs"},
     {"payloads"},
     {"sketch"},
     {"channels"},

@@ -16,7 +16,7 @@ from eda_cli.errors import EdaError, UsageError
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
     from eda_cli.sketch.resolved import Consumer
-    from eda_cli.stubs.copies import Copies
+    from eda_cli.stubs.copies import StoredCopies
 
 SHOWN = 1_000  # rows on a terminal
 CELL = 60  # characters of a value there
@@ -41,11 +41,12 @@ def copy(
 ) -> None:
     """Show a consumer's own copies: all there are, the rows of one, or one row. The run need not be up."""
     from eda_cli.runs.lifecycle import find_any
-    from eda_cli.stubs.copies import Copies
+    from eda_cli.stubs.copies import StoredCopies
+    from eda_cli.stubs.store import store_path
 
     found = find_any(run)
     part = _keeper(found, consumer)
-    copies = Copies(found.path / f"{part.name}.db")
+    copies = StoredCopies(store_path(found.path, part.name))
     try:
         if topic is None:
             _list(part, copies, json)
@@ -86,7 +87,7 @@ def _check_kept(part: Consumer, name: str) -> None:
                          f"did you mean '{close[0]}'?" if close else f"for example: eda copy {part.name} {names[0]}")
 
 
-def _list(part: Consumer, copies: Copies, json: bool) -> None:
+def _list(part: Consumer, copies: StoredCopies, json: bool) -> None:
     counts = copies.counts()
     many = {kept.name: counts.get(kept.name, 0) for kept in part.keeps}
     if json:
@@ -96,7 +97,7 @@ def _list(part: Consumer, copies: Copies, json: bool) -> None:
     console.print_table(("COPY", "ROWS"), [(name, f"{rows:,}") for name, rows in many.items()], right=("ROWS",))
 
 
-def _show_row(copies: Copies, name: str, key: str, json: bool) -> None:
+def _show_row(copies: StoredCopies, name: str, key: str, json: bool) -> None:
     import orjson
 
     row = copies.row(name, key)
@@ -113,14 +114,14 @@ def _show_row(copies: Copies, name: str, key: str, json: bool) -> None:
         console.write_line(row)
 
 
-def _write_rows(copies: Copies, name: str) -> None:
+def _write_rows(copies: StoredCopies, name: str) -> None:
     import orjson
 
     for key, row in copies.rows(name):
         console.write_json({"key": key, "row": orjson.Fragment(row)})
 
 
-def _show_rows(copies: Copies, name: str) -> None:
+def _show_rows(copies: StoredCopies, name: str) -> None:
     """A table whose columns are the fields of the rows."""
     import orjson
 

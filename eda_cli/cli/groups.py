@@ -13,7 +13,7 @@ from eda_cli.errors import ChannelError, EdaError, UsageError
 
 if TYPE_CHECKING:
     from eda_cli.channels.base import EventChannel, GroupInfo, Start
-    from eda_cli.runs.folder import RunInfo
+    from eda_cli.runs.folder import RunFolder
     from eda_cli.sketch.resolved import Resolved
 
 
@@ -49,14 +49,14 @@ def groups(
                              "for example: eda groups reset invoicing --to beginning")
         start = parse_start(to, "--to")
         _refuse_foreign(found.sketch(), name)
-        with_channel(found, lambda channel: _reset(channel, found.info(), found.sketch(), name, topic or [], start))
+        with_channel(found, lambda channel: _reset(channel, found, name, topic or [], start))
     elif action == "delete":
         if name is None:
             raise UsageError("which group?", "no name was given", "for example: eda groups delete mine")
         if name in _own(found.sketch()):
             raise EdaError(f"the group '{name}' belongs to the sketch that runs", "its consumers are in it",
                            "take them out of the sketch first")
-        with_channel(found, lambda channel: _delete(channel, name))
+        with_channel(found, lambda channel: _delete(channel, found, name))
     else:
         raise UsageError(f"'{action}' is nothing to do with groups", "known: reset, delete", "list them with: eda groups")
 
@@ -79,24 +79,36 @@ def _known(channel: EventChannel, name: str) -> GroupInfo:
     return known[name]
 
 
-def _reset(channel: EventChannel, run: RunInfo, sketch: Resolved, name: str, topics: list[str], start: Start) -> None:
-    group = _known(channel, name)
-    read = topics or {one.place.topic for one in group.places}
+def _reset(channel: EventChannel, run: RunFolder, name: str, topics: list[str], start: Start) -> None:
+    from eda_cli.stubs.forgetting import begin_elsewhere
+
+    group, parts = _known(channel, name), _parts(run.sketch(), name)
+    read = topics or sorted({one.place.topic for one in group.places})
     check_start(start, [topic for topic in channel.topics() if topic.name in read], "--to")
     try:
         channel.reset(name, topics, start)
     except ChannelError as wrong:
-        if group.members and (parts := [part.name for part in sketch.consumers.values() if sketch.group_of(part) == name]):
-            scaled = " ".join(f"--scale {part}=0" for part in parts)
-            wrong.hint = f"stop them with: {run.again('-d', scaled)}; reset; begin again with: {run.again('-d')}"
+        if group.members and parts:
+            again, scaled = run.info().again, " ".join(f"--scale {part}=0" for part in parts)
+            wrong.hint = f"stop them with: {again('-d', scaled)}; reset; begin again with: {again('-d')}"
         raise
+    for part in parts:
+        begin_elsewhere(run.path, part, read)
     left = _known(channel, name).lag
     console.say(f"{name} goes on from there: {'?' if left is None else f'{left:,}'} events to handle")
 
 
-def _delete(channel: EventChannel, name: str) -> None:
-    _known(channel, name)
+def _parts(sketch: Resolved, group: str) -> list[str]:
+    """The consumers of a group."""
+    return [part.name for part in sketch.consumers.values() if sketch.group_of(part) == group]
+
+
+def _delete(channel: EventChannel, run: RunFolder, name: str) -> None:
+    from eda_cli.stubs.forgetting import begin_elsewhere
+
+    read = sorted({one.place.topic for one in _known(channel, name).places})
     channel.remove([], [name])
+    begin_elsewhere(run.path, name.removeprefix(f"{run.name}."), read)  # of the consumer that was of this name
     console.say(f"deleted {name}")
 
 

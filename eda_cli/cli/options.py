@@ -90,6 +90,23 @@ def complete_scale(incomplete: str) -> Iterable[str]:
     return [f"{name}=" for name in complete_part(incomplete)]
 
 
+def complete_knob(incomplete: str) -> Iterable[str]:
+    """What `set` takes, up to the value."""
+    from eda_cli.sketch.knobs import KNOBS
+
+    found = [f"{name}.{key}=" for sketch in _sketches() for name in sketch.replicas()
+             for key in KNOBS["generator" if name in sketch.generators else "consumer"]]
+    return [knob for knob in found if knob.startswith(incomplete)]
+
+
+def complete_process(incomplete: str) -> Iterable[str]:
+    """What `kill` takes: parts, and the replicas of those that have several."""
+    found = [*complete_part("")]
+    found += [f"{part}.{replica}" for sketch in _sketches() for part, replicas in sketch.replicas().items()
+              for replica in range(1, replicas + 1) if replicas > 1]
+    return [process for process in found if process.startswith(incomplete)]
+
+
 def complete_group(incomplete: str) -> Iterable[str]:
     """The groups of the sketches."""
     names = {sketch.group_of(part) for sketch in _sketches() for part in sketch.consumers.values()}

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ps(run: Run = None, json: Json = False) -> None:
-    """Runs and their parts: what is alive, and how far it came. What crashed last says why below."""
+    """Runs and their parts: what is alive, and how far it came. KNOBS are those turned since up; what crashed says why below."""
     from eda_cli.runs.folder import all_runs
     from eda_cli.runs.lifecycle import find_any
 
@@ -79,10 +79,12 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
 
 def _part_rows(run: RunFolder, picture: Any, part: Generator | Consumer, kind: str,
                alive: dict[str, int]) -> list[dict[str, Any]]:
+    knobs = {"paused": part.paused, "touched": dict(part.touched)}
     if part.external or not part.replicas:
-        return [{"part": part.name, "kind": kind, "state": "external" if part.external else "scaled to 0"}]
-    return [_part_row(run, picture, part.name, kind, replica, part.replicas, alive)
+        return [{"part": part.name, "kind": kind, "state": "external" if part.external else "scaled to 0", **knobs}]
+    rows = [_part_row(run, picture, part.name, kind, replica, part.replicas, alive) | knobs
             for replica in range(1, part.replicas + 1)]
+    return [row | {"state": "paused"} if part.paused and row["state"] == "running" else row for row in rows]
 
 
 def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, replicas: int,
@@ -141,10 +143,11 @@ def _print_run(row: dict[str, Any]) -> None:
     for part in row["parts"]:
         name = part["part"].partition(".")[0]
         lag = "" if "lag" not in part or name in told else "?" if part["lag"] is None else str(part["lag"])
-        told.add(name)  # the lag is that of the group: once for all replicas
+        knobs = "" if name in told else " ".join(f"{key}={text}" for key, text in part["touched"].items())
+        told.add(name)  # the lag is that of the group, knobs are those of the part: once for all replicas
         lines.append((part["part"], part["state"], str(part.get("pid") or ""), _up(part.get("up_s")),
-                      *(f"{part[kind]:,}" if part.get(kind) else "" for kind in counts), lag))
-    console.print_table(("PART", "STATE", "PID", "UP", *names, "LAG"), lines, right=(*names, "LAG"))
+                      *(f"{part[kind]:,}" if part.get(kind) else "" for kind in counts), lag, escaped(knobs)))
+    console.print_table(("PART", "STATE", "PID", "UP", *names, "LAG", "KNOBS"), lines, right=(*names, "LAG"))
     for part in row["parts"]:
         if "reason" in part:
             out.print(f"  {part['part']} {part['state']}: {escaped(part['reason'])}", style="red", soft_wrap=True)

@@ -86,6 +86,8 @@ def _create_topics(run: RunFolder, names: list[str] | None, partitions: int, com
 
 
 def _delete_topics(run: RunFolder, names: list[str] | None) -> None:
+    from eda_cli.stubs.forgetting import topic_is_gone
+
     sketch = run.sketch()
     for name in _named(names, "delete"):
         if name in sketch.topics:
@@ -95,6 +97,7 @@ def _delete_topics(run: RunFolder, names: list[str] | None) -> None:
     def delete(channel: EventChannel) -> None:
         missing_topic_hint(channel, list(names or ()))
         channel.remove(list(names or ()), [])
+        topic_is_gone(run.path, list(names or ()))
         for name in names or ():
             console.say(f"deleted {name}")
 

@@ -113,14 +113,16 @@ def _broker(name: str, wished: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _scaled(resolved: Resolved, scale: str) -> Resolved:
+    from eda_cli.sketch.knobs import replicas
+
     part, equals, number = scale.partition("=")
-    if not equals or not number.isdigit() or int(number) > 100:
+    if not equals:
         raise UsageError(f"--scale {scale} is not PART=N", "N is a number from 0 to 100", "for example: --scale shipping=3")
     if part in resolved.generators:
-        scaled = replace(resolved.generators[part], replicas=int(number))
+        scaled = replace(resolved.generators[part], replicas=replicas(number))
         return replace(resolved, generators={**resolved.generators, part: scaled})
     if part in resolved.consumers:
-        more = replace(resolved.consumers[part], replicas=int(number))
+        more = replace(resolved.consumers[part], replicas=replicas(number))
         return replace(resolved, consumers={**resolved.consumers, part: more})
     names = ", ".join((*resolved.generators, *resolved.consumers))
     raise UsageError(f"--scale {scale}: there is no part '{part}'", f"parts of this sketch: {names}")

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from eda_cli.runs.folder import RunInfo
+from eda_cli.sketch.knobs import fields_of
 from eda_cli.sketch.resolved import Resolved
 
 
 def changes(old: Resolved, new: Resolved) -> list[str]:
-    """One line for each topic, generator and consumer that was added, removed or changed."""
+    """One line for each topic, generator and consumer that was added, removed or changed.
+
+    Knobs that were turned on the run are changes, too: what is wished turns them back.
+    """
     before, after = old.to_json(), new.to_json()
     lines: list[str] = []
     for room, word in (("topics", "topic "), ("generators", ""), ("consumers", "")):
@@ -58,9 +62,20 @@ def _differences(word: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> l
     for name, have in new.items():
         if name not in old:
             lines.append(f"added {word}{name}")
-        elif fields := [field for field in have if have[field] != old[name].get(field)]:
-            lines.append(f"changed {word}{name}: {', '.join(_key(field) for field in fields)}")
+        elif fields := _changed(old[name], have):
+            lines.append(f"changed {word}{name}: {', '.join(fields)}")
     return lines
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The keys that differ; of a knob and a pause it is said that the file's value is back."""
+    back = [key for key in old.get("touched", ()) if key not in new["touched"]]
+    of_knobs = {"touched", "paused", *(field for key in back for field in fields_of(key))}
+    keys = [_key(field) for field in new if field not in of_knobs and new[field] != old.get(field)]
+    keys += [f"{key} (what the file says is back)" for key in back]
+    if old.get("paused") and not new["paused"]:
+        keys.append("paused (it goes on)")
+    return keys
 
 
 def _key(field: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eda_cli.runs.plan import backoff
 from eda_cli.sketch.resolved import Resolved
@@ -10,11 +10,15 @@ from eda_cli.sketch.resolved import Resolved
 
 @dataclass(frozen=True, slots=True)
 class Wished:
-    """A sketch that is to be live. `text` None: it is in the folder already; `id` names the wish to who waits for it."""
+    """A sketch that is to be live. `text` None: it is in the folder already; `ids` name it to those who wait for it.
+
+    `by_touch`: it is what runs, with knobs turned.
+    """
 
     sketch: Resolved
     text: str | None = None
-    id: str = ""
+    ids: tuple[str, ...] = ()
+    by_touch: bool = False
 
 
 class Declaring:
@@ -29,8 +33,13 @@ class Declaring:
         self._failures = 0
 
     def wish(self, wished: Wished) -> None:
-        """This is to be live; what was wished before and not begun is forgotten."""
-        self._next = wished
+        """This is to be live. What was wished before and not begun is forgotten: who waits for that is answered with this."""
+        self._next = replace(wished, ids=(*self._next.ids, *wished.ids)) if self._next and self._next.ids else wished
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being made live, or waits for it."""
+        return self._next is None and self._under_way is None
 
     def begin(self, now: float) -> Wished | None:
         """The one to begin with now; None while a process is at another, or it is too early after a failure."""
@@ -67,9 +76,12 @@ class Declaring:
 
     def interrupted(self) -> None:
         """Its process is gone: what has no answer is to be begun again, unless there is a newer wish."""
-        if not self._answered:
-            self._next = self._next or self._under_way
-        self._under_way, self._answered = None, False
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None and not self._answered:
+            newer, self._next = self._next, under_way
+            if newer is not None:
+                self.wish(newer)
+        self._answered = False
 
     def due_in(self, now: float) -> float | None:
         """Seconds until it is worth asking again; None: nothing waits for the clock."""

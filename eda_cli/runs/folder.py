@@ -82,6 +82,10 @@ class RunFolder:
         """What is live. Raises NoRun where there is no such run (any more)."""
         return Resolved.from_json(self._read("sketch.json"))
 
+    def text(self) -> str:
+        """The sketch as it was written."""
+        return (self.path / "sketch.yaml").read_bytes().decode()
+
     def _read(self, name: str) -> dict[str, Any]:
         try:
             data: dict[str, Any] = orjson.loads((self.path / name).read_bytes())

@@ -17,20 +17,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import orjson
-
-from eda_cli import lock
+from eda_cli import lock, programs
 from eda_cli.errors import EdaError, NoRun, NotReady, UsageError
-from eda_cli.journal import Listener, Marks, marks
+from eda_cli.journal import Marks, marks
 from eda_cli.runs import folder as folders
 from eda_cli.runs.changes import changes, refusals
 from eda_cli.runs.folder import RunFolder, RunInfo
-from eda_cli.runs.supervisor import WISH
+from eda_cli.runs.handing import APPLY_S, LOOK_S, WISH, forget, hand_over
 from eda_cli.sketch.resolved import Resolved
 
-LOOK_S = 0.02
 STOP_S = 60.0  # a broker may take half a minute to write its log out
-APPLY_S = 30.0
 ORPHANS_S = 6.0
 
 Decision = tuple[Mapping[str, Any], Mapping[str, Any] | None]  # the broker, and its address where it is known
@@ -98,6 +94,7 @@ def _up(wanted: Wanted, on_discard: Callable[[RunFolder], object], run: RunFolde
     fd = lock.take(run.path / f"{folders.SUPERVISOR}.lock", for_child=True)
     if fd is None:
         return None
+    forget(run.path)
     _wait_for_orphans(run)
     since = marks(run.path)
     run.write_sketch(wanted.text, _seeded(wanted.resolved, info.seed))
@@ -196,9 +193,13 @@ def _take_over(run: RunFolder) -> tuple[int, bool]:
 
 
 def _wait_for_orphans(run: RunFolder) -> None:
-    """Processes whose supervisor is gone end by their leash; what does not is killed. Holds the supervisor's lock."""
+    """Processes whose supervisor is gone end by their leash; what does not is killed. Holds the supervisor's lock.
+
+    So are the programs of stubs that are gone.
+    """
     deadline = time.monotonic() + ORPHANS_S
-    while alive := {name: pid for name, pid in run.alive().items() if name != folders.SUPERVISOR}:
+    while (alive := {name: pid for name, pid in run.alive().items() if name != folders.SUPERVISOR}) \
+            or (programs.end_left(run.path) and time.monotonic() < deadline + ORPHANS_S):
         for pid in alive.values() if time.monotonic() > deadline else ():
             if pid:
                 os.kill(pid, signal.SIGKILL)
@@ -221,34 +222,10 @@ def apply(run: RunFolder, text: str, resolved: Resolved) -> tuple[str, ...]:
                            f"begin anew with: {info.again('--fresh')}")
         resolved = _seeded(resolved, info.seed)
         if changed := changes(old, resolved):
-            _hand_over(run, text, resolved)
+            hand_over(run, WISH, {"sketch": resolved.to_json(), "text": text})
         return tuple(changed)
     finally:
         os.close(guard)
-
-
-def _hand_over(run: RunFolder, text: str, resolved: Resolved) -> None:
-    listener = Listener(run.path, since=marks(run.path))
-    wish = secrets.token_hex(8)
-    try:
-        folders.write(run.path / WISH, orjson.dumps({"id": wish, "sketch": resolved.to_json(), "text": text}))
-        told = False
-        deadline = time.monotonic() + APPLY_S
-        while time.monotonic() < deadline:
-            if not told and (pid := run.supervisor()):
-                os.kill(pid, signal.SIGHUP)
-                told = True
-            for seen in listener.poll():
-                if seen.kind == "applied" and seen.fields["wish"] == wish:
-                    return
-                if seen.kind == "failed" and seen.fields.get("wish") == wish:
-                    raise EdaError(seen.fields["what"], seen.fields["why"], seen.fields["hint"])
-            if run.supervisor() is None:
-                raise NoRun(f"the run '{run.name}' ended meanwhile", "", f"start it with: {run.info().again()}")
-            time.sleep(LOOK_S)
-        raise NotReady("the change was not applied in time", f"its log: {run.path}/supervisor.log")
-    finally:
-        listener.close()
 
 
 def _create(wanted: Wanted) -> int | None:

@@ -59,13 +59,13 @@ class Forget:
 Step = Start | Stop | Forget
 
 
-def needed(sketch: Resolved) -> dict[str, Needed]:
-    """The processes of a sketch, by name: `<part>.<replica>`."""
+def needed(sketch: Resolved, restarts: Mapping[str, int] | None = None) -> dict[str, Needed]:
+    """The processes of a sketch, by name: `<part>.<replica>`; `restarts` says how often each part was to be restarted."""
     parts: list[Generator | Consumer] = [*sketch.consumers.values(), *sketch.generators.values()]
     return {
         f"{part.name}.{replica}": Needed(part.name, replica, digest)
         for part in parts if not part.external
-        for digest in (_digest(sketch, part),)
+        for digest in (f"{_digest(sketch, part)}.{(restarts or {}).get(part.name, 0)}",)
         for replica in range(1, part.replicas + 1)
     }
 
@@ -127,8 +127,8 @@ def _digest(sketch: Resolved, part: Generator | Consumer) -> str:
     data = sketch.to_json()
     name = part.name
     own = dict(data["generators"].get(name) or data["consumers"][name])
-    for field in ("about", "service") + (("replicas",) if name in data["consumers"] else ()):
+    for field in ("about", "service", "touched") + (("replicas",) if name in data["consumers"] else ()):
         own.pop(field)  # a generator's replicas share its rate, a consumer's know nothing of each other
-    touched = [rule["to"] for rule in own.get("rules", ())] + [own.get("publishes")]
-    keys = {topic: data["topics"][topic]["key"] for topic in touched if topic in data["topics"]}
+    topics = [rule["to"] for rule in own.get("rules", ())] + [own.get("publishes")]
+    keys = {topic: data["topics"][topic]["key"] for topic in topics if topic in data["topics"]}
     return hashlib.sha256(orjson.dumps([own, keys, sketch.name], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

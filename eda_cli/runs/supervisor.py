@@ -13,12 +13,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from eda_cli import lock
+from eda_cli import lock, programs
 from eda_cli.journal import Journal
 from eda_cli.runs.declaring import Declaring, Wished
 from eda_cli.runs.folder import ENDING, RunFolder
+from eda_cli.runs.handing import TOUCHES, WISH, taken
 from eda_cli.runs.helper import Helper
 from eda_cli.runs.plan import (
     SETTLED_S,
@@ -35,16 +34,18 @@ from eda_cli.runs.plan import (
     plan,
 )
 from eda_cli.runs.signals import Signals
+from eda_cli.runs.touches import Touch, Touching
 from eda_cli.sketch.resolved import Resolved
 
 STOP_S = 5.0  # a stub has this long to end in order, then it is killed
 KEEPER_STOP_S = 30.0  # a broker writes its log out
 LEASH_LOST_S = 1.0  # the terminal is gone: everything is to be gone within 5 s
 LEASH_STOP_S = 5.0  # a keeper whose leash is let go of stops its broker in a hurry
+LEFT_S = 3.0  # a stub that lost its leash is gone after 2 s, in whatever way
+LEFT_LOOK_S = 0.2
 LAG_S = 5.0  # for asking the broker how far the groups came
 LOG_LINES = 5  # of a crashed process that are told
 
-WISH = "wish.json"  # a changed sketch that is not applied yet
 DECLARE = "declare"  # the process that makes topics and groups
 KEEPER = ["eda_cli.channels", "keep"]
 STUBS = ["eda_cli.stubs"]
@@ -62,6 +63,7 @@ class Supervisor:
         self._needed: dict[str, Needed] = {}
         self._seen: dict[str, Seen] = {}
         self._declaring = Declaring(Wished(self._sketch))
+        self._touching = Touching()
         self._helpers: dict[str, Helper] = {}
         self._again: dict[str, float] = {}  # helpers to start again, and when
         self._failures: dict[str, int] = {}  # of helpers, in a row
@@ -69,6 +71,7 @@ class Supervisor:
         self._warm = self._declared = self._told_ready = False
         self._signals = signals
         self._leashed_still = True
+        self._left_until = 0.0  # until then, programs may be found whose stubs are gone
 
     def run(self) -> int:
         self._journal.tell("started", pid=os.getpid(), broker=dict(self._info.broker), seed=self._info.seed)
@@ -91,8 +94,10 @@ class Supervisor:
                 if failure := self._hear(report):
                     return failure
         if self._signals.take(signal.SIGHUP):
-            self._read_wish()
+            self._read_changes()
         self._look_after_helpers()
+        if time.monotonic() < self._left_until:
+            programs.end_left(self._folder.path)
         self._declare()
         if self._declared:
             for step in plan(self._needed, self._seen, time.monotonic()) if self._warm else ():
@@ -104,6 +109,8 @@ class Supervisor:
         now = time.monotonic()
         waits = [next_due(self._seen, now), self._declaring.due_in(now), *(at - now for at in self._again.values())]
         due = [max(0.0, wait) for wait in waits if wait is not None]
+        if now < self._left_until:
+            due.append(LEFT_LOOK_S)
         if any(helper.has_said for helper in self._helpers.values()):
             due.append(0.0)
         fds = [*(helper.socket for helper in self._helpers.values()), *([0] if self._leashed else [])]
@@ -139,7 +146,7 @@ class Supervisor:
         if process == DECLARE:
             wished = self._declaring.refused()
             if wished is not None and wished.text is not None:  # a changed sketch was refused: what runs goes on
-                self._journal.tell("failed", **error, applying=True, wish=wished.id)
+                self._journal.tell("failed", **error, applying=True, changes=wished.ids)
                 return None
         if process in (DECLARE, "keeper") and not self._declared:
             return error
@@ -181,16 +188,26 @@ class Supervisor:
 
     # --- the sketch
 
-    def _read_wish(self) -> None:
-        try:
-            wish = orjson.loads((self._folder.path / WISH).read_bytes())
-        except FileNotFoundError:
-            return
-        self._declaring.wish(Wished(Resolved.from_json(wish["sketch"]), wish["text"], wish["id"]))
+    def _read_changes(self) -> None:
+        for wish in taken(self._folder.path, WISH):
+            self._declaring.wish(Wished(Resolved.from_json(wish["sketch"]), wish["text"], (wish["id"],)))
+        for touch in map(Touch.from_json, taken(self._folder.path, TOUCHES)):
+            for told in touch.told:
+                self._journal.tell("touched", **told)
+            for process in touch.kill:
+                if process in self._seen and self._seen[process].alive and (stubs := self._helpers.get("stubs")):
+                    stubs.order({"do": "stop", "process": process, "kill": True})
+            if not self._touching.hear(touch):
+                self._needed = needed(self._sketch, self._touching.restarts)
+                self._journal.tell("applied", changes=[touch.id], by_touch=True)
 
     def _declare(self) -> None:
         """Topics and groups are there before anything that needs them starts."""
-        if self._warm and self._channel_ready and (wished := self._declaring.begin(time.monotonic())) is not None:
+        if not (self._warm and self._channel_ready):
+            return
+        if self._touching.waits and self._declared and self._declaring.idle:
+            self._declaring.wish(self._touching.wish(self._sketch, self._folder.text()))
+        if (wished := self._declaring.begin(time.monotonic())) is not None:
             self._helpers["stubs"].order({"do": "declare", "sketch": wished.sketch.to_json()})
 
     def _apply(self) -> None:
@@ -201,13 +218,13 @@ class Supervisor:
                 self._folder.write_sketch(wished.text, wished.sketch)
             except OSError as wrong:
                 self._journal.tell("failed", what="the changed sketch cannot be stored", why=str(wrong), hint="is the disk full?",
-                                   exit_code=1, applying=True, wish=wished.id)
+                                   exit_code=1, applying=True, changes=wished.ids)
                 return
             self._sketch = wished.sketch
             self._told_ready = False
-            self._journal.tell("applied", wish=wished.id)
+            self._journal.tell("applied", changes=wished.ids, by_touch=wished.by_touch)
         self._declared = True
-        self._needed = needed(self._sketch)
+        self._needed = needed(self._sketch, self._touching.restarts)
 
     # --- helpers
 
@@ -240,6 +257,7 @@ class Supervisor:
     def _lose_stubs(self) -> None:
         """The warm process is gone, and its children with it."""
         self._warm = False
+        self._left_until = time.monotonic() + LEFT_S
         self._declaring.interrupted()
         for process, have in self._seen.items():
             if have.alive:
@@ -263,8 +281,10 @@ class Supervisor:
             self._journal.tell("failed", **failure)
         if not self._leashed_still:
             self._stop_stubs(LEASH_LOST_S)
+            self._end_programs()
             return 1
         self._stop_stubs(STOP_S)
+        self._end_programs()
         if keeper := self._helpers.get("keeper"):
             self._stop_keeper(keeper)
         self._journal.tell("stopped")
@@ -293,6 +313,13 @@ class Supervisor:
             self._tell_lag(stubs)
         stubs.let_go()
         stubs.wait(2.0)
+
+    def _end_programs(self) -> None:
+        """Stubs end their programs; those of stubs that were killed are left to us."""
+        deadline = time.monotonic() + LEFT_S
+        while programs.running(self._folder.path) and time.monotonic() < deadline:
+            programs.end_left(self._folder.path)
+            time.sleep(0.02)
 
     def _tell_lag(self, stubs: Helper) -> None:
         """The last word on how far each group came, while the broker still answers."""

@@ -20,6 +20,7 @@ from eda_cli.sketch.kinds import (
     DURATIONS,
     EACH,
     EVENT_TYPE_OR_PATH,
+    FLAG,
     FOLD_CONDITION,
     SHARE,
     SIDES,
@@ -154,10 +155,7 @@ def _retries(raw: Any) -> Any:
 
 
 def _idempotent(raw: Any) -> Any:
-    yes = varied(raw)
-    if not isinstance(yes, bool):
-        raise Misfit
-    return {} if yes else None
+    return {} if FLAG.read(raw) else None
 
 
 def _joins(raw: Any) -> Any:

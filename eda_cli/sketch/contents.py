@@ -87,14 +87,8 @@ def _looks(consumer: Consumer) -> Iterator[tuple[Path, Raw, tuple[str, ...], tup
         for part in ("by", "time"):
             yield (*path, "window", part), getattr(window, part), mine, (accepts,)
     if join := consumer.joins:
-        named: Path = (*path, "joins", "by")
-        if join.by == join.with_by:
-            yield named, join.by, mine, (accepts,)
-            yield named, join.with_by, (join.topic,), ()
-        else:
-            for topic in mine:
-                yield (*named, topic), join.by, mine, (accepts,)
-            yield (*named, join.topic), join.with_by, (join.topic,), ()
+        yield (*path, "joins", "by", mine[0]), join.by, mine, (accepts,)
+        yield (*path, "joins", "by", join.topic), join.with_by, (join.topic,), ()
 
 
 def _said(resolved: Resolved) -> dict[str, list[tuple[str, Raw]]]:

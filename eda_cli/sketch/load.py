@@ -51,6 +51,7 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ, f
     sketch: Sketch | None = None
     effort = Effort()
     if read.value is not None:
+        _name_copies(read)
         try:
             sketch = Sketch.model_validate(read.value, context=effort)
             problems += references(sketch, read.places, effort)
@@ -87,6 +88,15 @@ def in_order(problems: Sequence[Problem], places: Places = NOWHERE) -> list[Prob
     masked = (Problem(one.line, one.column, *map(places.masked, (one.what, one.why, one.hint)))
               for one in problems)
     return sorted(dict.fromkeys(masked), key=lambda problem: (problem.line, problem.column))
+
+
+def _name_copies(read: data.Data) -> None:
+    """In `keeps: [orders, payments]` each item is a copy of that name."""
+    consumers = read.value.get("consumers") if isinstance(read.value, dict) else None
+    for name, part in consumers.items() if isinstance(consumers, dict) else ():
+        keeps = part.get("keeps") if isinstance(part, dict) else None
+        if isinstance(keeps, list):
+            read.places.name(("consumers", name, "keeps"), keeps)
 
 
 def _tree(source: str, file: str) -> nodes.Tree:

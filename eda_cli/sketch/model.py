@@ -1,7 +1,7 @@
 """The keys of a sketch: what each is called, what fits, what it means. Knows no place, and no YAML.
 
 This is the list of what a sketch may say; the JSON Schema for editors is made from it. A later key is one more
-field. How consumers behave stands in `behaviour`. Longer than 250 lines: it is that list.
+field. How consumers behave stands in `behaviour`.
 """
 
 # ruff: noqa: RUF012 (pydantic copies the defaults)

@@ -58,7 +58,7 @@ def requirements(sketch: Sketch, places: Places) -> Iterator[Problem]:
                           "it says how long own code has for an event", "add handler: or run:, or leave it out")
         for index, rule in enumerate(consumer.publishes):
             at: Path = (*path, "publishes", index)
-            if rule.unless and rule.after is None:
+            if rule.unless and rule.after is None and not (consumer.handler or consumer.run):
                 yield Problem(*places.key((*at, "unless")), f"{_rule(at, places)} has 'unless' and no 'after'",
                               "there is no time in which such an event could come", "add after: 30s")
             if consumer.window:
@@ -110,14 +110,14 @@ def _joined(path: Path, consumer: Consumer, join: Join, places: Places) -> Itera
     if named is None:
         return
     ours = [topic for topic in named if topic in consumer.subscribes]
-    known = [*consumer.subscribes, join.topic]
-    for topic in named:
-        if topic not in known:
-            guess = words.near(topic, known)
-            yield Problem(*places.key((*path, "by", topic)), f"{owner} does not join '{shorten(topic)}'",
-                          "under by: stand the topic that it joins and one that it subscribes to",
-                          f"did you mean '{guess}'?" if guess else "")
-    if all(topic in known for topic in named) and (len(named) != 2 or len(ours) != 1):
+    known = {*consumer.subscribes, join.topic}
+    unknown = [topic for topic in named if topic not in known]
+    guesses = words.guesses(words.near, unknown, known)
+    for topic in unknown:
+        yield Problem(*places.key((*path, "by", topic)), f"{owner} does not join '{shorten(topic)}'",
+                      "under by: stand the topic that it joins and one that it subscribes to",
+                      f"did you mean '{guesses[topic]}'?" if topic in guesses else "")
+    if not unknown and (len(named) != 2 or len(ours) != 1):
         yield Problem(*places.value((*path, "by")), f"'by' of {words.subject(path)} must name two topics",
                       "one that it subscribes to, and the one that it joins",
                       "write one value for both, or {orders: $.id, payments: $.order}")
@@ -131,5 +131,5 @@ def _of_window(path: Path, rule: Rule, sketch: Sketch, places: Places) -> Iterat
     for key, what, example in (("event", "type", "minuteCounted"), ("body", "body", "{of: $window.key, count: count()}")):
         if lacks[key]:
             yield Problem(*places.value((*path, "to")), f"{_rule(path, places)} has no '{key}'",
-                          f"it follows when a window closes: there is no event whose {what} it could keep",
+                          f"when a window closes there is no event whose {what} it could keep",
                           f"add {key}: {example}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import importlib.util
 import shutil
+import warnings
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path as File
 
 from eda_cli.errors import Problem
@@ -25,12 +27,14 @@ def own_code(resolved: Resolved) -> list[str]:
 
 def unusable(sketch: Sketch, places: Places, folder: File) -> Iterator[Problem]:
     """Handlers that are not there: neither under the sketch's folder nor installed."""
+    wrong = cache(lambda handler: _wrong(handler, folder))  # many parts may share one
     for name, consumer in sketch.consumers.items():
         if consumer.handler and not consumer.external:
             path: Path = ("consumers", name, "handler")
             said = shorten(places.said(path, consumer.handler))
-            module, _, function = consumer.handler.partition(":")
-            found = _handler(module, function, folder)
+            found = wrong(consumer.handler)
+            if found and places.spot(path).secret:
+                found = (found[0], "the environment gives it", "see what it holds")
             if found:
                 yield Problem(*places.value(path), f"handler '{said}' {found[0]}", *found[1:])
 
@@ -47,18 +51,20 @@ def unfound(resolved: Resolved, places: Places, folder: File) -> Iterator[Proble
                           "it is neither on the PATH nor in the sketch's folder", "install it, or name its file")
 
 
-def _handler(module: str, function: str, folder: File) -> tuple[str, str, str] | None:
-    """What is wrong with it, why, and what to do."""
+def _wrong(handler: str, folder: File) -> tuple[str, str, str] | None:
+    """What is wrong with the handler, why, and what to do."""
+    module, _, function = handler.partition(":")
     steps = module.split(".")
     plain, package = File(*steps).with_suffix(".py"), File(*steps, "__init__.py")
     file = next((one for one in (package, plain) if (folder / one).is_file()), None)
     if file is None:
-        if _is_installed(steps[0]):
+        if _is_installed(steps[0], folder):
             return None
         return "is not there", f"there is no {plain} in the sketch's folder, and no package '{steps[0]}' is installed", \
             "write that file, or name a module that is there"
     try:
-        with (folder / file).open("rb") as opened:
+        with (folder / file).open("rb") as opened, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own, about backslashes and the like
             tree = ast.parse(opened.read(_MOST_BYTES))
     except SyntaxError as wrong:
         return "cannot be read", f"{file}:{wrong.lineno or 1}: {wrong.msg}", "mend it there"
@@ -67,16 +73,22 @@ def _handler(module: str, function: str, folder: File) -> tuple[str, str, str] |
     names = _names(tree.body)
     if function in names or "*" in names or "__getattr__" in names:
         return None
-    guess = words.near(function, names)
+    guess = words.guesses(words.near, [function], names).get(function)
     hint = f"did you mean '{guess}'?" if guess else f"write def {function}(event): there"
     return "is not there", f"{file} has no '{function}'", hint
 
 
-def _is_installed(package: str) -> bool:
+def _is_installed(package: str, folder: File) -> bool:
+    """Whether there is one elsewhere than in the folder, which may be on our own path."""
     try:
-        return importlib.util.find_spec(package) is not None
+        spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):  # ValueError: a module that was loaded in an unusual way
         return package != "__main__"
+    if spec is None:
+        return False
+    places = list(spec.submodule_search_locations or ()) or [spec.origin or ""]
+    ours = {(folder / package).resolve(), (folder / f"{package}.py").resolve()}
+    return not all(File(place).resolve() in ours for place in places)
 
 
 def _names(body: list[ast.stmt]) -> set[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 Path = tuple[str | int, ...]
@@ -49,6 +49,13 @@ class Places:
         for step in path:
             spot = spot.inside.get(step, spot)
         return spot
+
+    def name(self, path: Path, names: Sequence[object]) -> None:
+        """From now on the items of the list at the path answer to these names, too."""
+        spot = self.exact(path)
+        for index, name in enumerate(names if spot else ()):
+            if isinstance(name, str) and spot and index in spot.inside:
+                spot.inside.setdefault(name, spot.inside[index])
 
     def said(self, path: Path, value: str) -> str:
         """The value at the path, as a message may show it: what was written, where the environment gave it."""

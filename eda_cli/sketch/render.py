@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from math import inf
+from math import inf, nextafter
 from typing import Any
 
 import yaml
@@ -14,7 +14,7 @@ from eda_cli.sketch.check import hearers, publishers
 from eda_cli.sketch.data import NoNumber, core
 from eda_cli.sketch.environment import escape
 from eda_cli.sketch.load import Loaded
-from eda_cli.sketch.places import Path, Places
+from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Consumer, Fold, Generator, Resolved, Rule, Topic
 
 _TAG = "tag:yaml.org,2002:"
@@ -24,6 +24,11 @@ def config(loaded: Loaded) -> str:
     """The full form: every default is shown, but for texts and lists that are empty."""
     writer = _Writer(loaded.resolved, loaded.places)
     return yaml.serialize(writer.node(writer.document(), ()), Dumper=_Dumper, allow_unicode=True, width=110)
+
+
+def document(resolved: Resolved) -> dict[str, Any]:
+    """The full form as plain data that the model reads, with the values in it."""
+    return _Writer(resolved, NOWHERE).document()
 
 
 class _Dumper(yaml.SafeDumper):
@@ -56,8 +61,10 @@ def rate(per_second: float) -> str:
 
 def share(part: float) -> str:
     """The shortest text that `parse_share` reads as exactly this: `2%`."""
-    text = f"{_plain(float(f'{part * 100:.6g}'))}%"
-    return text if parse_share(text) == part else f"{_plain(part * 100)}%"
+    percent = part * 100
+    texts = [f"{_plain(number)}%" for number in (
+        float(f"{percent:.6g}"), percent, nextafter(percent, 0), nextafter(percent, 100))]  # it was rounded
+    return next((text for text in texts if parse_share(text) == part), texts[0])
 
 
 def _plain(number: float) -> str:

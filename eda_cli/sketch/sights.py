@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from eda_cli.errors import Problem
 from eda_cli.payloads import InvalidValue, names_used
@@ -19,16 +20,18 @@ from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.resolved import Raw
 from eda_cli.sketch.text import shorten
 
+_MOST_LOOKED = 200_000  # texts
+_MOST_COPIES = 20  # of one consumer that a missing one is looked for in
 _EVENT = frozenset({"body", "event", "headers", "key"})
 _COPIES = frozenset({"copy", "was"})
 _CANDIDATE = re.compile(r"copy|was|item|index|joined|window|count|sum|mean|min|max|body|event|headers|key|\$")
 _WHAT = {**dict.fromkeys(_EVENT, "looks into an event"), **dict.fromkeys(_COPIES, "looks into own copies"),
          "aggregate": "is taken over a window"}
 _LACKS = {  # why a rule has none of them, and what to do
-    "item": ("a rule with 'each' has one", "add each: $.items to the rule"),
-    "index": ("a rule with 'each' has one", "add each: $.items to the rule"),
-    "joined": ("a consumer with 'joins' has one", "add joins: {with: payments, by: $.id}"),
-    "window": ("a consumer with 'window' has one", "add window: {every: 1m}"),
+    "item": ("only a rule with 'each' has one", "add each: $.items to the rule"),
+    "index": ("only a rule with 'each' has one", "add each: $.items to the rule"),
+    "joined": ("only a consumer with 'joins' has one", "add joins: {with: payments, by: $.id}"),
+    "window": ("only a consumer with 'window' has one", "add window: {every: 1m}"),
     "aggregate": ("events are counted in a window", "add window: {every: 1m}"),
 }
 
@@ -46,13 +49,18 @@ class _Sight:
 
 def sights(sketch: Sketch, places: Places) -> Iterator[Problem]:
     """Everything that is looked at where it cannot be seen."""
+    looked = 0
+    names = lru_cache(maxsize=None)(_names)  # a body of `events` may stand for many rules
     for name, consumer in sketch.consumers.items():
         path: Path = ("consumers", name)
         for sight in (*_early(path, consumer), *_of_rules(path, consumer, sketch)):
             for at, text in texts(sight.path, sight.raw):
+                looked += 1
+                if looked > _MOST_LOOKED:
+                    return
                 if _CANDIDATE.search(text) and not places.wrong(at):
                     said = shorten(places.said(at, text))
-                    for what, why, hint in _unseen(text, sight, name, consumer):
+                    for what, why, hint in _unseen(names(text, sight.condition), sight, name, consumer):
                         yield Problem(*places.value(at), f"'{said}' {what}", why, hint)
 
 
@@ -91,20 +99,23 @@ def _of_rules(path: Path, consumer: Consumer, sketch: Sketch) -> Iterator[_Sight
             yield _Sight(("events", rule.event), sketch.events.get(rule.event), sees)
 
 
-def _unseen(text: str, sight: _Sight, name: str, consumer: Consumer) -> Iterator[tuple[str, str, str]]:
-    """What the text looks at and cannot see, why, and what to do."""
+def _names(text: str, condition: bool) -> frozenset[str]:
     try:
-        used = names_used(text, sight.condition)
+        return names_used(text, condition)
     except InvalidValue:
-        return  # which is told
+        return frozenset()  # it is told what is wrong with it
+
+
+def _unseen(used: frozenset[str], sight: _Sight, name: str, consumer: Consumer) -> Iterator[tuple[str, str, str]]:
+    """What is looked at and cannot be seen, why, and what to do."""
     wrong = next((one for one in sorted(used) if ":" not in one and one not in sight.sees), None)
     if wrong:
         yield (_WHAT.get(wrong, f"looks at '{wrong}'"), *_why(wrong, sight))
         return
     for one in sorted(used):
         _, colon, copy = one.partition(":")
-        guess = words.near(copy, consumer.keeps)
         if colon and copy not in consumer.keeps:
+            guess = words.near(copy, list(consumer.keeps)[:_MOST_COPIES])
             kept = [f"'{shorten(other)}'" for other in list(consumer.keeps)[:5]]
             yield (f"looks into a copy '{shorten(copy)}'", f"'{name}' keeps {', '.join(kept) or 'none'}",
                    f"did you mean '{guess}'?" if guess else f"add keeps: {{{shorten(copy)}: $.id}}")

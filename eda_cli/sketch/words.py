@@ -86,13 +86,15 @@ _MOST_PAIRS = 10_000  # names compared with names: half a second; nobody writes 
 
 def meant(wrong: str, known: Collection[str]) -> str | None:
     """The known key that was probably meant: by another word for it, else by spelling."""
+    return otherwise(wrong, known) or near(wrong.lower().replace("-", "_"), known, 0.7)
+
+
+def otherwise(wrong: str, known: Collection[str]) -> str | None:
+    """The known key that this is another word for."""
     bare = wrong.lower().replace("-", "_")
     if bare in known:
         return bare
-    for key, others in _MEANT.items():
-        if key in known and bare in others.split():
-            return key
-    return near(bare, known, 0.7)
+    return next((key for key, others in _MEANT.items() if key in known and bare in others.split()), None)
 
 
 def later(wrong: str, kind: str) -> str | None:

@@ -34,6 +34,8 @@ def play(folder: Path, process: str, name: str, replica: int, report: Report) ->
     stop = Stop()
     stop.listen()
     sketch, seed = read_sketch(folder)
+    if name in sketch.consumers and sketch.consumers[name].code:
+        os.setpgid(0, 0)  # what own code starts ends with this process: whoever reaps it kills its group
     journal = Journal(folder / f"{process}.jsonl", name, replica)
     journal.tell("started", pid=os.getpid())
     channel = connect(folder)

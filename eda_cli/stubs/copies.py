@@ -16,7 +16,7 @@ PAGE = 1_000  # rows read at once: an open cursor would keep the consumer's log 
 PATIENCE_S = 5.0  # a file is locked for moments only, while it is made or after a kill
 
 
-class Copies:
+class StoredCopies:
     """What lies in `path`; a file that is not there yet, or has no copies yet, has none. Raises EdaError alone."""
 
     def __init__(self, path: Path) -> None:

@@ -14,6 +14,8 @@ from eda_cli.stubs.numbers import Numbers, Spool
 from eda_cli.stubs.pace import Spaced, Steady
 from eda_cli.stubs.part import Part
 
+PAUSED_S = 3600.0  # a paused generator waits to be stopped: resumed, it is started anew
+
 
 def run(part: Part) -> bool:
     """Publish until stopping is wished or `count` is reached (then True)."""
@@ -30,6 +32,9 @@ class _Running:
 
     def run(self) -> bool:
         self._part.ready()
+        while self._generator.paused:
+            if self._part.stop.wait(PAUSED_S):
+                return False
         if not self._resume():
             return False
         if not self._numbers.claimed() and self._part.stop.wait(self._generator.after_s):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
 import signal
 import sys
 import time
@@ -46,12 +47,14 @@ class Handler:
         self._timeout_s = timeout_s
         self._copies = copies
         self._outputs = sys.stdout, sys.stderr
-        self._lines = _Lines()
+        self._log = _Log()
         self._goes_on: GoesOn = lambda seconds: True
         self._inside = False
+        self._trouble: Exception | None = None  # of `goes_on`, on its way out through the user's code
         self._deadline = 0.0
+        self._timer = (0.0, 0.0)  # somebody else's, who gets it back
         self._loop: asyncio.AbstractEventLoop | None = None
-        sys.stdout = sys.stderr = self._lines
+        sys.stdout = sys.stderr = io.TextIOWrapper(self._log, "utf-8", "backslashreplace", write_through=True)
         try:
             self._loaded = Loaded(name, folder, told)
         except BaseException:
@@ -75,6 +78,9 @@ class Handler:
             if self._loaded.function is not self._function:
                 self._shape(self._loaded.function)
             answer = self._answer(delivery)
+            if self._trouble is not None:
+                trouble, self._trouble = self._trouble, None
+                raise trouble
             if answer is None:
                 return
             if isinstance(answer, CodeFailure):
@@ -83,7 +89,7 @@ class Handler:
 
     def close(self) -> None:
         """See OwnCode."""
-        self._lines.flush()
+        self._log.end_line()
         self._restore_output()
         self._drop_loop()
         self._loaded.forget()
@@ -122,22 +128,27 @@ class Handler:
         except BaseException as wrong:  # SystemExit and the like too: it is the event that fails
             return CodeFailure(place_of(wrong, self._folder))
         finally:
+            self._leave()
             signal.signal(signal.SIGALRM, before)
-            self._lines.flush()
+            self._log.end_line()
 
     def _interruptible(self, event: dict[str, Any]) -> list[Mapping[str, Any]]:
         self._deadline = time.monotonic() + self._timeout_s
         self._inside = True
         first = min(KEEP_S, self._timeout_s)
-        signal.setitimer(signal.ITIMER_REAL, first, KEEP_S)
+        self._timer = signal.setitimer(signal.ITIMER_REAL, first, KEEP_S)
         try:
             returned = self._function(event, self._copies()) if self._with_copy else self._function(event)
             if inspect.isawaitable(returned) or inspect.isasyncgen(returned):
                 returned = self._run(returned)
             return _events(returned)  # a generator does its work here
         finally:
-            self._inside = False
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            self._leave()
+
+    def _leave(self) -> None:
+        """No tick interrupts any more. Called again further out: one may have come in the middle of it."""
+        self._inside = False
+        signal.setitimer(signal.ITIMER_REAL, *self._timer)
 
     def _tick(self, number: int, frame: FrameType | None) -> None:
         if not self._inside:
@@ -145,28 +156,39 @@ class Handler:
         grace = BLUNT_S if self._loop is not None and self._loop.is_running() else 0.0
         if time.monotonic() >= self._deadline + grace:
             raise _TooSlow
-        if not self._goes_on(0.0):
+        try:
+            goes_on = self._goes_on(0.0)
+        except Exception as wrong:
+            self._trouble, goes_on = wrong, False
+        if not goes_on:
             raise _Dropped
 
     def _run(self, returned: Any) -> Any:
         """What async code gives, in the one loop of this process."""
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
+        left = max(0.0, self._deadline - time.monotonic())
         try:
-            left = max(0.0, self._deadline - time.monotonic())
-            return self._loop.run_until_complete(asyncio.wait_for(_gathered(returned), left))
-        except _Interrupted:
+            given, wrong = self._loop.run_until_complete(asyncio.wait_for(_gathered(returned), left))
+        except _Interrupted:  # in the middle of the loop itself, which is in no state to go on
             self._drop_loop()
             raise
+        if wrong is not None:
+            raise wrong
+        return given
 
     def _drop_loop(self) -> None:
-        if self._loop is not None:
-            loop, self._loop = self._loop, None
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-            if not loop.is_running():
-                loop.run_until_complete(asyncio.sleep(0))
-                loop.close()
+        if self._loop is None:
+            return
+        loop, self._loop = self._loop, None
+        loop.set_exception_handler(lambda loop, about: None)  # of code that will not be cancelled
+        try:
+            if tasks := asyncio.all_tasks(loop):
+                for task in tasks:
+                    task.cancel()
+                loop.run_until_complete(asyncio.wait(tasks, timeout=KEEP_S))
+        finally:
+            loop.close()
 
     def _too_slow(self) -> CodeFailure:
         return CodeFailure(f"no answer within {self._timeout_s:g}s")
@@ -176,10 +198,14 @@ class _WrongReturn(Exception):
     """It returned what is no answer."""
 
 
-async def _gathered(returned: Any) -> Any:
-    if isinstance(returned, AsyncIterator):
-        return [item async for item in returned]
-    return await returned
+async def _gathered(returned: Any) -> tuple[Any, BaseException | None]:
+    """What async code gives, and what it raised that no loop survives: `sys.exit`, or that it was interrupted."""
+    try:
+        if isinstance(returned, AsyncIterator):
+            return [item async for item in returned], None
+        return await returned, None
+    except (_Interrupted, SystemExit, KeyboardInterrupt) as wrong:
+        return None, wrong
 
 
 def _events(returned: Any) -> list[Mapping[str, Any]]:
@@ -201,34 +227,22 @@ def _named(value: Any) -> str:
     return f"{type(value).__name__} ({shown(repr(value))})"
 
 
-class _Lines:
+class _Log(io.RawIOBase):
     """Where the user's prints go: the log, line by line, each with its time."""
 
-    encoding = "utf-8"
-
     def __init__(self) -> None:
-        self._rest = ""
-
-    def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
-        if lines:
-            log("\n".join(lines))
-        return len(text)
-
-    def writelines(self, lines: Sequence[str]) -> None:
-        self.write("".join(lines))
-
-    def flush(self) -> None:
-        """What has no end yet becomes a line: an event is done."""
-        if self._rest:
-            log(self._rest)
-            self._rest = ""
-
-    def isatty(self) -> bool:
-        return False
-
-    def fileno(self) -> int:
-        return 2
+        self._rest = b""
 
     def writable(self) -> bool:
         return True
+
+    def write(self, data: Any) -> int:
+        *lines, self._rest = (self._rest + bytes(data)).split(b"\n")
+        if lines:
+            log(b"\n".join(lines).decode(errors="replace"))
+        return len(data)
+
+    def end_line(self) -> None:
+        """What has no end yet becomes a line: an event is done."""
+        if self._rest:
+            self.write(b"\n")

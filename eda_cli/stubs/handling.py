@@ -44,11 +44,10 @@ class _Outcome:
     handled: list[Delivery] = field(default_factory=list)
     passed: list[Delivery] = field(default_factory=list)  # of no interest, or settled by an earlier process
     skipped: list[tuple[Delivery, str]] = field(default_factory=list)
-    failed: list[tuple[Delivery, Failure]] = field(default_factory=list)
     now: dict[str, list[Event]] = field(default_factory=dict)  # to publish, by topic
     causes: dict[str | None, Delivery] = field(default_factory=dict)  # by the id of what follows
     later: list[tuple[Delivery, list[Later]]] = field(default_factory=list)
-    lanes: set[Lane] = field(default_factory=set)  # in which one failed
+    lanes: set[Lane] = field(default_factory=set)  # in which one waits for its retry
     verdicts: list[tuple[Delivery, Failure, Verdict]] = field(default_factory=list)
 
     def follow(self, delivery: Delivery, follows: Follows) -> None:
@@ -59,11 +58,6 @@ class _Outcome:
             self.causes[event.id] = delivery
         if follows.later:
             self.later.append((delivery, follows.later))
-
-    def fail(self, delivery: Delivery, failure: Failure) -> None:
-        self.failed.append((delivery, failure))
-        if (lane := lane_of(delivery)) is not None:
-            self.lanes.add(lane)
 
     def settled(self) -> list[Delivery]:
         """Those that are done for good."""
@@ -262,11 +256,12 @@ class Handling:
 
     def _fail(self, outcome: _Outcome, delivery: Delivery, failure: Failure) -> None:
         """Decide what becomes of it: it waits in the inbox, or it is over with it, and maybe a dead letter."""
-        outcome.fail(delivery, failure)
         verdict = self._fate.failed(delivery, failure, time.time())
         outcome.verdicts.append((delivery, failure, verdict))
         if verdict.again_s is not None:
             self._inbox.again(delivery, time.monotonic() + verdict.again_s)
+            if (lane := lane_of(delivery)) is not None:
+                outcome.lanes.add(lane)
         elif verdict.letter is not None:
             outcome.now.setdefault(self._consumer.dead_letter, []).append(verdict.letter)
 

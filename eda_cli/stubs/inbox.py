@@ -24,7 +24,8 @@ class Inbox:
         self._ready: deque[Delivery] = deque()
         self._released: deque[Delivery] = deque()  # stood behind one that is decided now: before all that is ready
         self._waiting: list[tuple[float, int, Delivery]] = []  # a heap by the moment of the retry
-        self._behind: dict[Lane, deque[Delivery]] = {}  # lanes that an event waits in, and who waits behind it
+        self._behind: dict[Lane, deque[Delivery]] = {}  # lanes that an event waits in, and who stands behind it
+        self._heads: dict[Lane, Delivery] = {}  # that event
         self._order = count()
 
     def __len__(self) -> int:
@@ -72,6 +73,7 @@ class Inbox:
         heapq.heappush(self._waiting, (due, next(self._order), delivery))
         if (lane := lane_of(delivery)) is not None:
             self._behind.setdefault(lane, deque())
+            self._heads[lane] = delivery
 
     def settled(self, deliveries: Iterable[Delivery]) -> None:
         """These are decided, and wait no more: those behind them are ready, before all others."""
@@ -79,8 +81,9 @@ class Inbox:
             return
         for delivery in deliveries:
             lane = lane_of(delivery)
-            if lane is not None and (behind := self._behind.pop(lane, None)):
-                self._released.extend(behind)
+            if lane is not None and self._heads.get(lane) is delivery:  # not one that was handled before it
+                del self._heads[lane]
+                self._released.extend(self._behind.pop(lane))
 
     def lose(self, places: Collection[Place]) -> None:
         """These places were taken away: what is held of them belongs to others."""
@@ -91,8 +94,8 @@ class Inbox:
         self._released = deque(filter(keeps, self._released))
         self._waiting = [each for each in self._waiting if keeps(each[2])]
         heapq.heapify(self._waiting)
-        self._behind = {lane: behind for lane, behind in self._behind.items()
-                        if lane[1] is None or Place(lane[0], lane[1]) not in places}
+        self._heads = {lane: head for lane, head in self._heads.items() if keeps(head)}
+        self._behind = {lane: behind for lane, behind in self._behind.items() if lane in self._heads}
 
     def waiting(self) -> Mapping[Place, Collection[int]]:
         """The offsets of those that wait, or did so until now: later ones of their places may be settled already."""

@@ -36,13 +36,13 @@ class Loaded:
         sys.dont_write_bytecode = True  # one that is saved twice in a second would be read from the older bytecode
         self._before = set(sys.modules)
         self._looked = 0.0
+        self._broken = False
         try:
             self.function = self._load()
         except BaseException as wrong:
             self.forget()
             raise EdaError(f"the handler {name} cannot be loaded", place_of(wrong, self._folder)) from None
         self._seen = self._marks()
-        self._broken = False
 
     def look(self) -> None:
         """Load it anew if its files changed; looks at them now and then only."""
@@ -97,7 +97,7 @@ class Loaded:
     def _marks(self) -> Marks:
         """Of the files that were imported; while they cannot be, also of those that may be missing from them."""
         paths = {str(module.__file__) for _, module in self._own()}
-        if getattr(self, "_broken", False):
+        if self._broken:
             paths |= {str(path) for path in self._folder.glob("*.py")}
         marks: Marks = {}
         for path in paths:

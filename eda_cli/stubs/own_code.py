@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,9 +18,11 @@ def open_code(consumer: Consumer, folder: Path, process: str, replica: int, copi
               told: Callable[[str], object]) -> OwnCode:
     """The handler or program of a consumer that has one; `folder` is the run's. Raises EdaError.
 
-    `copies` gives a handler the own copies; `told` is called with a line for the user when its code changed.
+    A handler, too, finds its files beside the sketch: that becomes this process's folder. `copies` gives a handler the own
+    copies; `told` is called with a line for the user when its code changed.
     """
     sketch = Path(orjson.loads((folder / "run.json").read_bytes())["path"]).parent
     if consumer.handler:
+        os.chdir(sketch)
         return Handler(consumer.handler, sketch, consumer.timeout_s, copies, told)
     return Program(consumer.run, sketch, environment(folder, consumer.name, replica), folder, process, consumer.timeout_s)

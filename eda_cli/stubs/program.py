@@ -138,7 +138,8 @@ class Program:
                 self._first_since = time.monotonic()
             self._sent.append(_Sent(index, delivery, its, len(line)))
             self._spawned.send(line)
-            on_way.add(its)
+            if its is not None:
+                on_way.add(its)
             size += len(line)
 
     def _hear(self, work: _Work) -> list[tuple[int, Answer]]:

@@ -20,7 +20,7 @@ from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.copying import Copies, digest_of
 from eda_cli.stubs.forms import seen_of
 from eda_cli.stubs.part import Part
-from eda_cli.stubs.store import Store, set_meta
+from eda_cli.stubs.store import Store, forget_topics, set_meta
 
 AT_ONCE = 1_000  # events folded in one transaction
 
@@ -104,8 +104,4 @@ def _forget_what_is_gone(part: Part, consumer: Consumer, store: Store) -> None:
     gone = {topic for topic, partition, next_ in known if next_ > ends.get(Place(topic, partition), 0)}
     if gone:
         with store.write() as connection:
-            for topic in gone:
-                connection.execute("DELETE FROM positions WHERE topic = ?", (topic,))
-                connection.execute("DELETE FROM ahead WHERE topic = ?", (topic,))
-                connection.execute("DELETE FROM heard WHERE topic = ?", (topic,))
-            set_meta(connection, "copies", None)
+            forget_topics(connection, gone)

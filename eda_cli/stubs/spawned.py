@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eda_cli import programs
+from eda_cli.errors import EdaError
 from eda_cli.log import log
 from eda_cli.stubs.answers import shown
 
@@ -40,7 +41,7 @@ class Launch:
 
 
 class Spawned:
-    """One life of the program."""
+    """One life of the program. Raises EdaError where the system does not start it."""
 
     def __init__(self, launch: Launch) -> None:
         held = programs.take(launch.folder, launch.process)
@@ -49,6 +50,9 @@ class Spawned:
             self._popen: subprocess.Popen[bytes] = subprocess.Popen(
                 programs.signed(launch.command, launch.folder, launch.process), cwd=launch.cwd, env=launch.environ, bufsize=0,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, pass_fds=(held,), process_group=0)
+        except OSError as wrong:  # its folder is gone, say, or there are too many processes
+            os.close(said)
+            raise EdaError(f"the program {shown(launch.command[0])} cannot be started", str(wrong)) from None
         finally:
             os.close(held)
             os.close(errors)

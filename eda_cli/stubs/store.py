@@ -7,7 +7,7 @@ with `synchronous=NORMAL` what was committed survives the kill of any process, n
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -111,3 +111,11 @@ class Store:
 def set_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
     """Store a value under its name."""
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+
+def forget_topics(connection: sqlite3.Connection, topics: Iterable[str]) -> None:
+    """Nothing was handled of these topics; own copies are to be made anew."""
+    for topic in topics:
+        for table in ("positions", "ahead", "heard"):
+            connection.execute(f"DELETE FROM {table} WHERE topic = ?", (topic,))
+    set_meta(connection, "copies", None)

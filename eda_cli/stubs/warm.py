@@ -21,6 +21,7 @@ from typing import Any
 
 import orjson
 
+from eda_cli import programs
 from eda_cli.errors import EdaError
 from eda_cli.log import log, log_to
 from eda_cli.stubs import child
@@ -127,7 +128,9 @@ class Warm:
                 return
             if pid == 0:
                 return
+            programs.kill_group(pid)  # where it had one: what a handler started ends with its stub
             process = self._children.pop(pid)
+            programs.end_left(self._folder, process)
             os.close(self._leashes.pop(pid))
             self._forward()  # its last words come before its end
             self._tell({"report": "exited", "process": process, "status": os.waitstatus_to_exitcode(status)})

@@ -174,7 +174,9 @@ def _news(seen: Observation) -> tuple[str, str]:
             return "finished: all its events are published", "dim"
         case "stopped" if seen.part != RUN:
             return "stopped", "dim"
-        case "applied":
+        case "touched":
+            return str(fields["text"]), "green"
+        case "applied" if not fields.get("by_touch"):  # else it is told by part
             return "the changed sketch is live", "green"
         case "failed" if seen.part not in (RUN, "keeper"):  # those end the run, and its end tells why
             return f"failed: {fields.get('what', '')}: {fields.get('why', '')}", "bold red"

@@ -43,7 +43,9 @@ class Picture:
     address: Mapping[str, Any] | None = None
 
     def see(self, observation: Observation) -> None:
-        """Fold one observation in."""
+        """Fold one observation in. What was touched is told by what the parts do then."""
+        if observation.kind == "touched":
+            return
         if observation.part == RUN:
             self._see_run(observation)
         elif observation.part in HELPERS:

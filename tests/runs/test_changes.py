@@ -29,6 +29,16 @@ def test_each_change_is_a_line() -> None:
     assert changes(SKETCH, SKETCH) == []
 
 
+def test_what_was_touched_is_a_change_and_the_words_say_that_the_file_is_back() -> None:
+    web, bill = SKETCH.generators["web"], SKETCH.consumers["bill"]
+    touched = replace(SKETCH, generators={"web": replace(web, rate=None, every=(1, 1), touched={"every": "1s"}, paused=True)},
+                      consumers={"bill": replace(bill, touched={"replicas": "1"})})
+    assert changes(touched, SKETCH) == ["changed web: every (what the file says is back), paused (it goes on)",
+                                        "changed bill: replicas (what the file says is back)"]
+    assert changes(touched, replace(SKETCH, generators={"web": replace(web, count=3)}))[0] == (
+        "changed web: count, every (what the file says is back), paused (it goes on)")
+
+
 @pytest.mark.parametrize(("runs", "wished", "refused"), [
     ({"kind": "embedded"}, {"kind": "auto"}, ""),
     ({"kind": "embedded"}, {"kind": "kafka"}, "broker: embedded runs, kafka is wished"),

@@ -7,7 +7,7 @@ import pytest
 from eda_cli.runs.declaring import Declaring, Wished
 from eda_cli.sketch.resolved import Resolved
 
-FIRST, SECOND, THIRD = (Wished(Resolved(name, {}, 1, {}, {}, {}, {}), id=name) for name in ("a", "b", "c"))
+FIRST, SECOND, THIRD = (Wished(Resolved(name, {}, 1, {}, {}, {}, {}), ids=(name,)) for name in ("a", "b", "c"))
 
 
 def test_one_at_a_time_and_the_newest_wish_next() -> None:
@@ -19,11 +19,15 @@ def test_one_at_a_time_and_the_newest_wish_next() -> None:
     assert declaring.declared() is FIRST
     assert declaring.begin(0) is None, "its process has not ended"
     assert declaring.exited(0) is None
-    assert declaring.begin(0) is THIRD
-    assert declaring.declared() is THIRD
+    third = declaring.begin(0)
+    assert third is not None and third.sketch is THIRD.sketch
+    assert third.ids == ("b", "c"), "who waits for the forgotten one is answered, too"
+    assert declaring.declared() is third
+    assert not declaring.idle
     assert declaring.exited(0) is None
     assert declaring.begin(0) is None
     assert declaring.due_in(0) is None
+    assert declaring.idle
 
 
 def test_what_died_without_a_word_comes_again_later_each_time() -> None:
@@ -58,14 +62,16 @@ def test_a_newer_wish_replaces_what_was_interrupted() -> None:
     declaring.begin(0)
     declaring.wish(SECOND)
     declaring.interrupted()
-    assert declaring.begin(0) is SECOND
+    second = declaring.begin(0)
+    assert second is not None and (second.sketch, second.ids) == (SECOND.sketch, ("a", "b"))
 
 
 def test_a_change_that_is_refused_before_the_first_was_declared_gives_way_to_it() -> None:
     declaring = Declaring(FIRST)
     declaring.wish(SECOND)
-    assert declaring.begin(0) is SECOND
-    assert declaring.refused() is SECOND
+    second = declaring.begin(0)
+    assert second is not None and second.sketch is SECOND.sketch
+    assert declaring.refused() is second
     declaring.exited(0)
     assert declaring.begin(0) is FIRST
     assert declaring.refused() is FIRST

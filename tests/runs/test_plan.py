@@ -83,3 +83,13 @@ def test_a_change_touches_only_its_part() -> None:
     assert [name for name, wish in needed(faster).items() if before.get(name) != wish] == ["web.1"]
     assert [name for name, wish in needed(more).items() if before.get(name) != wish] == ["bill.3"]
     assert needed(noted) == before
+
+
+def test_a_restart_touches_its_part_alone_and_a_note_of_a_knob_none() -> None:
+    before = needed(SKETCH)
+    again = needed(SKETCH, {"bill": 1})
+    assert [name for name, wish in again.items() if before[name] != wish] == ["bill.1", "bill.2"]
+    touched = replace(SKETCH, generators={"web": replace(SKETCH.generators["web"], touched={"rate": "1/s"})})
+    paused = replace(SKETCH, generators={"web": replace(SKETCH.generators["web"], paused=True)})
+    assert needed(touched) == before
+    assert [name for name, wish in needed(paused).items() if before[name] != wish] == ["web.1"]

@@ -104,6 +104,17 @@ BOMBS = {
                             + "\n".join(f"  c{n}: {{subscribes: t{n}, publishes: t{n + 1}}}" for n in reversed(range(1_600))),
     "rules": "generators: {g: {publishes: a}}\nconsumers:\n  c:\n    subscribes: a\n    publishes:\n"
              + lines("      - {to: a, event: e@}", 1_900),
+    "copies": "consumers:\n  c:\n    subscribes: a\n    keeps:\n" + lines("      t@: $.id", 4_000),
+    "copies that are not there": "consumers:\n  c:\n    subscribes: a\n    keeps:\n"
+                                 + lines(f"      {LONG}@: $.id", 600) + "\n    publishes:\n"
+                                 + lines(f"      - {{to: b, body: '{{{{ copy.{LONG.upper()}@ }}}}'}}", 150),
+    "one body of many rules": "events:\n  e:\n" + lines("    f@: '{{ body.a@ + item }}'", 300)
+                              + "\nconsumers:\n  c:\n    subscribes: a\n    publishes:\n"
+                              + lines("      - {to: b, event: e}", 1_200),
+    "joins of many topics": "consumers: {c: {subscribes: [" + ", ".join(f"t{n}" for n in range(2_000))
+                            + "], joins: {with: u, by: {" + ", ".join(f"v{n}: $.id" for n in range(2_000)) + "}}}}",
+    "unless": "consumers:\n  c:\n    subscribes: a\n    publishes:\n"
+              + lines("      - {to: b, after: 1s, unless: {t@: $.id}, each: $.x, share: 0%}", 1_000),
     "a repeated text": rule("\"{{ 'a' * 3*10**9 }}\""),
     "a power": rule("'{{ 9**9**9**9 }}'"),
     "a range": rule("'{{ range(10**12) | list | length }}'"),

@@ -301,3 +301,106 @@ def test_a_sketch_too_large_to_follow_is_still_checked() -> None:
     makers = "\n".join(f"  g{number}: {{publishes: a, event: e{number}}}" for number in range(300))
     echoes = "\n".join(f"  c{number}: {{subscribes: a, publishes: a}}" for number in range(300))
     assert warnings(f"generators:\n{makers}\nconsumers:\n{echoes}") == []
+
+
+def test_who_hears_a_topic_without_subscribing_and_who_need_not() -> None:
+    assert warnings("""\
+        generators: {shop: {publishes: orders}, bank: {publishes: payments}, desk: {publishes: returns},
+                     store: {publishes: stock}}
+        consumers:
+          billing:
+            subscribes: orders
+            keeps: [stock]
+            joins: {with: payments, by: $.id}
+            publishes: {to: reminders, after: 1d, unless: {returns: $.id}}
+            dead_letter: orders.dlq
+          mailer: {subscribes: reminders, keeps: {sent: $.id}}
+        """) == ["sketch.yaml:10:49: nobody publishes to the topic 'sent'"]
+
+
+def test_a_consumer_that_reads_its_own_dead_letters() -> None:
+    assert warnings("""\
+        generators: {shop: {publishes: orders}}
+        consumers:
+          billing: {subscribes: [orders, orders.dlq], dead_letter: orders.dlq}
+          desk: {subscribes: orders.dlq, dead_letter: desk.dlq}
+        """) == ["sketch.yaml:3:60: consumer 'billing' reads its own dead letter topic 'orders.dlq': what fails there comes "
+                 "back to it, and fails again; let another consumer read it"]
+
+
+@pytest.mark.parametrize(("said", "ends"), [
+    ("after: 3s", False), ("share: 100%", False), ("share: 95%", True), ("each: $.parts, body: $item", True),
+    ("after: 3s, unless: {stops: $.id}", True), ("when: body.x > 1", True), ("key: $.id", False),
+])
+def test_circles_that_may_end_by_themselves(said: str, ends: bool) -> None:
+    told = [line for line in warnings(f"""
+        generators: {{shop: {{publishes: orders, body: {{id: uuid(), parts: [], x: 1}}}}, stop: {{publishes: stops}}}}
+        consumers: {{loop: {{subscribes: orders, publishes: {{to: orders, {said}}}}}}}
+        """) if "without end" in line]
+    assert len(told) == (0 if ends else 1)
+
+
+@pytest.mark.parametrize("said", [
+    "run: sh x, publishes: orders", "joins: {with: stops, by: $.id}, publishes: orders",
+    "window: {every: 1m}, publishes: {to: orders, event: orderCounted, body: {n: count()}}", "dead_letter: orders",
+])
+def test_circles_that_need_more_than_an_event(said: str) -> None:
+    assert not [line for line in warnings(f"""
+        generators: {{shop: {{publishes: orders}}, stop: {{publishes: stops}}}}
+        consumers: {{loop: {{subscribes: orders, {said}}}}}
+        """) if "without end" in line]
+
+
+def test_own_code_may_publish_any_type_and_dead_letters_keep_theirs() -> None:
+    assert warnings("""\
+        generators: {shop: {publishes: orders, event: orderPlaced}}
+        consumers:
+          code: {subscribes: orders, run: sh x, publishes: {to: bills, event: billSent}, dead_letter: dead}
+          mailer: {subscribes: bills, accepts: billPaid}
+          desk: {subscribes: dead, accepts: orderPlaced}
+          nobody: {subscribes: dead, accepts: billPaid}
+        """) == ["sketch.yaml:6:3: nothing reaches consumer 'nobody': it accepts billPaid, and 'dead' carries orderPlaced"]
+
+
+def test_values_besides_rules_that_look_for_what_is_in_no_event() -> None:
+    assert warnings("""\
+        generators:
+          shop: {publishes: orders, body: {id: uuid(), user: a, items: []}}
+          bank: {publishes: payments, body: {order: a}}
+        consumers:
+          a: {subscribes: orders, keeps: {orders: $.idd, paid: {from: payments, key: $.order, set: {user: $.user}}}}
+          b: {subscribes: orders, joins: {with: payments, by: $.order}}
+          c: {subscribes: orders, joins: {with: payments, by: {orders: $.id, payments: $.id}}}
+          d: {subscribes: orders, window: {every: 1m, by: $.usr, time: $.at}}
+          e: {subscribes: orders, publishes: {to: parcels, each: $.itms, body: {sku: $item.sku}}}
+          f: {subscribes: parcels}
+        """) == [
+        "sketch.yaml:5:43: '$.idd' is in no event that 'a' hears: a missing path is null; did you mean '$.id'?",
+        "sketch.yaml:5:99: '$.user' is in no event that 'a' hears: a missing path is null",
+        "sketch.yaml:6:55: '$.order' is in no event that 'b' hears: a missing path is null",
+        "sketch.yaml:7:80: '$.id' is in no event that 'c' hears: a missing path is null",
+        "sketch.yaml:8:51: '$.usr' is in no event that 'd' hears: a missing path is null; did you mean '$.user'?",
+        "sketch.yaml:8:64: '$.at' is in no event that 'd' hears: a missing path is null",
+        "sketch.yaml:9:58: '$.itms' is in no event that 'e' hears: a missing path is null; did you mean '$.items'?",
+    ]
+
+
+def test_only_a_start_at_the_earliest_event_demands_a_replay() -> None:
+    sketch = loaded("""
+        consumers:
+          a: {subscribes: orders, keeps: {orders: $.id}, retries: 3}
+          b: {subscribes: orders, from: earliest}
+        """)
+    problem, = demands(sketch.resolved, frozenset(), "embedded", sketch.places)
+    assert "consumer 'b'" in problem.what
+
+
+def test_events_of_own_code_and_of_windows_have_keys() -> None:
+    assert not [line for line in warnings("""
+        topics: {sums: {compacted: true}, sent: {compacted: true}}
+        generators: {shop: {publishes: orders}}
+        consumers:
+          a: {subscribes: orders, window: {every: 1m}, publishes: {to: sums, event: minuteCounted, body: {n: count()}}}
+          b: {subscribes: orders, run: sh x, publishes: sent}
+          c: {subscribes: [sums, sent]}
+        """) if "without a key" in line]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eda_cli.payloads import parse_duration, parse_rate
-from eda_cli.sketch.render import config, duration, rate
+from eda_cli.payloads import parse_duration, parse_rate, parse_share
+from eda_cli.sketch.render import config, duration, rate, share
 from tests.sketch.reading import loaded
 
 RICH = (Path(__file__).parent / "rich.yaml").read_text()
@@ -118,7 +118,8 @@ def test_rates(per_second: float, text: str) -> None:
 
 
 @settings(derandomize=True, database=None, deadline=None)
-@given(st.floats(1e-9, 1e7), st.floats(0, 3e8))
-def test_any_quantity_comes_back(per_second: float, seconds: float) -> None:
+@given(st.floats(1e-9, 1e7), st.floats(0, 3e8), st.floats(0, 100))
+def test_any_quantity_comes_back(per_second: float, seconds: float, percent: float) -> None:
+    assert parse_share(share(percent / 100)) == percent / 100
     assert parse_rate(rate(per_second)) == per_second
     assert parse_duration(duration(seconds)) == seconds

@@ -51,6 +51,25 @@ flowchart LR
 """
 
 
+def test_what_is_heard_besides_and_where_dead_letters_go() -> None:
+    assert mermaid(loaded("""
+        consumers:
+          billing:
+            subscribes: orders
+            keeps: {orders: $.id, stock: {from: [orders, returns]}}
+            joins: {with: payments, by: $.id}
+            publishes: {to: reminders, after: 1d, unless: {payments: $.id}}
+            dead_letter: orders.dlq
+        """).resolved).splitlines()[7:] == [
+        '  t1 -.-> p1',
+        '  t2 -.->|"keeps"| p1',
+        '  t3 -.->|"joins"| p1',
+        '  t3 -.->|"unless"| p1',
+        '  p1 --> t4',
+        '  p1 -->|"dead letter"| t5',
+    ]
+
+
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
 @given(st.text(max_size=100) | st.sampled_from(['"]', "end", "`**a**`", "<b>", "&lt;", "#35;", "%%", "a\nb", "click p1"]))
 def test_any_text_is_shown_and_none_is_obeyed(text: str) -> None:

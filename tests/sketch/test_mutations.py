@@ -22,7 +22,10 @@ TOKENS = [
     ".nan", "0o17", "0xff", "010", "1e999", "9" * 30, "-1", "1.5", "${A}", "${A:-1}", "${", "$${A}", "$", "$.a.b",
     "$key", "{{ body.a }}", "{{", "}}", "{% if %}", "{{ 'a' * 3*10**9 }}", "uuid()", "seq()", "pick(A, B)", "pick(",
     "zipf(1)", "chance(200%)", "now(x)", "1..5", "5..1", "2026-01-01..2025-01-01", "x-", "x-a: 1\n", "$list", "$pick: ",
-    "{$list: 1, size: 2}", "{$literal: 1}", "$states", "name", "broker: kafka\n", "kafka: {port: 0}", "topics:\n",
+    "{$list: 1, size: 2}", "{$literal: 1}", "fails: 2%\n", "retries: 3\n", "keeps: ", "joins: ", "window: ", "{every: 1m}",
+    "{gap: 5m}", "each: $.items", "unless: ", "share: 95%", "handler: a.b:c\n", "run: ", "$item",
+    "$joined", "$window.key", "count()", "sum($.x)",
+    "{{ copy.orders[key] }}", "{{ was.orders[key] }}", "$states", "name", "broker: kafka\n", "kafka: {port: 0}", "topics:\n",
     "generators:\n", "consumers:\n", "publishes: ", "subscribes: ", "rate: ", "5/s", "max", "20ms", "1d..2d", "café",
     "\U0001f600", "\ud7ff", "a" * 300, " " * 40, "[" * 120, "{a: " * 120, "from: earliest\n", "external: true\n",
 ]

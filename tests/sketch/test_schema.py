@@ -85,7 +85,10 @@ def test_every_sketch_that_loads_fits_and_so_does_its_full_form(name: str) -> No
     "topics: {a: {partitions: three}}", "generators: {shop: }", "generators: {shop: {rate: 5/s}}",
     "generators: {Shop: {publishes: a}}", "generators: {shop: {publishes: a, count: 0}}", "consumers: []",
     "consumers: {c: {subscribes: []}}", "consumers: {c: {subscribes: a, from: now}}",
-    "consumers: {c: {subscribes: a, publishes: {event: b}}}", "consumers: {c: {subscribes: a, retries: 3}}",
+    "consumers: {c: {subscribes: a, publishes: {event: b}}}", "consumers: {c: {subscribes: a, rate: 3/s}}",
+    "consumers: {c: {subscribes: a, retries: {maximum: 3}}}", "consumers: {c: {subscribes: a, fails: [2%]}}",
+    "consumers: {c: {subscribes: a, window: 1m}}", "consumers: {c: {subscribes: a, joins: {with: b}}}",
+    "consumers: {c: {subscribes: a, keeps: {b: {kee: 1}}}}", "consumers: {c: {subscribes: a, run: []}}",
 ])
 def test_plain_mistakes_do_not_fit(text: str) -> None:
     assert not fits(yaml.safe_load(text), SCHEMA)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,16 @@ def test_headers_are_there_when_the_key_is_made(tmp_path: Path) -> None:
     channel = Memory()
     assert generator.run(part(tmp_path, sketch, "web", 1, channel))
     assert {event.key for event in channel.stored} == {b"acme"}
+
+
+def test_a_paused_one_is_ready_publishes_nothing_and_leaves_what_a_kill_left(tmp_path: Path) -> None:
+    channel = Memory()
+    killed_while_publishing(part(tmp_path, SKETCH, "web", 1, channel), channel)
+    paused = part(tmp_path, with_web(paused=True), "web", 1, channel)
+    ready: list[bool] = []
+    paused.ready = lambda: ready.append(True)
+    threading.Timer(0.2, paused.stop.wish).start()
+    assert not generator.run(paused)
+    assert (ready, channel.stored) == ([True], [])
+    assert generator.run(part(tmp_path, SKETCH, "web", 1, channel))
+    assert channel.numbers() == list(range(10))

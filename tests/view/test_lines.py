@@ -121,3 +121,13 @@ def test_crashes_are_seen() -> None:
                                                     "log": ["a", "\x1b[31mlast words"]})
     assert Screen().show(seen) == [
         "09:30:00.123 webshop     ● crashed: killed by SIGKILL; again in 0.2 s — \\x1b[31mlast words"]
+
+
+def test_what_was_touched_is_told_under_its_part_alone() -> None:
+    seen = [Observation("touched", TIME, "webshop", {"text": "set rate=50/s"}),
+            Observation("applied", TIME, "run", {"by_touch": True}),
+            Observation("touched", TIME, "invoicing", {"text": "killed", "replica": 2}),
+            Observation("applied", TIME, "run", {})]
+    assert Screen().show(*seen) == [
+        "09:30:00.123 webshop     ● set rate=50/s", "09:30:00.123 invoicing.2 ● killed",
+        "09:30:00.123 run         ● the changed sketch is live"]
