@@ -17,6 +17,8 @@ DEEPEST = 100  # levels of what a template gives
 
 def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
     """The value as plain JSON data. Raises PayloadError where there is no such thing, Undefined included."""
+    if type(value) is float and isfinite(value):  # most of what is computed
+        return value
     if isinstance(value, str):
         budget.take(len(value) >> 3)
         return _text(value)

@@ -52,9 +52,15 @@ class Positions:
         `times` is the newest moment that the events of a place tell of, `now` the clock (epoch seconds).
         """
         offsets: dict[Place, list[int]] = {}
+        last: tuple[str, int | None] | None = None
+        done: list[int] = []
         for delivery in settled:
-            if delivery.partition is not None and delivery.offset is not None:
-                offsets.setdefault(Place(delivery.topic, delivery.partition), []).append(delivery.offset)
+            if delivery.partition is None or delivery.offset is None:
+                continue
+            if last is None or delivery.partition != last[1] or delivery.topic != last[0]:
+                last = delivery.topic, delivery.partition
+                done = offsets.setdefault(Place(delivery.topic, delivery.partition), [])
+            done.append(delivery.offset)
         for place, done in offsets.items():
             highest = self._settled[place] = max(self._settled.get(place, -1), *done)
             open_ = waiting.get(place)
