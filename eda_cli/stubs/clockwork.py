@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from math import inf
 
 from eda_cli import lock
-from eda_cli.channels.base import Place
 from eda_cli.event import Delivery, Event
 from eda_cli.payloads import PayloadError, Seen, aggregates
 from eda_cli.sketch.resolved import Consumer
@@ -20,7 +19,7 @@ from eda_cli.stubs.barrier import Barrier
 from eda_cli.stubs.joins import Joins
 from eda_cli.stubs.outbox import Batch, Origin, Spool, Timers
 from eda_cli.stubs.part import Part
-from eda_cli.stubs.reactions import Follows, Later, Reactions
+from eda_cli.stubs.reactions import NOTHING, Follows, Later, Reactions
 from eda_cli.stubs.store import Store
 from eda_cli.stubs.windows import Windows
 
@@ -54,7 +53,7 @@ class Clockwork:
         self._held: int | None = None
         self._looked = self._pruned = 0.0
         self._next: float | None = None
-        self._times: dict[Place, float] = {}
+        self._times: dict[tuple[str, int], float] = {}  # of places
         self._waiting: list[tuple[Delivery, bytes]] = []  # that counterparts may come to, of this batch
 
     @property
@@ -72,13 +71,14 @@ class Clockwork:
         if moment is None:
             return None
         if delivery.partition is not None:
-            place = Place(delivery.topic, delivery.partition)
-            self._times[place] = max(moment, self._times.get(place, moment))
-        return Follows()
+            place = delivery.topic, delivery.partition
+            if moment > self._times.get(place, -inf):
+                self._times[place] = moment
+        return NOTHING
 
     def hear(self, delivery: Delivery, seen: Seen) -> Follows:
         """Take in an event of a topic that is not subscribed to. Raises PayloadError."""
-        return self._meet(delivery, seen) if self._joins is not None else Follows()
+        return self._meet(delivery, seen) if self._joins is not None else NOTHING
 
     def _meet(self, delivery: Delivery, seen: Seen) -> Follows:
         assert self._joins is not None
@@ -94,7 +94,7 @@ class Clockwork:
         return follows
 
     def save(self, connection: sqlite3.Connection, settled: Sequence[Delivery],
-             later: Sequence[tuple[Delivery, Sequence[Later]]], now: float) -> Mapping[Place, float]:
+             later: Sequence[tuple[Delivery, Sequence[Later]]], now: float) -> Mapping[tuple[str, int], float]:
         """Store what the batch changed; the newest moment that the events of each place tell of."""
         if self._timers is not None:
             for delivery, each in later:
@@ -110,10 +110,15 @@ class Clockwork:
                 self._joins.wait(connection, delivery, key, now)
         return self._times
 
-    def saved(self) -> None:
+    def begin(self, changed: bool) -> None:
+        """A transaction has begun. `changed`: others may have written meanwhile, so that all is to be read anew."""
+        if self._windows is not None:
+            self._windows.begin(changed)
+
+    def saved(self, stored: bool) -> None:
         """The batch is stored, or given up."""
         if self._windows is not None:
-            self._windows.saved()
+            self._windows.saved(stored)
         self._times, self._waiting = {}, []
 
     # --- what the clock brings

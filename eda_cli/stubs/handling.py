@@ -30,7 +30,7 @@ from eda_cli.stubs.outbox import Batch, Spool
 from eda_cli.stubs.owncode import OwnCodeOf
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.positions import Positions
-from eda_cli.stubs.reactions import Follows, Later, Reactions
+from eda_cli.stubs.reactions import NOTHING, Follows, Later, Reactions
 from eda_cli.stubs.rebuild import rebuild
 from eda_cli.stubs.store import Store, store_path
 
@@ -53,6 +53,8 @@ class _Outcome:
     def follow(self, delivery: Delivery, follows: Follows) -> None:
         """This is handled, and that follows from it."""
         self.handled.append(delivery)
+        if follows is NOTHING:
+            return
         for topic, event in follows.now:
             self.now.setdefault(topic, []).append(event)
             self.causes[event.id] = delivery
@@ -75,6 +77,7 @@ class Handling:
         self._subscribes, self._accepts = frozenset(consumer.subscribes), frozenset(consumer.accepts)
         self._silent = frozenset(consumer.hears) - self._subscribes
         self._selective = bool(consumer.accepts or self._silent)
+        self._keeps = bool(consumer.keeps)
         self._store = Store(store_path(part.folder, consumer.name)) if remembers(consumer) else None
         self._fate = Fate(consumer, part.seed, self._store)
         self._positions = Positions()
@@ -150,14 +153,19 @@ class Handling:
         answers = self._ask(deliveries, goes_on)
         if self._lost:
             deliveries = [one for one in deliveries if one.partition is None or Place(one.topic, one.partition) not in self._lost]
-        with self._store.write() as connection:
-            try:
+        stored = False
+        try:
+            with self._store.write() as connection:
+                changed = self._store.changed()
+                self._copies.begin(changed)
+                self._clockwork.begin(changed)
                 self._remembering(self._store, connection, deliveries, answers, outcome)
-            finally:
-                self._copies.saved()
-                self._clockwork.saved()
-                if self._known is not None:
-                    self._known.saved()
+            stored = True
+        finally:
+            self._copies.saved(stored)
+            self._clockwork.saved(stored)
+            if self._known is not None:
+                self._known.saved()
         return self._publish(outcome)
 
     def _decide(self, deliveries: Sequence[Delivery], outcome: _Outcome) -> None:
@@ -175,7 +183,7 @@ class Handling:
                 self._fail(outcome, delivery, failure)
             else:
                 try:
-                    outcome.follow(delivery, self._reactions.follow(delivery) if self._reactions else _NOTHING)
+                    outcome.follow(delivery, self._reactions.follow(delivery) if self._reactions else NOTHING)
                 except PayloadError as wrong:
                     self._fail(outcome, delivery, Failure(wrong.line))
 
@@ -185,16 +193,17 @@ class Handling:
         settled = self._positions.known(store, deliveries)
         repeated = self._known.find(deliveries) if self._known is not None else ()
         for index, delivery in enumerate(deliveries):
-            if index in settled or not (self._reacts(delivery) or self._hears(delivery)):
+            reacts = self.reacts(delivery)
+            if index in settled or not (reacts or self._hears(delivery)):
                 outcome.passed.append(delivery)
             elif outcome.lanes and lane_of(delivery) in outcome.lanes:
                 self._inbox.stand_behind(delivery)
             elif index in repeated or (self._known is not None and not self._known.first(delivery)):
                 outcome.skipped.append((delivery, "it was handled before"))
-            elif answers is None or not self._reacts(delivery):
-                self._take(delivery, None, outcome)
+            elif answers is None or not reacts:
+                self._take(delivery, reacts, None, outcome)
             elif index in answers:
-                self._take(delivery, answers[index], outcome)
+                self._take(delivery, reacts, answers[index], outcome)
             elif self._known is not None:
                 self._known.forget(delivery)  # the code has not answered: it comes again
         for delivery in outcome.handled if self._fate.any() else ():
@@ -205,17 +214,17 @@ class Handling:
         """Whether it is taken in though nothing is to follow from it."""
         return delivery.topic in self._silent or self._copies.keeps(delivery.topic)
 
-    def _take(self, delivery: Delivery, answer: Answer | None, outcome: _Outcome) -> None:
-        reacts, seen = self._reacts(delivery), seen_of(delivery)
-        if self._copies:
+    def _take(self, delivery: Delivery, reacts: bool, answer: Answer | None, outcome: _Outcome) -> None:
+        seen = seen_of(delivery)
+        if self._keeps:
             seen.copy, seen.was = self._copies.now, self._copies.before
-        follows: Follows | None = _NOTHING
-        failure = self._fate.strike(delivery, seen) if reacts else None
+        follows: Follows | None = NOTHING
+        failure = self._fate.strike(delivery, seen) if reacts and self._fate.strikes else None
         if failure is None and isinstance(answer, CodeFailure):
             failure = Failure(answer.reason, died=answer.died)
         if failure is None:
             try:
-                if self._copies:
+                if self._keeps:
                     self._copies.fold(delivery, seen)
                 follows = self._follow(delivery, seen, answer) if reacts else self._clockwork.hear(delivery, seen)
             except PayloadError as wrong:
@@ -226,7 +235,8 @@ class Handling:
                 self._known.forget(delivery)
             self._fail(outcome, delivery, failure)
             return
-        self._copies.keep()
+        if self._keeps:
+            self._copies.keep()
         if follows is None:
             outcome.skipped.append((delivery, "it is late: its window is closed"))
         else:
@@ -241,7 +251,7 @@ class Handling:
         assert self._reactions is not None
         if self._clockwork.gathers:
             return self._clockwork.gather(delivery, seen)
-        return self._reactions.follow(delivery, seen) if self._reactions else _NOTHING
+        return self._reactions.follow(delivery, seen) if self._reactions else NOTHING
 
     def _save(self, connection: sqlite3.Connection, outcome: _Outcome) -> None:
         now = time.time()
@@ -371,9 +381,6 @@ class Handling:
         if batch:
             self._part.journal.flush()
         return refused is not None
-
-
-_NOTHING = Follows()
 
 
 def remembers(consumer: Consumer) -> bool:

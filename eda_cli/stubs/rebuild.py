@@ -66,7 +66,9 @@ def _fold_all(part: Part, store: Store, copies: Copies, upto: Mapping[Place, int
     topics = sorted({place.topic for place in upto})
     logs = heapq.merge(*(_log(part, topic, upto) for topic in topics), key=lambda one: one.published)
     while True:
+        stored = False
         with store.write() as connection:
+            copies.begin(store.changed())
             try:
                 for number, delivery in enumerate(logs, 1):
                     with suppress(PayloadError):  # it failed when it was handled, too
@@ -78,8 +80,9 @@ def _fold_all(part: Part, store: Store, copies: Copies, upto: Mapping[Place, int
                 else:
                     number = 0
                 copies.save(connection)
+                stored = True
             finally:
-                copies.saved()
+                copies.saved(stored)
         if part.stop.wished:
             return False
         if not number:

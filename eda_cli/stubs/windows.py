@@ -1,6 +1,7 @@
 """Windows: events gathered by key and by their moment, until their time is over. Knows no clock and no channel.
 
-A window is late events' only until it closed; how far that is, is stored with the windows.
+A window is late events' only until it closed; how far that is, is stored with the windows. Those that were read or
+written are kept until another process writes to the file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from eda_cli.event import Delivery, Event, encode_json, epoch, rfc3339
-from eda_cli.payloads import Context, Dice, PayloadError, Seen, Value, aggregate_path, compile_value
+from eda_cli.payloads import Context, Dice, PayloadError, Seen, Value, aggregate_path, asks, compile_value
 from eda_cli.payloads import Window as Shown
 from eda_cli.sketch.resolved import Window
 from eda_cli.stubs.forms import key_of, moment_of
@@ -22,8 +23,10 @@ from eda_cli.stubs.store import Store, set_meta
 
 _MS = 100_000_000_000  # numbers beyond are no seconds but milliseconds
 AT_ONCE = 500  # windows that close together
+KEPT = 10_000  # windows that are not read from the file again
 
 State = dict[str, Any]  # n: events, by: the key's value, a: the aggregates, last: what is told of its last event
+Open = dict[float, tuple[float, State]]  # windows of one key by their start, with their end
 
 
 class Closed(NamedTuple):
@@ -43,8 +46,11 @@ class Windows:
         self._by = compile_value(window.by, "rule")
         self._time = compile_value(window.time, "rule") if window.time != "$time" else None
         self._aggregates = [(text, *_aggregate(text)) for text in sorted(aggregates)]
-        self._dice = Dice(0, "window")
-        self._keys: dict[bytes, dict[float, tuple[float, State]]] = {}  # open windows by key and start, with their ends
+        self._joins = [_JOIN[kind] for _, kind, _ in self._aggregates]
+        self._asks = bool(asks(self._by) | asks(self._time))
+        self._context = Context(Dice(0, "window"), 0.0)
+        self._keys: dict[bytes, Open] = {}
+        self._kept = 0  # in `_keys`
         self._touched: set[tuple[bytes, float]] = set()
         self._merged: list[tuple[bytes, float]] = []  # starts of sessions that are part of others now
         self._closed = -inf
@@ -54,37 +60,49 @@ class Windows:
         """Take the event in: its moment; None where its window is closed. Raises PayloadError."""
         if not self._looked:
             self._closed, self._looked = self._store.meta("closed") or -inf, True
-        context = Context(self._dice.roll(0), moment_of(delivery), seen=seen)
+        context = self._context
+        context.seen, context.now = seen, moment_of(delivery)
+        if self._asks:
+            context.random.roll(0)
         said = self._by(context)
-        key = key_of(said)
-        key = b"" if key is None else key
+        key = key_of(said) or b""
         moment = _moment(self._time(context)) if self._time is not None else context.now
-        values = [path(context) if path is not None else None for _, _, path in self._aggregates]
-        added = [_start(text, kind, value) for (text, kind, _), value in zip(self._aggregates, values, strict=True)]
-        there = self._of(key)
-        start, end = self._place(key, there, moment)
+        added = [None if path is None else _start(text, kind, path(context)) for text, kind, path in self._aggregates]
+        there, start, end = self._place(key, moment)
         if end + self._window.late_s <= self._closed:
             return None
-        before = there[start][1] if start in there else None
-        state: State = {"n": 1, "by": said, "a": added} if before is None else {
-            "n": before["n"] + 1, "by": before["by"], "a": self._joined(before["a"], added)}
+        if start in there:
+            state = there[start][1]
+            state["n"] += 1
+            state["a"] = self._joined(state["a"], added)
+        else:
+            state = {"n": 1, "by": said, "a": added}
+            self._kept += 1
         event = delivery.event
-        state["last"] = [event.id, event.type, event.correlationid]
+        state["last"] = (event.id, event.type, event.correlationid)
         there[start] = (end, state)
         self._touched.add((key, start))
         return moment
+
+    def begin(self, changed: bool) -> None:
+        """A transaction has begun. `changed`: others may have written meanwhile, so that all is to be read anew."""
+        if changed or self._kept > KEPT:
+            self._keys, self._kept = {}, 0
 
     def save(self, connection: sqlite3.Connection) -> None:
         """Store what the batch changed, within a transaction."""
         if self._merged:
             connection.executemany("DELETE FROM windows WHERE key = ? AND start = ?", self._merged)
-        connection.executemany("INSERT OR REPLACE INTO windows VALUES (?, ?, ?, ?)", [
-            (key, start, self._keys[key][start][0], encode_json(self._keys[key][start][1]))
-            for key, start in self._touched if start in self._keys[key]])
+        connection.executemany(
+            "INSERT INTO windows VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET end = excluded.end, state = excluded.state",
+            [(key, start, self._keys[key][start][0], encode_json(self._keys[key][start][1]))
+             for key, start in self._touched if start in self._keys[key]])
 
-    def saved(self) -> None:
+    def saved(self, stored: bool) -> None:
         """It is stored, or given up."""
-        self._keys, self._touched, self._merged, self._looked = {}, set(), [], False
+        if not stored:
+            self._keys, self._kept = {}, 0
+        self._touched, self._merged, self._looked = set(), [], False
 
     def next_end(self) -> float | None:
         """When the next one could close."""
@@ -99,22 +117,33 @@ class Windows:
         if len(found) == AT_ONCE:
             upto = found[-1][2] + late_s
         connection.executemany("DELETE FROM windows WHERE key = ? AND start = ?", [(key, start) for key, start, _, _ in found])
+        for key, *_ in found:
+            self._keys.pop(key, None)
         if found:
             closed = self._store.meta("closed") or -inf
             set_meta(connection, "closed", max(closed, upto))
         return [self._shown(key, start, end, orjson.loads(state)) for key, start, end, state in found]
 
-    def _of(self, key: bytes) -> dict[float, tuple[float, State]]:
-        if key not in self._keys:
-            self._keys[key] = {start: (end, orjson.loads(state)) for start, end, state in
-                               self._store.rows("SELECT start, end, state FROM windows WHERE key = ?", (key,))}
-        return self._keys[key]
-
-    def _place(self, key: bytes, there: dict[float, tuple[float, State]], moment: float) -> tuple[float, float]:
-        """Start and end of the window that the moment belongs to; sessions that it joins become one."""
+    def _place(self, key: bytes, moment: float) -> tuple[Open, float, float]:
+        """Start and end of the window that the moment belongs to, beside others of its key; one there is read."""
         if self._window.every_s is not None:
             start = floor(moment / self._window.every_s) * self._window.every_s
-            return start, start + self._window.every_s
+            there = self._keys.setdefault(key, {})
+            if start not in there:
+                self._read(there, "SELECT start, end, state FROM windows WHERE key = ? AND start = ?", (key, start))
+            return there, start, start + self._window.every_s
+        if key not in self._keys:
+            there = self._keys[key] = {}
+            self._read(there, "SELECT start, end, state FROM windows WHERE key = ?", (key,))
+        return self._session(key, self._keys[key], moment)
+
+    def _read(self, there: Open, sql: str, args: tuple[bytes, *tuple[float, ...]]) -> None:
+        for start, end, state in self._store.rows(sql, args):
+            there[start] = (end, orjson.loads(state))
+            self._kept += 1
+
+    def _session(self, key: bytes, there: Open, moment: float) -> tuple[Open, float, float]:
+        """The session that the moment makes or prolongs; those that it joins become one."""
         gap = self._window.gap_s
         assert gap is not None
         start, end = moment, moment + gap
@@ -130,10 +159,10 @@ class Windows:
                 self._merged.append((key, other))
         if joined is not None:
             there[start] = (end, joined)
-        return start, end
+        return there, start, end
 
     def _joined(self, one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
-        return [_JOIN[kind](mine, theirs) for (_, kind, _), mine, theirs in zip(self._aggregates, one, other, strict=True)]
+        return [join(mine, theirs) for join, mine, theirs in zip(self._joins, one, other, strict=True)]
 
     def _shown(self, key: bytes, start: float, end: float, state: State) -> Closed:
         results = {text: _result(kind, value, state["n"]) for (text, kind, _), value in
@@ -153,9 +182,9 @@ def _aggregate(text: str) -> tuple[str, Value | None]:
 
 def _start(text: str, kind: str, value: Any) -> Any:
     """What one event gives to an aggregate. Raises PayloadError where its value is of the wrong kind."""
-    if kind == "count" or value is None:
+    if value is None:
         return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if type(value) is float or type(value) is int:
         return [value, 1] if kind == "mean" else value
     if kind in ("min", "max") and isinstance(value, str):
         return value
@@ -172,10 +201,15 @@ def _either(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return either
 
 
+def _sum(one: float, other: float) -> float:
+    total = one + other
+    return total if -(1 << 63) <= total < 1 << 64 else float(total)  # JSON has no whole numbers beyond
+
+
 _JOIN: dict[str, Callable[[Any, Any], Any]] = {
     "count": lambda one, other: None,
-    "sum": _either(lambda one, other: one + other),
-    "mean": _either(lambda one, other: [one[0] + other[0], one[1] + other[1]]),
+    "sum": _either(_sum),
+    "mean": _either(lambda one, other: [_sum(one[0], other[0]), one[1] + other[1]]),
     "min": _either(min),
     "max": _either(max),
 }
