@@ -17,11 +17,12 @@ from eda_cli.payloads import PayloadError, Seen, aggregates
 from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.barrier import Barrier
 from eda_cli.stubs.joins import Joins
+from eda_cli.stubs.outbox import AT_ONCE as TIMERS_AT_ONCE
 from eda_cli.stubs.outbox import Batch, Origin, Spool, Timers
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.reactions import NOTHING, Follows, Later, Reactions
 from eda_cli.stubs.store import Store
-from eda_cli.stubs.windows import Windows
+from eda_cli.stubs.windows import AT_ONCE, Windows
 
 LOOK_S = 0.02  # how often the clock is looked at
 IDLE_S = 1.0  # a place from which nothing came for so long holds no window open
@@ -52,6 +53,7 @@ class Clockwork:
         self._path = part.folder / f"{consumer.name}.clock.flock"
         self._held: int | None = None
         self._looked = self._pruned = 0.0
+        self._more = False  # there was more than is brought at once
         self._next: float | None = None
         self._times: dict[tuple[str, int], float] = {}  # of places
         self._waiting: list[tuple[Delivery, bytes]] = []  # that counterparts may come to, of this batch
@@ -127,14 +129,16 @@ class Clockwork:
         """Seconds until the clock is to be looked at; None where nothing waits for it."""
         if self._timers is None and self._windows is None:
             return None
+        if self._more:
+            return 0.0
         return max(LOOK_S, self._next - time.time()) if self._next is not None else None
 
     def due(self, spool: Spool, idle_s: float) -> Batch:
         """What is to be published now, stored in the spool. `idle_s`: for so long nothing came to this member."""
         now = time.time()
-        if (self._timers is None and self._windows is None and self._joins is None) or now - self._looked < LOOK_S:
+        if (self._timers is None and self._windows is None and self._joins is None) or (now - self._looked < LOOK_S and not self._more):
             return {}
-        self._looked = now
+        self._looked, self._more = now, False
         if not self._holds_clock():
             return {}
         self._prune(now)
@@ -157,6 +161,7 @@ class Clockwork:
             certain = [one for one in due if one.certain or one.due <= self._barrier.passed]
             for one in certain:
                 batch.setdefault(one.topic, []).append(one.event)
+            self._more = len(certain) == TIMERS_AT_ONCE
             if certain:
                 spool.write(connection, batch)
                 timers.drop(connection, certain)
@@ -173,7 +178,9 @@ class Clockwork:
         assert self._reactions is not None
         with self._store.write() as connection:
             upto = min(self._told(now), self._barrier.passed)
-            for closed in windows.close(connection, upto):
+            closing = windows.close(connection, upto)
+            self._more = len(closing) == AT_ONCE
+            for closed in closing:
                 try:
                     follows = self._reactions.follow_from(closed.cause, closed.seen)
                 except PayloadError as wrong:

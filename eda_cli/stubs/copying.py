@@ -68,15 +68,11 @@ class Copies:
         if fold.asks:
             context.random.roll(delivery.identity)
             context.now = moment_of(delivery)
-        if fold.key is None:
-            key = event.key
-        else:
-            key = key_of(fold.key(context))
-            if key is None and event.data is None:
-                key = event.key  # a tombstone says by its key alone what it deletes
-        if key is None:
+        name = seen.key if fold.key is None else _name_of(fold.key(context))
+        if name is None and event.data is None:
+            name = seen.key  # a tombstone says by its key alone what it deletes
+        if name is None:
             return  # of nothing that has a name
-        name = key.decode(errors="replace")
         if fold.when is None and fold.set is None:
             self._event[fold.copy, name] = _row_of(event.data, seen)
             return
@@ -90,7 +86,7 @@ class Copies:
             elif fold.set is None:
                 self._event[fold.copy, name] = _row_of(event.data, seen)
             else:
-                self._event[fold.copy, name] = _merged(row, {field: value(context) for field, value in fold.set})
+                self._event[fold.copy, name] = _merged(row, [(field, value(context)) for field, value in fold.set])
         finally:
             seen.was = shown
 
@@ -184,10 +180,19 @@ def _compiled(copy: str, fold: Fold) -> _Fold:
         asks=bool(asks(key)) or any(asks(value) for _, value in set or ()))
 
 
-def _merged(row: Any, fields: dict[str, Any]) -> bytes | dict[str, Any]:
+def _name_of(said: Any) -> str | None:
+    """The name of a row, which is the text of the key that `said` makes."""
+    if type(said) is str:
+        return said
+    key = key_of(said)
+    return key.decode(errors="replace") if key is not None else None
+
+
+def _merged(row: Any, fields: Sequence[tuple[str, Any]]) -> bytes | dict[str, Any]:
     """The row with these fields: as data where it can surely be written as JSON later, once for all of a batch."""
-    merged = {**row, **fields} if isinstance(row, dict) else fields
-    for value in fields.values():
+    merged = dict(row) if isinstance(row, dict) else {}
+    merged.update(fields)
+    for _, value in fields:
         if type(value) not in _SCALARS or (type(value) is str and not value.isascii()):
             return encode_json(merged)
     return merged

@@ -53,8 +53,6 @@ class _Outcome:
     def follow(self, delivery: Delivery, follows: Follows) -> None:
         """This is handled, and that follows from it."""
         self.handled.append(delivery)
-        if follows is NOTHING:
-            return
         for topic, event in follows.now:
             self.now.setdefault(topic, []).append(event)
             self.causes[event.id] = delivery
@@ -92,6 +90,7 @@ class Handling:
             self._spool = Spool(self._store, part.process)
             self._known = Known(self._store, consumer.idempotent) if consumer.idempotent else None
             self._clockwork = Clockwork(part, consumer, self._store, self._reactions)
+            self._effect = self._clockwork.gather if self._clockwork.gathers else self._reactions.follow if self._reactions else None
 
     def begin(self) -> bool:
         """Publish what a kill may have left unpublished, and make missing copies; False where stopping was wished."""
@@ -193,7 +192,7 @@ class Handling:
         settled = self._positions.known(store, deliveries)
         repeated = self._known.find(deliveries) if self._known is not None else ()
         for index, delivery in enumerate(deliveries):
-            reacts = self.reacts(delivery)
+            reacts = not self._selective or self._reacts(delivery)
             if index in settled or not (reacts or self._hears(delivery)):
                 outcome.passed.append(delivery)
             elif outcome.lanes and lane_of(delivery) in outcome.lanes:
@@ -237,7 +236,9 @@ class Handling:
             return
         if self._keeps:
             self._copies.keep()
-        if follows is None:
+        if follows is NOTHING:
+            outcome.handled.append(delivery)
+        elif follows is None:
             outcome.skipped.append((delivery, "it is late: its window is closed"))
         else:
             outcome.follow(delivery, follows)
@@ -248,10 +249,7 @@ class Handling:
             assert answer is not None
             assert not isinstance(answer, CodeFailure)
             return Follows(self._code.follow(answer, delivery))
-        assert self._reactions is not None
-        if self._clockwork.gathers:
-            return self._clockwork.gather(delivery, seen)
-        return self._reactions.follow(delivery, seen) if self._reactions else NOTHING
+        return self._effect(delivery, seen) if self._effect is not None else NOTHING
 
     def _save(self, connection: sqlite3.Connection, outcome: _Outcome) -> None:
         now = time.time()

@@ -23,7 +23,7 @@ from eda_cli.stubs.store import Store, set_meta
 
 _MS = 100_000_000_000  # numbers beyond are no seconds but milliseconds
 AT_ONCE = 500  # windows that close together
-KEPT = 10_000  # windows that are not read from the file again
+KEPT = 20_000  # windows at most that are not read from the file again
 
 State = dict[str, Any]  # n: events, by: the key's value, a: the aggregates, last: what is told of its last event
 Open = dict[float, tuple[float, State]]  # windows of one key by their start, with their end
@@ -47,10 +47,12 @@ class Windows:
         self._time = compile_value(window.time, "rule") if window.time != "$time" else None
         self._aggregates = [(text, *_aggregate(text)) for text in sorted(aggregates)]
         self._joins = [_JOIN[kind] for _, kind, _ in self._aggregates]
+        self._measured = [(place, text, kind, path) for place, (text, kind, path) in enumerate(self._aggregates) if path is not None]
         self._asks = bool(asks(self._by) | asks(self._time))
         self._context = Context(Dice(0, "window"), 0.0)
         self._keys: dict[bytes, Open] = {}
         self._kept = 0  # in `_keys`
+        self._whole_after = inf  # all windows that end later are in `_keys`
         self._touched: set[tuple[bytes, float]] = set()
         self._merged: list[tuple[bytes, float]] = []  # starts of sessions that are part of others now
         self._closed = -inf
@@ -67,17 +69,20 @@ class Windows:
         said = self._by(context)
         key = key_of(said) or b""
         moment = _moment(self._time(context)) if self._time is not None else context.now
-        added = [None if path is None else _start(text, kind, path(context)) for text, kind, path in self._aggregates]
+        added = [(place, _start(text, kind, value)) for place, text, kind, path in self._measured
+                 if (value := path(context)) is not None]
         there, start, end = self._place(key, moment)
         if end + self._window.late_s <= self._closed:
             return None
         if start in there:
             state = there[start][1]
             state["n"] += 1
-            state["a"] = self._joined(state["a"], added)
         else:
-            state = {"n": 1, "by": said, "a": added}
+            state = {"n": 1, "by": said, "a": [None] * len(self._aggregates)}
             self._kept += 1
+        so_far = state["a"]
+        for place, value in added:
+            so_far[place] = value if so_far[place] is None else self._joins[place](so_far[place], value)
         event = delivery.event
         state["last"] = (event.id, event.type, event.correlationid)
         there[start] = (end, state)
@@ -86,8 +91,20 @@ class Windows:
 
     def begin(self, changed: bool) -> None:
         """A transaction has begun. `changed`: others may have written meanwhile, so that all is to be read anew."""
-        if changed or self._kept > KEPT:
-            self._keys, self._kept = {}, 0
+        if changed:
+            self._drop()
+        elif self._window.every_s is not None and (self._whole_after == inf or self._kept > KEPT):
+            self._drop()
+            newest = self._store.rows("SELECT key, start, end, state FROM windows ORDER BY end DESC LIMIT ?", (KEPT // 2,))
+            for key, start, end, state in newest:
+                self._keys.setdefault(key, {})[start] = (end, orjson.loads(state))
+            self._kept = len(newest)
+            self._whole_after = newest[-1][2] if self._kept == KEPT // 2 else -inf
+        elif self._kept > KEPT:
+            self._drop()
+
+    def _drop(self) -> None:
+        self._keys, self._kept, self._whole_after = {}, 0, inf
 
     def save(self, connection: sqlite3.Connection) -> None:
         """Store what the batch changed, within a transaction."""
@@ -101,7 +118,7 @@ class Windows:
     def saved(self, stored: bool) -> None:
         """It is stored, or given up."""
         if not stored:
-            self._keys, self._kept = {}, 0
+            self._drop()
         self._touched, self._merged, self._looked = set(), [], False
 
     def next_end(self) -> float | None:
@@ -117,8 +134,9 @@ class Windows:
         if len(found) == AT_ONCE:
             upto = found[-1][2] + late_s
         connection.executemany("DELETE FROM windows WHERE key = ? AND start = ?", [(key, start) for key, start, _, _ in found])
-        for key, *_ in found:
-            self._keys.pop(key, None)
+        for key, start, *_ in found:
+            if self._keys.get(key, {}).pop(start, None) is not None:
+                self._kept -= 1
         if found:
             closed = self._store.meta("closed") or -inf
             set_meta(connection, "closed", max(closed, upto))
@@ -129,7 +147,7 @@ class Windows:
         if self._window.every_s is not None:
             start = floor(moment / self._window.every_s) * self._window.every_s
             there = self._keys.setdefault(key, {})
-            if start not in there:
+            if start not in there and start + self._window.every_s <= self._whole_after:
                 self._read(there, "SELECT start, end, state FROM windows WHERE key = ? AND start = ?", (key, start))
             return there, start, start + self._window.every_s
         if key not in self._keys:
@@ -162,7 +180,8 @@ class Windows:
         return there, start, end
 
     def _joined(self, one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
-        return [join(mine, theirs) for join, mine, theirs in zip(self._joins, one, other, strict=True)]
+        return [mine if theirs is None else theirs if mine is None else join(mine, theirs)
+                for join, mine, theirs in zip(self._joins, one, other, strict=True)]
 
     def _shown(self, key: bytes, start: float, end: float, state: State) -> Closed:
         results = {text: _result(kind, value, state["n"]) for (text, kind, _), value in
@@ -182,8 +201,6 @@ def _aggregate(text: str) -> tuple[str, Value | None]:
 
 def _start(text: str, kind: str, value: Any) -> Any:
     """What one event gives to an aggregate. Raises PayloadError where its value is of the wrong kind."""
-    if value is None:
-        return None
     if type(value) is float or type(value) is int:
         return [value, 1] if kind == "mean" else value
     if kind in ("min", "max") and isinstance(value, str):
@@ -191,14 +208,9 @@ def _start(text: str, kind: str, value: Any) -> Any:
     raise PayloadError(f"{text} needs numbers", f"the event has {type(value).__name__} there")
 
 
-def _either(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Of two values that may be missing; of a text and a number the first that came."""
-    def either(one: Any, other: Any) -> Any:
-        if one is None or other is None:
-            return other if one is None else one
-        return choose(one, other) if isinstance(one, str) is isinstance(other, str) else one
-
-    return either
+def _alike(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Of a text and a number the first that came."""
+    return lambda one, other: choose(one, other) if isinstance(one, str) is isinstance(other, str) else one
 
 
 def _sum(one: float, other: float) -> float:
@@ -206,12 +218,12 @@ def _sum(one: float, other: float) -> float:
     return total if -(1 << 63) <= total < 1 << 64 else float(total)  # JSON has no whole numbers beyond
 
 
-_JOIN: dict[str, Callable[[Any, Any], Any]] = {
+_JOIN: dict[str, Callable[[Any, Any], Any]] = {  # of two values that are there
     "count": lambda one, other: None,
-    "sum": _either(_sum),
-    "mean": _either(lambda one, other: [_sum(one[0], other[0]), one[1] + other[1]]),
-    "min": _either(min),
-    "max": _either(max),
+    "sum": _sum,
+    "mean": lambda one, other: [_sum(one[0], other[0]), one[1] + other[1]],
+    "min": _alike(min),
+    "max": _alike(max),
 }
 
 
