@@ -17,7 +17,8 @@ DEEPEST = 100  # levels of what a template gives
 
 def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
     """The value as plain JSON data. Raises PayloadError where there is no such thing, Undefined included."""
-    if type(value) is float and isfinite(value):  # most of what is computed
+    kind = type(value)
+    if (kind is float and isfinite(value)) or (kind is int and 0 <= value < 1 << 63):  # most of what is computed
         return value
     if isinstance(value, str):
         budget.take(len(value) >> 3)

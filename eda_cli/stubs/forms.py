@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -28,12 +27,15 @@ def seen_of(delivery: Delivery) -> Seen:
 
 def moment_of(delivery: Delivery) -> float:
     """When the event happened: `now()` of what follows, so that it is the same each time it is handled."""
-    if delivery.event.time:
-        with suppress(ValueError):
-            moment = epoch(delivery.event.time)
+    time = delivery.event.time
+    if time:
+        try:
+            moment = epoch(time)
             if not 0 <= moment < _YEAR_9999:
                 rfc3339(moment)  # others may write what we could not: the last moment of the year 9999 in another zone
             return moment
+        except ValueError:
+            pass
     return delivery.published
 
 

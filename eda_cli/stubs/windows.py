@@ -56,6 +56,7 @@ class Windows:
         self._touched: set[tuple[bytes, float]] = set()
         self._merged: list[tuple[bytes, float]] = []  # starts of sessions that are part of others now
         self._closed = -inf
+        self._texts = (0.0, 0.0, "", "")  # of the window that closed last
         self._looked = False
 
     def add(self, delivery: Delivery, seen: Seen) -> float | None:
@@ -129,11 +130,13 @@ class Windows:
     def close(self, connection: sqlite3.Connection, upto: float) -> list[Closed]:
         """Those whose time is over at a moment, at most AT_ONCE, within a transaction: they are gone."""
         late_s = self._window.late_s
-        found = connection.execute("SELECT key, start, end, state FROM windows WHERE end <= ? ORDER BY end, key LIMIT ?",
+        found = connection.execute("SELECT key, start, end, state FROM windows WHERE end <= ? ORDER BY end, key, start LIMIT ?",
                                    (upto - late_s, AT_ONCE)).fetchall()
         if len(found) == AT_ONCE:
             upto = found[-1][2] + late_s
-        connection.executemany("DELETE FROM windows WHERE key = ? AND start = ?", [(key, start) for key, start, _, _ in found])
+        if found:
+            key, start, end, _ = found[-1]
+            connection.execute("DELETE FROM windows WHERE (end, key, start) <= (?, ?, ?)", (end, key, start))
         for key, start, *_ in found:
             if self._keys.get(key, {}).pop(start, None) is not None:
                 self._kept -= 1
@@ -186,7 +189,9 @@ class Windows:
     def _shown(self, key: bytes, start: float, end: float, state: State) -> Closed:
         results = {text: _result(kind, value, state["n"]) for (text, kind, _), value in
                    zip(self._aggregates, state["a"], strict=True)}
-        begin, over = rfc3339(start), rfc3339(end)
+        if self._texts[:2] != (start, end):  # many close together
+            self._texts = (start, end, rfc3339(start), rfc3339(end))
+        begin, over = self._texts[2:]
         id_, type_, correlationid = state["last"]
         body = {"key": state["by"], "start": begin, "end": over, "count": state["n"]}
         last = Event(id_, None, type_, over, encode_json(body), key or None, correlationid=correlationid)
