@@ -86,7 +86,7 @@ class Copies:
             elif fold.set is None:
                 self._event[fold.copy, name] = _row_of(event.data, seen)
             else:
-                self._event[fold.copy, name] = _merged(row, [(field, value(context)) for field, value in fold.set])
+                self._event[fold.copy, name] = _merged(row, fold.set, context)
         finally:
             seen.was = shown
 
@@ -188,14 +188,16 @@ def _name_of(said: Any) -> str | None:
     return key.decode(errors="replace") if key is not None else None
 
 
-def _merged(row: Any, fields: Sequence[tuple[str, Any]]) -> bytes | dict[str, Any]:
+def _merged(row: Any, fields: Sequence[tuple[str, Value]], context: Context) -> bytes | dict[str, Any]:
     """The row with these fields: as data where it can surely be written as JSON later, once for all of a batch."""
-    merged = dict(row) if isinstance(row, dict) else {}
-    merged.update(fields)
-    for _, value in fields:
-        if type(value) not in _SCALARS or (type(value) is str and not value.isascii()):
-            return encode_json(merged)
-    return merged
+    merged = {**row} if isinstance(row, dict) else {}
+    sure = True
+    for field, value in fields:
+        made = merged[field] = value(context)
+        kind = type(made)
+        if kind not in _SCALARS or (kind is str and not made.isascii()):
+            sure = False
+    return merged if sure else encode_json(merged)
 
 
 def _row_of(data: bytes | None, seen: Seen) -> bytes | None:

@@ -219,7 +219,7 @@ class Handling:
             seen.copy, seen.was = self._copies.now, self._copies.before
         follows: Follows | None = NOTHING
         failure = self._fate.strike(delivery, seen) if reacts and self._fate.strikes else None
-        if failure is None and isinstance(answer, CodeFailure):
+        if answer is not None and failure is None and isinstance(answer, CodeFailure):
             failure = Failure(answer.reason, died=answer.died)
         if failure is None:
             try:

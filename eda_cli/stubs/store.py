@@ -29,7 +29,7 @@ CREATE INDEX timers_due ON timers (due);
 CREATE TABLE heard (topic TEXT, key BLOB, published REAL NOT NULL, partition INTEGER, offset INTEGER, at REAL NOT NULL,
   PRIMARY KEY (topic, key)) WITHOUT ROWID;
 CREATE TABLE attempts (identity TEXT PRIMARY KEY, failures INTEGER NOT NULL, deaths INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE windows (key TEXT, start REAL, end REAL NOT NULL, state BLOB NOT NULL, PRIMARY KEY (key, start)) WITHOUT ROWID;
+CREATE TABLE windows (start REAL, key BLOB, end REAL NOT NULL, state BLOB NOT NULL, PRIMARY KEY (start, key)) WITHOUT ROWID;
 CREATE INDEX windows_end ON windows (end);
 CREATE TABLE pairs (ours INTEGER, key BLOB, published REAL, identity TEXT, at REAL NOT NULL, event BLOB NOT NULL,
   PRIMARY KEY (ours, key, published, identity)) WITHOUT ROWID;

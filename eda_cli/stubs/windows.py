@@ -43,6 +43,9 @@ class Windows:
     def __init__(self, store: Store, window: Window, aggregates: Sequence[str]) -> None:
         self._store = store
         self._window = window
+        if window.gap_s is not None:  # a session may begin and end at any moment: all of its key are looked at
+            with store.write() as connection:
+                connection.execute("CREATE INDEX IF NOT EXISTS windows_key ON windows (key)")
         self._by = compile_value(window.by, "rule")
         self._time = compile_value(window.time, "rule") if window.time != "$time" else None
         self._aggregates = [(text, *_aggregate(text)) for text in sorted(aggregates)]
@@ -112,7 +115,7 @@ class Windows:
         if self._merged:
             connection.executemany("DELETE FROM windows WHERE key = ? AND start = ?", self._merged)
         connection.executemany(
-            "INSERT INTO windows VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET end = excluded.end, state = excluded.state",
+            "INSERT INTO windows (key, start, end, state) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET end = excluded.end, state = excluded.state",
             [(key, start, self._keys[key][start][0], encode_json(self._keys[key][start][1]))
              for key, start in self._touched if start in self._keys[key]])
 
@@ -130,13 +133,13 @@ class Windows:
     def close(self, connection: sqlite3.Connection, upto: float) -> list[Closed]:
         """Those whose time is over at a moment, at most AT_ONCE, within a transaction: they are gone."""
         late_s = self._window.late_s
-        found = connection.execute("SELECT key, start, end, state FROM windows WHERE end <= ? ORDER BY end, key, start LIMIT ?",
+        found = connection.execute("SELECT key, start, end, state FROM windows WHERE end <= ? ORDER BY end, start, key LIMIT ?",
                                    (upto - late_s, AT_ONCE)).fetchall()
         if len(found) == AT_ONCE:
             upto = found[-1][2] + late_s
         if found:
             key, start, end, _ = found[-1]
-            connection.execute("DELETE FROM windows WHERE (end, key, start) <= (?, ?, ?)", (end, key, start))
+            connection.execute("DELETE FROM windows WHERE (end, start, key) <= (?, ?, ?)", (end, start, key))
         for key, start, *_ in found:
             if self._keys.get(key, {}).pop(start, None) is not None:
                 self._kept -= 1
