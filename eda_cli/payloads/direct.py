@@ -84,8 +84,8 @@ class _Writer:
         """Where a path begins, and what it goes on with."""
         steps: list[str | int] = []
         while isinstance(node, nodes.Getattr | nodes.Getitem):
-            step = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
-            if type(step) not in (str, int):
+            step: Any = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+            if not isinstance(step, str | int) or isinstance(step, bool):
                 raise _Doubt
             steps.insert(0, step)
             node = node.node

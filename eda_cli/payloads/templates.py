@@ -67,13 +67,13 @@ def _compiled(source: str, read: Read, place: str, scope: Scope, finish: _Finish
 
     def make(seen: Seen, budget: Budget) -> Any:
         try:
-            left = budget.left = budget.left - _PER_TEMPLATE
-            if direct is not None and left >= 0:
+            budget.take(_PER_TEMPLATE)
+            if direct is not None:
+                left = budget.left
                 try:
                     return finish(direct(seen, budget), budget)
                 except Exception:  # the sandbox knows what is wrong, or makes it
                     budget.left = left
-            budget.take(0)
             names: dict[str, Any] = {name: look(seen, budget) for name, look in variables}
             names[BUDGET] = budget
             return finish(evaluate(names), budget)

@@ -136,7 +136,9 @@ class Clockwork:
     def due(self, spool: Spool, idle_s: float) -> Batch:
         """What is to be published now, stored in the spool. `idle_s`: for so long nothing came to this member."""
         now = time.time()
-        if (self._timers is None and self._windows is None and self._joins is None) or (now - self._looked < LOOK_S and not self._more):
+        if self._timers is None and self._windows is None and self._joins is None:
+            return {}
+        if now - self._looked < LOOK_S and not self._more:
             return {}
         self._looked, self._more = now, False
         if not self._holds_clock():

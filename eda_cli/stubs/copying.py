@@ -23,7 +23,8 @@ from eda_cli.stubs.store import Store
 ROWS_KEPT = 10_000  # rows that are not read from the file again
 _SCALARS = frozenset({str, int, float, bool, type(None)})  # as values have them: surely written as JSON
 
-Changes = dict[tuple[str, str], "bytes | None | dict[str, Any]"]  # (copy, key) -> the row as JSON or data, None: it is deleted
+Row = bytes | dict[str, Any]  # as JSON, or as data that is to be written as JSON
+Changes = dict[tuple[str, str], Row | None]  # by copy and key; None: it is deleted
 
 
 class Copies:
@@ -188,7 +189,7 @@ def _name_of(said: Any) -> str | None:
     return key.decode(errors="replace") if key is not None else None
 
 
-def _merged(row: Any, fields: Sequence[tuple[str, Value]], context: Context) -> bytes | dict[str, Any]:
+def _merged(row: Any, fields: Sequence[tuple[str, Value]], context: Context) -> Row:
     """The row with these fields: as data where it can surely be written as JSON later, once for all of a batch."""
     merged = {**row} if isinstance(row, dict) else {}
     sure = True

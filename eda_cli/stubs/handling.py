@@ -90,7 +90,8 @@ class Handling:
             self._spool = Spool(self._store, part.process)
             self._known = Known(self._store, consumer.idempotent) if consumer.idempotent else None
             self._clockwork = Clockwork(part, consumer, self._store, self._reactions)
-            self._effect = self._clockwork.gather if self._clockwork.gathers else self._reactions.follow if self._reactions else None
+            reacting = self._reactions.follow if self._reactions else None
+            self._effect = self._clockwork.gather if self._clockwork.gathers else reacting
 
     def begin(self) -> bool:
         """Publish what a kill may have left unpublished, and make missing copies; False where stopping was wished."""

@@ -50,7 +50,8 @@ class Windows:
         self._time = compile_value(window.time, "rule") if window.time != "$time" else None
         self._aggregates = [(text, *_aggregate(text)) for text in sorted(aggregates)]
         self._joins = [_JOIN[kind] for _, kind, _ in self._aggregates]
-        self._measured = [(place, text, kind, path) for place, (text, kind, path) in enumerate(self._aggregates) if path is not None]
+        self._measured = [(place, text, kind, path) for place, (text, kind, path) in enumerate(self._aggregates)
+                          if path is not None]
         self._asks = bool(asks(self._by) | asks(self._time))
         self._context = Context(Dice(0, "window"), 0.0)
         self._keys: dict[bytes, Open] = {}
@@ -115,7 +116,8 @@ class Windows:
         if self._merged:
             connection.executemany("DELETE FROM windows WHERE key = ? AND start = ?", self._merged)
         connection.executemany(
-            "INSERT INTO windows (key, start, end, state) VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET end = excluded.end, state = excluded.state",
+            "INSERT INTO windows (key, start, end, state) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET end = excluded.end, state = excluded.state",
             [(key, start, self._keys[key][start][0], encode_json(self._keys[key][start][1]))
              for key, start in self._touched if start in self._keys[key]])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eda_cli.payloads import MISSING, TOMBSTONE, InvalidValue, PayloadError, Seen, compile_condition, compile_value, templates
@@ -52,6 +52,11 @@ def outcome(make: Any, seen: Seen) -> Any:
 
 
 @given(expression=EXPRESSIONS, body=BODIES, was=st.one_of(st.just(MISSING), BODIES), bare=st.booleans())
+@example("(body.a | default(1, true))", {"a": 0}, MISSING, False)
+@example("(body.a % body.b)", {"a": "%s %s", "b": 1}, MISSING, False)
+@example("(body.a * body.b)", {"a": "ab", "b": 3}, MISSING, False)
+@example("(body.a * body.b * body.a * body.b)", {"a": 1 << 62, "b": 1 << 62}, MISSING, True)
+@example("(body.m.x if body.m.x is defined else was.a | default(none))", {"m": [1]}, {"a": 0}, False)
 @settings(derandomize=True, max_examples=3_000, deadline=None)
 def test_it_makes_what_the_sandbox_makes(expression: str, body: Any, was: Any, bare: bool) -> None:
     seen = Seen(body, "ann", "e-1", "t", "/s", "2026-01-01T00:00:00.000000Z", {}, "purchases", was=was)
