@@ -39,7 +39,10 @@ def copy(
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """Show a consumer's own copies: all there are, the rows of one, or one row. The run need not be up."""
+    """Show what a consumer keeps of the events it heard.
+
+    All its own copies, the rows of one, or one row. The run need not be up.
+    """
     from eda_cli.runs.lifecycle import find_any
     from eda_cli.stubs.copies import StoredCopies
     from eda_cli.stubs.store import store_path

@@ -19,9 +19,9 @@ AT_MOST = 500  # events held at once
 
 
 def subscribed(sketch: Resolved, group: str) -> list[str]:
-    """The topics that a group of the sketch subscribes to; none for a group that the sketch does not have."""
+    """The topics that come to a group of the sketch; none for a group that the sketch does not have."""
     return sorted({topic for part in sketch.consumers.values() if sketch.group_of(part) == group
-                   for topic in part.subscribes})
+                   for topic in part.hears})
 
 
 def refuse_other_topics(sketch: Resolved, group: str, topics: Sequence[str]) -> None:

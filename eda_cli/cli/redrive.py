@@ -49,9 +49,10 @@ def redrive(
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """Publish dead letters again to the topic they came from: all, or some.
+    """Publish dead letters again where they came from.
 
-    They stay what they were, id, time and key included, and they stay in TOPIC as well: it is remembered which were redriven.
+    All of them, or some. They stay what they were, id, time and key included, and they stay in TOPIC as well: it is
+    remembered which were redriven.
     """
     from eda_cli.channels.base import Start
     from eda_cli.runs.lifecycle import find

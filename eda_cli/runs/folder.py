@@ -93,10 +93,14 @@ class RunFolder:
             raise NoRun(f"the run '{self.name}' is gone", "somebody took it down", "start it with: eda up") from None
         return data
 
-    def write_sketch(self, text: str, resolved: Resolved) -> None:
-        """Put another sketch in the place of the one that is wished; each file changes at once."""
+    def write_sketch(self, text: str, resolved: Resolved, declared: bool = True) -> None:
+        """Put another sketch in the place of the one that is wished; each file changes at once.
+
+        The time of `sketch.json` is that of the last declaration: it stays where nothing was `declared`.
+        """
+        stat = None if declared else (self.path / "sketch.json").stat()
         write(self.path / "sketch.yaml", text.encode())
-        write(self.path / "sketch.json", orjson.dumps(resolved.to_json()))
+        write(self.path / "sketch.json", orjson.dumps(resolved.to_json()), (stat.st_atime_ns, stat.st_mtime_ns) if stat else None)
 
     def address(self) -> dict[str, Any] | None:
         """Where the event channel is; None while its broker has not answered yet."""
@@ -179,11 +183,13 @@ def new_info(name: str, path: Path, broker: Mapping[str, Any], seed: int, named:
     return RunInfo(secrets.token_hex(8), name, str(path), broker, seed, now(), named)
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all."""
+def write(path: Path, data: bytes, times: tuple[int, int] | None = None) -> None:
+    """Write a file as a whole or not at all; `times` are its last access and change in nanoseconds, where not now."""
     new = path.with_name(f"{path.name}.new")
     new.write_bytes(data)
     new.chmod(0o600)
+    if times is not None:
+        os.utime(new, ns=times)
     new.rename(path)
 
 

@@ -98,6 +98,7 @@ class Supervisor:
         self._look_after_helpers()
         if time.monotonic() < self._left_until:
             programs.end_left(self._folder.path)
+        self._turn_knobs()
         self._declare()
         if self._declared:
             for step in plan(self._needed, self._seen, time.monotonic()) if self._warm else ():
@@ -201,28 +202,42 @@ class Supervisor:
                 self._needed = needed(self._sketch, self._touching.restarts)
                 self._journal.tell("applied", changes=[touch.id], by_touch=True)
 
+    def _turn_knobs(self) -> None:
+        """Once nothing else is on its way. Groups stay as they are, so without a new topic there is nothing to declare,
+        and knobs act even while the broker is away."""
+        if not (self._touching.waits and self._declared and self._declaring.idle):
+            return
+        wished = self._touching.wish(self._sketch, self._folder.text())
+        if wished.sketch.topics != self._sketch.topics:
+            self._declaring.wish(wished)
+        else:
+            self._make_live(wished, declared=False)
+
     def _declare(self) -> None:
         """Topics and groups are there before anything that needs them starts."""
-        if not (self._warm and self._channel_ready):
-            return
-        if self._touching.waits and self._declared and self._declaring.idle:
-            self._declaring.wish(self._touching.wish(self._sketch, self._folder.text()))
-        if (wished := self._declaring.begin(time.monotonic())) is not None:
+        if self._warm and self._channel_ready and (wished := self._declaring.begin(time.monotonic())) is not None:
             self._helpers["stubs"].order({"do": "declare", "sketch": wished.sketch.to_json()})
 
     def _apply(self) -> None:
         """What was declared is what is wished from now on."""
         wished = self._declaring.declared()
         if wished is not None and wished.text is not None:
-            try:
-                self._folder.write_sketch(wished.text, wished.sketch)
-            except OSError as wrong:
-                self._journal.tell("failed", what="the changed sketch cannot be stored", why=str(wrong), hint="is the disk full?",
-                                   exit_code=1, applying=True, changes=wished.ids)
-                return
-            self._sketch = wished.sketch
-            self._told_ready = False
-            self._journal.tell("applied", changes=wished.ids, by_touch=wished.by_touch)
+            self._make_live(wished, declared=True)
+        else:
+            self._declared = True
+            self._needed = needed(self._sketch, self._touching.restarts)
+
+    def _make_live(self, wished: Wished, declared: bool) -> None:
+        assert wished.text is not None
+        try:
+            self._folder.write_sketch(wished.text, wished.sketch, declared)
+        except OSError as wrong:
+            self._journal.tell("failed", what="the changed sketch cannot be stored", why=str(wrong), hint="is the disk full?",
+                               exit_code=1, applying=True, changes=wished.ids)
+            return
+        self._sketch = wished.sketch
+        self._told_ready = False
+        self._journal.tell("applied", changes=wished.ids, by_touch=wished.by_touch)
         self._declared = True
         self._needed = needed(self._sketch, self._touching.restarts)
 

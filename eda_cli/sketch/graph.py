@@ -29,7 +29,7 @@ def mermaid(resolved: Resolved) -> str:
         lines += [f"  {'  ' if framed else ''}{_box(part, ids[part.name])}" for part in members]
         if framed:
             lines.append("  end")
-    lines += _arrows(resolved, ids, topics)
+    lines += dict.fromkeys(_arrows(resolved, ids, topics))  # rules that say the same are one arrow
     external = [ids[part.name] for part in parts if part.external]
     if external:
         lines += ["  classDef external stroke-dasharray: 5 5", f"  class {','.join(external)} external"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -42,12 +42,6 @@ class OwnCode(Protocol):
 
     def close(self) -> None:
         """End the code. Nothing that it started as a program is left."""
-
-
-def lane(delivery: Delivery) -> Hashable:
-    """What keeps its order: the events of one key in one partition. None where an event has no key."""
-    key = delivery.event.key
-    return None if key is None else (delivery.topic, delivery.partition, key)
 
 
 def read_answer(line: bytes) -> Answer:

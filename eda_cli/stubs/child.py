@@ -65,7 +65,7 @@ def declare(folder: Path, process: str, wished: Mapping[str, Any], report: Repor
     for part in sketch.consumers.values():
         name = sketch.group_of(part)
         others = groups[name].topics if name in groups else ()
-        groups[name] = Group(name, tuple(dict.fromkeys((*others, *part.subscribes))), part.start)
+        groups[name] = Group(name, tuple(dict.fromkeys((*others, *part.hears))), part.start)
     channel = connect(folder)
     try:
         unmet = channel.declare([Topic(topic.name, topic.partitions, topic.retention_s, topic.compacted, topic.config)

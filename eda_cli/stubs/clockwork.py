@@ -41,6 +41,7 @@ class Clockwork:
         longest = max((rule.after_s[1] for rule in rules if rule.after_s), default=0.0)
         self._timers = Timers(longest) if any(rule.after_s for rule in rules) else None
         self._joins = Joins(store, consumer.joins) if consumer.joins else None
+        self._joined = consumer.joins.topic if consumer.joins and consumer.joins.topic not in consumer.subscribes else None
         self._windows: Windows | None = None
         if consumer.window is not None:
             self._late_s = consumer.window.late_s
@@ -56,12 +57,17 @@ class Clockwork:
         self._more = False  # there was more than is brought at once
         self._next: float | None = None
         self._times: dict[tuple[str, int], float] = {}  # of places
-        self._waiting: list[tuple[Delivery, bytes]] = []  # that counterparts may come to, of this batch
 
     @property
     def gathers(self) -> bool:
         """Whether events are gathered, and nothing follows from one alone."""
         return self._windows is not None or self._joins is not None
+
+    def begin(self) -> None:
+        """This process takes part from now on."""
+        if self._joins is not None:
+            with self._store.write() as connection:
+                self._joins.begin(connection, time.time())
 
     # --- within a batch
 
@@ -79,8 +85,8 @@ class Clockwork:
         return NOTHING
 
     def hear(self, delivery: Delivery, seen: Seen) -> Follows:
-        """Take in an event of a topic that is not subscribed to. Raises PayloadError."""
-        return self._meet(delivery, seen) if self._joins is not None else NOTHING
+        """Take in an event that nothing follows from but by a join. Raises PayloadError."""
+        return self._meet(delivery, seen) if delivery.topic == self._joined else NOTHING
 
     def _meet(self, delivery: Delivery, seen: Seen) -> Follows:
         assert self._joins is not None
@@ -92,7 +98,7 @@ class Clockwork:
             follows.now += more.now
             follows.later += more.later
         if key is not None:
-            self._waiting.append((delivery, key))
+            self._joins.wait(delivery, key)
         return follows
 
     def save(self, connection: sqlite3.Connection, settled: Sequence[Delivery],
@@ -108,20 +114,21 @@ class Clockwork:
         if self._windows is not None:
             self._windows.save(connection)
         if self._joins is not None:
-            for delivery, key in self._waiting:
-                self._joins.wait(connection, delivery, key, now)
+            self._joins.save(connection, now)
         return self._times
 
-    def begin(self, changed: bool) -> None:
-        """A transaction has begun. `changed`: others may have written meanwhile, so that all is to be read anew."""
+    def opened(self, changed: bool) -> None:
+        """A transaction is open. `changed`: others may have written meanwhile, so that all is to be read anew."""
         if self._windows is not None:
-            self._windows.begin(changed)
+            self._windows.opened(changed)
 
     def saved(self, stored: bool) -> None:
         """The batch is stored, or given up."""
         if self._windows is not None:
             self._windows.saved(stored)
-        self._times, self._waiting = {}, []
+        if self._joins is not None:
+            self._joins.saved()
+        self._times = {}
 
     # --- what the clock brings
 
@@ -140,12 +147,11 @@ class Clockwork:
             return {}
         if now - self._looked < LOOK_S and not self._more:
             return {}
-        self._looked, self._more = now, False
+        self._looked, self._next, self._more = now, None, False
         if not self._holds_clock():
             return {}
         self._prune(now)
         batch: dict[str, list[Event]] = {}
-        self._next = None
         if self._timers is not None:
             self._ring(self._timers, batch, spool, now, idle_s)
         if self._windows is not None and not batch:

@@ -90,7 +90,8 @@ class _Membership:
 
     def _work(self, subscription: Subscription, batch: Sequence[Delivery]) -> None:
         """Take the time that it takes, handle them, and hand in which are done."""
-        self._part.journal.consumed("received", self._handling.untried(self._handling.wanted(batch)))
+        came = self._handling.untried(self._handling.wanted(self._inbox.first_time(batch)))
+        self._part.journal.consumed("received", came)
         if self._consumer.takes and self._handling.reacts(batch[0]):
             self._part.journal.flush()
             if not self._take_time(subscription, batch[0]):

@@ -47,9 +47,9 @@ class Copies:
     def __bool__(self) -> bool:
         return bool(self._folds)
 
-    def keeps(self, topic: str) -> bool:
-        """Whether events of this topic change a copy."""
-        return topic in self._folds
+    def keeps(self, delivery: Delivery) -> bool:
+        """Whether events of its topic and type change a copy."""
+        return any(not fold.accepts or delivery.event.type in fold.accepts for fold in self._folds.get(delivery.topic, ()))
 
     def fold(self, delivery: Delivery, seen: Seen) -> None:
         """Take the event in: `keep` or `forget` decides on what it changes. Raises PayloadError."""
@@ -108,8 +108,8 @@ class Copies:
             return MISSING
         return data if isinstance(data, dict) else orjson.loads(data)
 
-    def begin(self, changed: bool) -> None:
-        """A transaction has begun. `changed`: others may have written meanwhile, so that all is to be read anew."""
+    def opened(self, changed: bool) -> None:
+        """A transaction is open. `changed`: others may have written meanwhile, so that all is to be read anew."""
         if changed or len(self._rows) > ROWS_KEPT:
             self._rows = {}
 
@@ -202,8 +202,8 @@ def _merged(row: Any, fields: Sequence[tuple[str, Value]], context: Context) -> 
 
 
 def _row_of(data: bytes | None, seen: Seen) -> bytes | None:
-    """The body as a row: its own bytes where they are JSON."""
-    if data is None or not isinstance(seen.body, (str, bytes)) or data[:1] == b'"':
+    """The body as a row: its own bytes where they are JSON, but for a text, which may be none."""
+    if data is None or not isinstance(seen.body, (str, bytes)):
         return data
     return encode_json(seen.body if isinstance(seen.body, str) else seen.body.decode(errors="replace"))
 

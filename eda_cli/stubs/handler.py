@@ -21,7 +21,8 @@ import orjson
 
 from eda_cli.event import Delivery, to_line
 from eda_cli.log import log
-from eda_cli.stubs.answers import KEEP_S, Answer, CodeFailure, GoesOn, lane, shown
+from eda_cli.stubs.answers import KEEP_S, Answer, CodeFailure, GoesOn, shown
+from eda_cli.stubs.inbox import lane_of
 from eda_cli.stubs.loaded import Loaded, place_of
 
 BLUNT_S = 0.5  # after its timeout, async code that blocks its loop is interrupted like plain code
@@ -68,7 +69,7 @@ class Handler:
         failed: set[Hashable] = set()
         asked = 0.0
         for index, delivery in enumerate(deliveries):
-            if (its := lane(delivery)) is not None and its in failed:
+            if (its := lane_of(delivery)) is not None and its in failed:
                 continue
             if time.monotonic() - asked >= KEEP_S:
                 if not goes_on(0.0):

@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from eda_cli import lock
 from eda_cli.channels.base import Place
@@ -19,20 +20,23 @@ from eda_cli.errors import EventRefused
 from eda_cli.event import Delivery, Event
 from eda_cli.payloads import PayloadError, Seen
 from eda_cli.sketch.resolved import Consumer
-from eda_cli.stubs.answers import Answer, CodeFailure, GoesOn
+from eda_cli.stubs.answers import CodeFailure, GoesOn
 from eda_cli.stubs.clockwork import Clockwork
 from eda_cli.stubs.copying import Copies
 from eda_cli.stubs.fate import Failure, Fate, Verdict
-from eda_cli.stubs.forms import seen_of
+from eda_cli.stubs.forms import as_failure, seen_of
 from eda_cli.stubs.inbox import Inbox, Lane, lane_of
 from eda_cli.stubs.known import Known
-from eda_cli.stubs.outbox import Batch, Spool
-from eda_cli.stubs.owncode import OwnCodeOf
+from eda_cli.stubs.outbox import Batch, Spool, unpacked
+from eda_cli.stubs.own_code import Code
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.positions import Positions
 from eda_cli.stubs.reactions import NOTHING, Follows, Later, Reactions
 from eda_cli.stubs.rebuild import rebuild
 from eda_cli.stubs.store import Store, store_path
+
+Said = Sequence[Mapping[str, Any]]  # the events that own code said
+Answer = Said | Failure
 
 ORPHANS_S = 1.0  # how often somebody looks for what replicas that are gone left unpublished
 
@@ -81,12 +85,13 @@ class Handling:
         self._positions = Positions()
         self._lost: set[Place] = set()
         self._looked = 0.0
-        self._code: OwnCodeOf | None = None
+        self._unpublished = False  # stopping was wished while the spool was being published
+        self._code: Code | None = None
         self._reactions = Reactions(part.sketch, consumer, part.source) if not consumer.code else None
         if self._store is not None:
             self._copies = Copies(self._store, consumer.keeps)
             if consumer.code:
-                self._code = OwnCodeOf(part, consumer, lambda: self._copies.now)
+                self._code = Code(part, consumer, lambda: self._copies.now)
             self._spool = Spool(self._store, part.process)
             self._known = Known(self._store, consumer.idempotent) if consumer.idempotent else None
             self._clockwork = Clockwork(part, consumer, self._store, self._reactions)
@@ -97,11 +102,15 @@ class Handling:
         """Publish what a kill may have left unpublished, and make missing copies; False where stopping was wished."""
         if self._store is None:
             return True
-        if self._code is not None:
-            self._fate.died_at(self._code.left())
+        if self._code is not None and (died := self._code.left()):
+            self._fate.died_at(died)
+            with self._store.write() as connection:
+                self._fate.save(connection)  # at once, as the next process may end at them before it stores anything
+            self._code.counted()
         if not self._publish_left(self._spool.left()):
             return False
         self._spool.drop()
+        self._clockwork.begin()
         return rebuild(self._part, self._consumer, self._store, self._copies)
 
     def close(self) -> None:
@@ -123,7 +132,7 @@ class Handling:
         """Those that mean something to this consumer."""
         if not self._selective:
             return deliveries
-        return [delivery for delivery in deliveries if self._reacts(delivery) or delivery.topic in self._silent]
+        return [delivery for delivery in deliveries if self._reacts(delivery) or self._hears(delivery)]
 
     def reacts(self, delivery: Delivery) -> bool:
         """Whether it is handled, and not only heard."""
@@ -151,14 +160,12 @@ class Handling:
             self._decide(deliveries, outcome)
             return self._publish(outcome)
         answers = self._ask(deliveries, goes_on)
-        if self._lost:
-            deliveries = [one for one in deliveries if one.partition is None or Place(one.topic, one.partition) not in self._lost]
         stored = False
         try:
             with self._store.write() as connection:
                 changed = self._store.changed()
-                self._copies.begin(changed)
-                self._clockwork.begin(changed)
+                self._copies.opened(changed)
+                self._clockwork.opened(changed)
                 self._remembering(self._store, connection, deliveries, answers, outcome)
             stored = True
         finally:
@@ -193,6 +200,8 @@ class Handling:
         settled = self._positions.known(store, deliveries)
         repeated = self._known.find(deliveries) if self._known is not None else ()
         for index, delivery in enumerate(deliveries):
+            if self._lost and delivery.partition is not None and Place(delivery.topic, delivery.partition) in self._lost:
+                continue  # while own code worked: it is somebody else's now
             reacts = not self._selective or self._reacts(delivery)
             if index in settled or not (reacts or self._hears(delivery)):
                 outcome.passed.append(delivery)
@@ -204,31 +213,40 @@ class Handling:
                 self._take(delivery, reacts, None, outcome)
             elif index in answers:
                 self._take(delivery, reacts, answers[index], outcome)
-            elif self._known is not None:
-                self._known.forget(delivery)  # the code has not answered: it comes again
+            else:
+                self._inbox.put_back(delivery)  # the code was not asked, as one of its key had failed, or did not answer
+                if self._known is not None:
+                    self._known.forget(delivery)
         for delivery in outcome.handled if self._fate.any() else ():
             self._fate.settled(delivery.identity)
         self._save(connection, outcome)
 
-    def _hears(self, delivery: Delivery) -> bool:
-        """Whether it is taken in though nothing is to follow from it."""
-        return delivery.topic in self._silent or self._copies.keeps(delivery.topic)
-
-    def _take(self, delivery: Delivery, reacts: bool, answer: Answer | None, outcome: _Outcome) -> None:
+    def _seen(self, delivery: Delivery) -> Seen:
         seen = seen_of(delivery)
         if self._keeps:
             seen.copy, seen.was = self._copies.now, self._copies.before
+        return seen
+
+    def _hears(self, delivery: Delivery) -> bool:
+        """Whether it is taken in though nothing is to follow from it: it changes a copy, or belongs to a pair."""
+        if self._store is None:
+            return False
+        joins = self._consumer.joins
+        return self._copies.keeps(delivery) or (joins is not None and delivery.topic == joins.topic)
+
+    def _take(self, delivery: Delivery, reacts: bool, answer: Answer | None, outcome: _Outcome) -> None:
+        seen = self._seen(delivery)
         follows: Follows | None = NOTHING
-        failure = self._fate.strike(delivery, seen) if reacts and self._fate.strikes else None
-        if answer is not None and failure is None and isinstance(answer, CodeFailure):
-            failure = Failure(answer.reason, died=answer.died)
+        said, failure = (None, answer) if isinstance(answer, Failure) else (answer, None)
+        if answer is None and reacts and self._fate.strikes:
+            failure = self._fate.strike(delivery, seen)
         if failure is None:
             try:
                 if self._keeps:
                     self._copies.fold(delivery, seen)
-                follows = self._follow(delivery, seen, answer) if reacts else self._clockwork.hear(delivery, seen)
-            except PayloadError as wrong:
-                failure = Failure(wrong.line)
+                follows = self._follow(delivery, seen, said) if reacts else self._clockwork.hear(delivery, seen)
+            except (PayloadError, ValueError, ArithmeticError) as wrong:
+                failure = Failure(as_failure(wrong).line)
         if failure is not None:
             self._copies.forget()
             if self._known is not None:
@@ -244,12 +262,11 @@ class Handling:
         else:
             outcome.follow(delivery, follows)
 
-    def _follow(self, delivery: Delivery, seen: Seen, answer: Answer | None) -> Follows | None:
+    def _follow(self, delivery: Delivery, seen: Seen, said: Said | None) -> Follows | None:
         """What follows from an event that is handled; None where its window is closed. Raises PayloadError."""
         if self._code is not None:
-            assert answer is not None
-            assert not isinstance(answer, CodeFailure)
-            return Follows(self._code.follow(answer, delivery))
+            assert said is not None
+            return Follows(self._code.follow(said, delivery))
         return self._effect(delivery, seen) if self._effect is not None else NOTHING
 
     def _save(self, connection: sqlite3.Connection, outcome: _Outcome) -> None:
@@ -277,7 +294,10 @@ class Handling:
     # --- own code
 
     def _ask(self, deliveries: Sequence[Delivery], goes_on: GoesOn) -> Mapping[int, Answer] | None:
-        """What own code answers to those that it is to handle; what is not in it has no answer."""
+        """What own code answers to those that it is to handle; what is not in it has no answer.
+
+        An attempt that is to fail, by the sketch's wish or as the event has ended too many processes, is none of the code's.
+        """
         if self._code is None:
             return None
         assert self._store is not None
@@ -286,44 +306,57 @@ class Handling:
             known.update(self._known.find(deliveries))
         asked: list[int] = []
         answers: dict[int, Answer] = {}
+        failed: set[Lane] = set()
         for index, delivery in enumerate(deliveries):
-            if index not in known and self._reacts(delivery):
-                doomed = self._fate.doomed(delivery)
-                if doomed is not None:
-                    answers[index] = CodeFailure(doomed.reason)
-                else:
-                    asked.append(index)
+            lane = lane_of(delivery)
+            if index in known or not self._reacts(delivery) or lane in failed:
+                continue
+            failure = self._fate.doomed(delivery) or self._fate.strike(delivery, self._seen(delivery))
+            if failure is None:
+                asked.append(index)
+                continue
+            answers[index] = failure
+            if lane is not None:
+                failed.add(lane)
         for index, answer in self._code.handle([deliveries[index] for index in asked], goes_on):
-            answers[asked[index]] = answer
+            answers[asked[index]] = Failure(answer.reason, answer.died) if isinstance(answer, CodeFailure) else answer
         return answers
 
     # --- publishing and telling
 
     def _publish(self, outcome: _Outcome) -> Sequence[Delivery] | None:
         refused = self._part.publish(list(outcome.now.items()))
-        if refused is None:
+        if refused is None or (refused and not self._refused(outcome, refused)):
+            self._unpublished = True
             return None
-        if refused:
-            self._refused(outcome, refused)
         settled = outcome.settled()
         self._inbox.settled(settled)
         self._tell(outcome)
         return settled
 
-    def _refused(self, outcome: _Outcome, refused: Mapping[str | None, EventRefused]) -> None:
-        """The channel never takes these: what they follow from has failed for ever."""
-        now, failed = time.time(), dict[str, tuple[Delivery, Failure]]()
-        for id_, wrong in refused.items():
-            if id_ in outcome.causes:
-                cause = outcome.causes[id_]
-                failed[cause.identity] = (cause, Failure(wrong.line, forever=True))
-        outcome.handled = [delivery for delivery in outcome.handled if delivery.identity not in failed]
+    def _refused(self, outcome: _Outcome, refused: Mapping[str | None, EventRefused]) -> bool:
+        """The channel never takes these: what they follow from has failed for ever. False where stopping was wished."""
+        now = time.time()
+        failed = {outcome.causes[id_].identity: Failure(wrong.line, forever=True)
+                  for id_, wrong in refused.items() if id_ in outcome.causes}
         letters: list[Event] = []
-        for delivery, failure in failed.values():
-            verdict = self._fate.failed(delivery, failure, now)
-            outcome.verdicts.append((delivery, failure, verdict))
-            letters += [verdict.letter] if verdict.letter is not None else []
-        self._part.publish([(self._consumer.dead_letter, letters)])
+        for delivery in outcome.handled if failed else ():
+            if (failure := failed.get(delivery.identity)) is not None:
+                verdict = self._fate.failed(delivery, failure, now)
+                outcome.verdicts.append((delivery, failure, verdict))
+                letters += [verdict.letter] if verdict.letter is not None else []
+        outcome.handled = [delivery for delivery in outcome.handled if delivery.identity not in failed]
+        if letters:
+            batch = {self._consumer.dead_letter: letters}
+            if self._store is not None:
+                with self._store.write() as connection:
+                    self._spool.write(connection, batch)
+            more = self._part.publish(list(batch.items()))
+            if more is None:
+                return False
+            refused = {**refused, **more}
+        outcome.verdicts = [_unsent(each, refused) for each in outcome.verdicts]
+        return True
 
     def _tell(self, outcome: _Outcome) -> None:
         journal = self._part.journal
@@ -345,26 +378,24 @@ class Handling:
 
     # --- what the clock brings
 
-    def tick(self, idle_s: float) -> bool:
-        """What is due by the clock, and what gone replicas left; `idle_s`: for so long nothing came. False: stopping."""
-        if self._store is None:
-            return True
+    def tick(self, idle_s: float) -> None:
+        """What is due by the clock, and what gone replicas left; `idle_s`: for so long nothing came."""
+        if self._store is None or self._unpublished:  # nothing more may take the place of what is stored
+            return
         now = time.monotonic()
         if now - self._looked >= ORPHANS_S:
             self._looked = now
             for process in self._spool.others():
                 if lock.holder(self._part.folder / f"{process}.lock") is None:
-                    if not self._publish_left(self._spool.left(process)):
-                        return False
-                    self._spool.drop(process)
+                    left = self._spool.of(process)
+                    if not self._publish_left(unpacked(left)):
+                        return
+                    self._spool.drop_of(process, left)
         batch = self._clockwork.due(self._spool, idle_s)
-        if batch:
-            if not self._publish_left(batch):
-                return False
+        if batch and not self._publish_left(batch):
+            self._unpublished = True
+        elif batch or idle_s:
             self._spool.drop()
-        elif idle_s:
-            self._spool.drop()
-        return True
 
     def due_in(self) -> float | None:
         """Seconds until something is due by the clock; None where nothing is."""
@@ -380,6 +411,15 @@ class Handling:
         if batch:
             self._part.journal.flush()
         return refused is not None
+
+
+def _unsent(each: tuple[Delivery, Failure, Verdict], refused: Mapping[str | None, EventRefused]) -> tuple[
+        Delivery, Failure, Verdict]:
+    """A verdict as it is where the channel does not take its dead letter."""
+    delivery, failure, verdict = each
+    if verdict.letter is None or (wrong := refused.get(verdict.letter.id)) is None:
+        return each
+    return delivery, Failure(f"{failure.reason}; its dead letter is refused: {wrong.line}"), Verdict(verdict.attempt, None)
 
 
 def remembers(consumer: Consumer) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count
 
 from eda_cli.channels.base import Place
@@ -22,10 +22,11 @@ class Inbox:
 
     def __init__(self) -> None:
         self._ready: deque[Delivery] = deque()
-        self._released: deque[Delivery] = deque()  # stood behind one that is decided now: before all that is ready
+        self._released: deque[Delivery] = deque()  # taken before, or behind one that is decided: before all that is ready
         self._waiting: list[tuple[float, int, Delivery]] = []  # a heap by the moment of the retry
         self._behind: dict[Lane, deque[Delivery]] = {}  # lanes that an event waits in, and who stands behind it
         self._heads: dict[Lane, Delivery] = {}  # that event
+        self._before: dict[int, Delivery] = {}  # by their id(): taken before, and not tried
         self._order = count()
 
     def __len__(self) -> int:
@@ -35,38 +36,44 @@ class Inbox:
         """These came, in the order of their places."""
         self._ready.extend(deliveries)
 
-    def take(self, now: float, at_most: int, alone: bool = False) -> list[Delivery]:
-        """Those whose turn it is, at most so many: due retries first. With `alone` no two of one lane."""
-        if not self._behind and not self._waiting and not self._released and not alone and len(self._ready) <= at_most:
+    def take(self, now: float, at_most: int) -> list[Delivery]:
+        """Those whose turn it is, at most so many: due retries first."""
+        if not self._behind and not self._waiting and not self._released and len(self._ready) <= at_most:
             taken, self._ready = list(self._ready), deque()
             return taken
         taken = []
         while self._waiting and self._waiting[0][0] <= now and len(taken) < at_most:
             taken.append(heapq.heappop(self._waiting)[2])  # each is alone in its lane
-        lanes = {lane_of(delivery) for delivery in taken} if alone else set()
-        while len(taken) < at_most and (delivery := self._next(lanes if alone else None)) is not None:
+        while len(taken) < at_most and (delivery := self._next()) is not None:
             taken.append(delivery)
         return taken
 
-    def _next(self, lanes: set[Lane | None] | None) -> Delivery | None:
-        """The next one that waits for nobody, and is of none of those `lanes`, which then has its own."""
+    def _next(self) -> Delivery | None:
+        """The next one that waits for nobody."""
         while queue := self._released or self._ready:
             lane = lane_of(queue[0])
-            if lane is not None and lane in self._behind:
-                self._behind[lane].append(queue.popleft())
-                continue
-            if lanes is not None and lane is not None:
-                if lane in lanes:
-                    return None
-                lanes.add(lane)
-            return queue.popleft()
+            if lane is None or lane not in self._behind:
+                return queue.popleft()
+            self._behind[lane].append(queue.popleft())
         return None
+
+    def first_time(self, taken: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Those of them that were not taken before to stand behind another, or to be put back."""
+        if not self._before:
+            return taken
+        return [delivery for delivery in taken if self._before.pop(id(delivery), None) is None]
 
     def stand_behind(self, delivery: Delivery) -> None:
         """One of its key was taken with it and failed: it waits until that one is decided."""
         lane = lane_of(delivery)
         assert lane is not None
         self._behind[lane].append(delivery)
+        self._before[id(delivery)] = delivery
+
+    def put_back(self, delivery: Delivery) -> None:
+        """It was taken and nothing came of it, nor of any of its key behind it: it is ready, before all that came later."""
+        self._released.append(delivery)
+        self._before[id(delivery)] = delivery
 
     def again(self, delivery: Delivery, due: float) -> None:
         """It failed and comes again at that moment; those of its key stand behind it."""
@@ -96,6 +103,7 @@ class Inbox:
         heapq.heapify(self._waiting)
         self._heads = {lane: head for lane, head in self._heads.items() if keeps(head)}
         self._behind = {lane: behind for lane, behind in self._behind.items() if lane in self._heads}
+        self._before = {id_: delivery for id_, delivery in self._before.items() if keeps(delivery)}
 
     def waiting(self) -> Mapping[Place, Collection[int]]:
         """The offsets of those that wait, or did so until now: later ones of their places may be settled already."""

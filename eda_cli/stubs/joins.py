@@ -33,6 +33,7 @@ class Joins:
         self._join = join
         self._by = {True: compile_value(join.by, "rule"), False: compile_value(join.with_by, "rule")}
         self._dice = Dice(0, "join")
+        self._batch: dict[tuple[bool, bytes], list[Delivery]] = {}  # waiting, and not stored yet; by side and key
 
     def meet(self, delivery: Delivery, seen: Seen) -> tuple[bytes | None, Sequence[Pair]]:
         """Its key, and the pairs that it makes with those that came before it. Raises PayloadError."""
@@ -41,16 +42,32 @@ class Joins:
         if key is None:
             return None, ()
         within = self._join.within_s
-        others = [_unpacked(event) for event, in self._store.rows(
+        stored = [_unpacked(event) for event, in self._store.rows(
             "SELECT event FROM pairs WHERE ours = ? AND key = ? AND published BETWEEN ? AND ? ORDER BY published",
             (not ours, key, delivery.published - within, delivery.published + within))]
+        others = {other.identity: other for other in stored}
+        others.update((other.identity, other) for other in self._batch.get((not ours, key), ())
+                      if abs(other.published - delivery.published) <= within)
         return key, [_pair(delivery, other, seen) if ours else _pair(other, delivery, _with_copies(seen_of(other), seen))
-                     for other in others]
+                     for other in others.values()]
 
-    def wait(self, connection: sqlite3.Connection, delivery: Delivery, key: bytes, now: float) -> None:
+    def wait(self, delivery: Delivery, key: bytes) -> None:
         """It is handled: counterparts may come after it."""
-        connection.execute("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?, ?, ?)", (
-            delivery.topic != self._join.topic, key, delivery.published, delivery.identity, now, _packed(delivery)))
+        self._batch.setdefault((delivery.topic != self._join.topic, key), []).append(delivery)
+
+    def save(self, connection: sqlite3.Connection, now: float) -> None:
+        """Store those of the batch, within a transaction."""
+        connection.executemany("INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?, ?, ?)", [
+            (ours, key, one.published, one.identity, now, _packed(one))
+            for (ours, key), waiting in self._batch.items() for one in waiting])
+
+    def saved(self) -> None:
+        """It is stored, or given up."""
+        self._batch = {}
+
+    def begin(self, connection: sqlite3.Connection, now: float) -> None:
+        """Those that wait do so anew: while nobody was there, no counterpart could come."""
+        connection.execute("UPDATE pairs SET at = ?", (now,))
 
     def prune(self, connection: sqlite3.Connection, now: float) -> None:
         """Those whose counterpart would come too late."""

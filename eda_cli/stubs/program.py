@@ -19,7 +19,8 @@ import orjson
 from eda_cli.errors import EdaError
 from eda_cli.event import Delivery, to_line
 from eda_cli.log import log
-from eda_cli.stubs.answers import KEEP_S, Answer, CodeFailure, GoesOn, lane, read_answer, shown
+from eda_cli.stubs.answers import KEEP_S, Answer, CodeFailure, GoesOn, read_answer, shown
+from eda_cli.stubs.inbox import lane_of
 from eda_cli.stubs.spawned import LINE_MAX, Launch, Spawned
 
 AT_ONCE = 64  # events on their way: what pipes and the program's own buffers make of it, and what a death sends twice
@@ -127,7 +128,7 @@ class Program:
         size = sum(sent.size for sent in self._sent)
         while work.unsent and len(self._sent) < AT_ONCE and size < BYTES_AT_ONCE:
             index, delivery = work.unsent[0]
-            its = lane(delivery)
+            its = lane_of(delivery)
             if its in on_way:
                 return
             work.unsent.popleft()

@@ -22,6 +22,7 @@ from eda_cli.stubs.reactions import Cause
 from eda_cli.stubs.store import Store, set_meta
 
 _MS = 100_000_000_000  # numbers beyond are no seconds but milliseconds
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799  # the moments that can be written: the years 1 to 9999
 AT_ONCE = 500  # windows that close together
 KEPT = 20_000  # windows at most that are not read from the file again
 
@@ -76,26 +77,29 @@ class Windows:
         moment = _moment(self._time(context)) if self._time is not None else context.now
         added = [(place, _start(text, kind, value)) for place, text, kind, path in self._measured
                  if (value := path(context)) is not None]
-        there, start, end = self._place(key, moment)
+        there = self._there(key, moment)
+        start, end, met = self._place(there, moment)
         if end + self._window.late_s <= self._closed:
             return None
-        if start in there:
-            state = there[start][1]
-            state["n"] += 1
-        else:
-            state = {"n": 1, "by": said, "a": [None] * len(self._aggregates)}
-            self._kept += 1
+        if not _FIRST <= start < end <= _LAST:
+            raise PayloadError("window.time gives no moment", "its window would not lie in the years 1 to 9999")
+        if isinstance(said, (dict, list)):
+            encode_json([[said]])  # as deep as it will lie in the window's event: better this one fails than that one
+        event = delivery.event
+        state = self._taken_out(there, met) or {"n": 0, "by": said, "a": [None] * len(self._aggregates)}
+        state["n"] += 1
+        state["last"] = (event.id, event.type, event.correlationid)
         so_far = state["a"]
         for place, value in added:
             so_far[place] = value if so_far[place] is None else self._joins[place](so_far[place], value)
-        event = delivery.event
-        state["last"] = (event.id, event.type, event.correlationid)
         there[start] = (end, state)
+        self._kept += 1
         self._touched.add((key, start))
+        self._merged += [(key, other) for other in met if other != start]
         return moment
 
-    def begin(self, changed: bool) -> None:
-        """A transaction has begun. `changed`: others may have written meanwhile, so that all is to be read anew."""
+    def opened(self, changed: bool) -> None:
+        """A transaction is open. `changed`: others may have written meanwhile, so that all is to be read anew."""
         if changed:
             self._drop()
         elif self._window.every_s is not None and (self._whole_after == inf or self._kept > KEPT):
@@ -150,42 +154,50 @@ class Windows:
             set_meta(connection, "closed", max(closed, upto))
         return [self._shown(key, start, end, orjson.loads(state)) for key, start, end, state in found]
 
-    def _place(self, key: bytes, moment: float) -> tuple[Open, float, float]:
-        """Start and end of the window that the moment belongs to, beside others of its key; one there is read."""
-        if self._window.every_s is not None:
-            start = floor(moment / self._window.every_s) * self._window.every_s
-            there = self._keys.setdefault(key, {})
-            if start not in there and start + self._window.every_s <= self._whole_after:
-                self._read(there, "SELECT start, end, state FROM windows WHERE key = ? AND start = ?", (key, start))
-            return there, start, start + self._window.every_s
-        if key not in self._keys:
+    def _there(self, key: bytes, moment: float) -> Open:
+        """Windows of a key; those that the moment may belong to are among them."""
+        there = self._keys.get(key)
+        if there is None:
             there = self._keys[key] = {}
-            self._read(there, "SELECT start, end, state FROM windows WHERE key = ?", (key,))
-        return self._session(key, self._keys[key], moment)
+            if self._window.every_s is None:
+                self._read(there, "SELECT start, end, state FROM windows WHERE key = ?", (key,))
+        if self._window.every_s is not None:
+            start, end, _ = self._place(there, moment)
+            if start not in there and end <= self._whole_after:
+                self._read(there, "SELECT start, end, state FROM windows WHERE key = ? AND start = ?", (key, start))
+        return there
 
-    def _read(self, there: Open, sql: str, args: tuple[bytes, *tuple[float, ...]]) -> None:
+    def _read(self, there: Open, sql: str, args: Sequence[Any]) -> None:
         for start, end, state in self._store.rows(sql, args):
             there[start] = (end, orjson.loads(state))
             self._kept += 1
 
-    def _session(self, key: bytes, there: Open, moment: float) -> tuple[Open, float, float]:
-        """The session that the moment makes or prolongs; those that it joins become one."""
+    def _taken_out(self, there: Open, met: Sequence[float]) -> State | None:
+        """The windows that become one, as one; None where there are none."""
+        if not met:
+            return None
+        states = [there.pop(start)[1] for start in met]
+        self._kept -= len(met)
+        state = states[0]
+        for other in states[1:]:
+            state["n"] += other["n"]
+            state["a"] = self._joined(state["a"], other["a"])
+        return state
+
+    def _place(self, there: Open, moment: float) -> tuple[float, float, Sequence[float]]:
+        """Start and end of the window that the moment belongs to, and the starts of those that it becomes one with."""
+        if self._window.every_s is not None:
+            start = floor(moment / self._window.every_s) * self._window.every_s
+            return start, start + self._window.every_s, (start,) if start in there else ()
         gap = self._window.gap_s
         assert gap is not None
         start, end = moment, moment + gap
-        joined: State | None = None
+        met: list[float] = []
         for other in sorted(there):
-            until, state = there[other]
-            if other <= end and moment <= until:
-                start, end = min(start, other), max(end, until)
-                joined = state if joined is None else {
-                    "n": joined["n"] + state["n"], "by": state["by"], "a": self._joined(joined["a"], state["a"]),
-                    "last": state["last"]}
-                del there[other]
-                self._merged.append((key, other))
-        if joined is not None:
-            there[start] = (end, joined)
-        return there, start, end
+            if other <= end and moment <= there[other][0]:
+                start, end = min(start, other), max(end, there[other][0])
+                met.append(other)
+        return start, end, met
 
     def _joined(self, one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
         return [mine if theirs is None else theirs if mine is None else join(mine, theirs)
@@ -198,9 +210,8 @@ class Windows:
             self._texts = (start, end, rfc3339(start), rfc3339(end))
         begin, over = self._texts[2:]
         id_, type_, correlationid = state["last"]
-        body = {"key": state["by"], "start": begin, "end": over, "count": state["n"]}
-        last = Event(id_, None, type_, over, encode_json(body), key or None, correlationid=correlationid)
-        seen = Seen(body=body, key=state["by"], type=type_, time=over, window=Shown(begin, over, state["by"], results))
+        last = Event(id_, None, type_, over, None, key or None, correlationid=correlationid)
+        seen = Seen(key=state["by"], type=type_, time=over, window=Shown(begin, over, state["by"], results))
         return Closed(Cause(f"window/{key.decode(errors='replace')}/{begin}", last, end), seen, key)
 
 
@@ -224,8 +235,9 @@ def _alike(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 
 def _sum(one: float, other: float) -> float:
+    """As a float where JSON could not carry the whole number."""
     total = one + other
-    return total if -(1 << 63) <= total < 1 << 64 else float(total)  # JSON has no whole numbers beyond
+    return total if -(2**63) <= total < 2**64 else float(total)
 
 
 _JOIN: dict[str, Callable[[Any, Any], Any]] = {  # of two values that are there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -68,3 +69,12 @@ def test_a_run_that_ends_meanwhile_is_no_run_and_nothing_is_left(run: RunFolder,
     with pytest.raises(NoRun):
         hand_over(run, WISH, {})
     assert taken(run.path, WISH) == []
+
+
+def test_a_sketch_that_was_not_declared_keeps_the_time_of_the_one_that_was(run: RunFolder) -> None:
+    path, other = run.path / "sketch.json", Resolved("other", {}, 1, {}, {}, {}, {})
+    os.utime(path, (1, 1))
+    run.write_sketch("text", other, declared=False)
+    assert (run.sketch().name, run.text(), path.stat().st_mtime) == ("other", "text", 1)
+    run.write_sketch("text", other)
+    assert path.stat().st_mtime > 1

@@ -16,7 +16,10 @@ TEXT = """
     generators: {shop: {publishes: orders, event: orderPlaced, service: web, replicas: 2}}
     consumers:
       cart: {subscribes: orders, service: web}
-      billing: {subscribes: orders, group: money, publishes: [bills, {to: bills, event: billSent}]}
+      billing:
+        subscribes: orders
+        group: money
+        publishes: [bills, {to: bills, event: billSent}, {to: bills, event: billSent, when: body.late}]
       printer: {subscribes: bills, external: true}
     """
 LINE = re.compile(r"""flowchart\ LR

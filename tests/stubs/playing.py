@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from eda_cli.channels.base import Group, Polled, Receipt, Subscription
+from eda_cli.channels.base import (
+    Ability,
+    Group,
+    GroupInfo,
+    GroupPlace,
+    PartitionInfo,
+    Place,
+    Polled,
+    Receipt,
+    Start,
+    Subscription,
+    TopicInfo,
+)
+from eda_cli.channels.ledger import Ledger
 from eda_cli.errors import BrokerUnreachable, EventRefused
 from eda_cli.event import Delivery, Event
 from eda_cli.journal import Journal
@@ -68,3 +83,99 @@ def part(folder: Path, sketch: Resolved, name: str, replica: int, channel: Memor
     anything: Any = channel
     return Part(folder, process, name, replica, sketch, 7, anything, Journal(folder / f"{process}.jsonl", name, replica), Stop(),
                 lambda: None)
+
+
+def let_go(one: Part) -> None:
+    """Close what the end of its process would."""
+    for fd in (one.stop._wake, one.stop._waker, one.journal._fd):
+        os.close(fd)
+
+
+class Killed(BaseException):
+    """The process ended here: nothing of it that catches errors may catch this one."""
+
+
+class Log(Memory):
+    """A channel that is a log: topics of one partition, a group's position, and what is not done comes again.
+
+    Every step of whoever uses it goes through `step`, which a test replaces to kill there. Where nothing comes any
+    more, `over` says whether the member's part is told to stop.
+    """
+
+    can = frozenset(Ability)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs: dict[str, list[Event]] = {}
+        self.committed: dict[str, int] = {}
+        self.step: Callable[[str], object] = lambda name: None
+        self.over: Callable[[], bool] = lambda: True
+        self.polls = 0
+        self._topics: Sequence[str] = ()
+        self._read: dict[str, int] = {}
+        self._ledger = Ledger()
+
+    def put(self, topic: str, *events: Event) -> None:
+        """Others published these."""
+        self.logs.setdefault(topic, []).extend(events)
+
+    def delivery(self, topic: str, offset: int) -> Delivery:
+        return Delivery(self.logs[topic][offset], topic, 0, offset, 1_700_000_000.0 + offset)
+
+    def publish(self, topic: str, events: Sequence[Event]) -> None:
+        self.step("publish")
+        super().publish(topic, events)
+
+    def flush(self, timeout: float) -> list[Receipt]:
+        receipts = super().flush(timeout)
+        for receipt, event in zip(receipts, self.stored[len(self.stored) - len(receipts):], strict=True):
+            self.put(receipt.topic, event)
+        self.step("published")
+        return receipts
+
+    def subscribe(self, group: Group) -> Subscription:
+        self._topics, self._ledger, self._read = group.topics, Ledger(), dict(self.committed)
+        return self
+
+    def poll(self, timeout: float, at_most: int) -> Polled:
+        self.polls += 1
+        self._commit()
+        if at_most:
+            deliveries: list[Delivery] = []
+            for topic in self._topics:
+                start = self._read.get(topic, 0)
+                offsets = range(start, min(start + at_most - len(deliveries), len(self.logs.get(topic, ()))))
+                self._read[topic] = max(start, offsets.stop)
+                self._ledger.handed_out(Place(topic, 0), offsets)
+                deliveries += [self.delivery(topic, offset) for offset in offsets]
+            if deliveries:
+                return Polled(deliveries)
+            if self.over():
+                self.on_end()
+        time.sleep(min(timeout, 0.005))
+        return Polled(())
+
+    def done(self, deliveries: Sequence[Delivery]) -> None:
+        self.step("done")
+        self._ledger.done(deliveries)
+        self.handled += deliveries
+
+    def close(self) -> None:
+        self._commit()
+
+    def caught_up(self) -> bool:
+        """Whether all that there is in the topics of the group is done."""
+        return all(self.committed.get(topic, 0) == len(self.logs.get(topic, ())) for topic in self._topics)
+
+    def groups(self) -> list[GroupInfo]:
+        return [GroupInfo("bill", 1, [GroupPlace(Place(topic, 0), self.committed.get(topic, 0), len(log), None, None)
+                                      for topic, log in self.logs.items()])]
+
+    def topics(self) -> list[TopicInfo]:
+        return [TopicInfo(topic, [PartitionInfo(0, 0, len(log))], len(log)) for topic, log in self.logs.items()]
+
+    def read(self, topic: str, start: Start, end: str) -> Iterator[Sequence[Delivery]]:
+        yield [self.delivery(topic, offset) for offset in range(len(self.logs[topic]))]
+
+    def _commit(self) -> None:
+        self.committed.update({place.topic: offset for place, offset in self._ledger.moved().items()})
