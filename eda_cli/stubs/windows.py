@@ -7,16 +7,17 @@ written are kept until another process writes to the file.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import floor, inf
 from typing import Any, NamedTuple
 
 import orjson
 
 from eda_cli.event import Delivery, Event, encode_json, epoch, rfc3339
-from eda_cli.payloads import Context, Dice, PayloadError, Seen, Value, aggregate_path, asks, compile_value
+from eda_cli.payloads import Context, Dice, PayloadError, Seen, asks, compile_value
 from eda_cli.payloads import Window as Shown
 from eda_cli.sketch.resolved import Window
+from eda_cli.stubs.aggregating import Aggregates
 from eda_cli.stubs.forms import key_of, moment_of
 from eda_cli.stubs.reactions import Cause
 from eda_cli.stubs.store import Store, set_meta
@@ -49,10 +50,7 @@ class Windows:
                 connection.execute("CREATE INDEX IF NOT EXISTS windows_key ON windows (key)")
         self._by = compile_value(window.by, "rule")
         self._time = compile_value(window.time, "rule") if window.time != "$time" else None
-        self._aggregates = [(text, *_aggregate(text)) for text in sorted(aggregates)]
-        self._joins = [_JOIN[kind] for _, kind, _ in self._aggregates]
-        self._measured = [(place, text, kind, path) for place, (text, kind, path) in enumerate(self._aggregates)
-                          if path is not None]
+        self._aggregates = Aggregates(sorted(aggregates))
         self._asks = bool(asks(self._by) | asks(self._time))
         self._context = Context(Dice(0, "window"), 0.0)
         self._keys: dict[bytes, Open] = {}
@@ -75,8 +73,7 @@ class Windows:
         said = self._by(context)
         key = key_of(said) or b""
         moment = _moment(self._time(context)) if self._time is not None else context.now
-        added = [(place, _start(text, kind, value)) for place, text, kind, path in self._measured
-                 if (value := path(context)) is not None]
+        measured = self._aggregates.measured(context)
         there = self._there(key, moment)
         start, end, met = self._place(there, moment)
         if end + self._window.late_s <= self._closed:
@@ -86,12 +83,10 @@ class Windows:
         if isinstance(said, (dict, list)):
             encode_json([[said]])  # as deep as it will lie in the window's event: better this one fails than that one
         event = delivery.event
-        state = self._taken_out(there, met) or {"n": 0, "by": said, "a": [None] * len(self._aggregates)}
+        state = self._taken_out(there, met) or {"n": 0, "by": said, "a": self._aggregates.none()}
         state["n"] += 1
         state["last"] = (event.id, event.type, event.correlationid)
-        so_far = state["a"]
-        for place, value in added:
-            so_far[place] = value if so_far[place] is None else self._joins[place](so_far[place], value)
+        self._aggregates.add(state["a"], measured)
         there[start] = (end, state)
         self._kept += 1
         self._touched.add((key, start))
@@ -181,7 +176,7 @@ class Windows:
         state = states[0]
         for other in states[1:]:
             state["n"] += other["n"]
-            state["a"] = self._joined(state["a"], other["a"])
+            self._aggregates.add(state["a"], enumerate(other["a"]))
         return state
 
     def _place(self, there: Open, moment: float) -> tuple[float, float, Sequence[float]]:
@@ -199,13 +194,8 @@ class Windows:
                 met.append(other)
         return start, end, met
 
-    def _joined(self, one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
-        return [mine if theirs is None else theirs if mine is None else join(mine, theirs)
-                for join, mine, theirs in zip(self._joins, one, other, strict=True)]
-
     def _shown(self, key: bytes, start: float, end: float, state: State) -> Closed:
-        results = {text: _result(kind, value, state["n"]) for (text, kind, _), value in
-                   zip(self._aggregates, state["a"], strict=True)}
+        results = self._aggregates.results(state["a"], state["n"])
         if self._texts[:2] != (start, end):  # many close together
             self._texts = (start, end, rfc3339(start), rfc3339(end))
         begin, over = self._texts[2:]
@@ -213,48 +203,6 @@ class Windows:
         last = Event(id_, None, type_, over, None, key or None, correlationid=correlationid)
         seen = Seen(key=state["by"], type=type_, time=over, window=Shown(begin, over, state["by"], results))
         return Closed(Cause(f"window/{key.decode(errors='replace')}/{begin}", last, end), seen, key)
-
-
-def _aggregate(text: str) -> tuple[str, Value | None]:
-    path = aggregate_path(text)
-    return text.partition("(")[0], compile_value(path, "rule") if path is not None else None
-
-
-def _start(text: str, kind: str, value: Any) -> Any:
-    """What one event gives to an aggregate. Raises PayloadError where its value is of the wrong kind."""
-    if type(value) is float or type(value) is int:
-        return [value, 1] if kind == "mean" else value
-    if kind in ("min", "max") and isinstance(value, str):
-        return value
-    raise PayloadError(f"{text} needs numbers", f"the event has {type(value).__name__} there")
-
-
-def _alike(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Of a text and a number the first that came."""
-    return lambda one, other: choose(one, other) if isinstance(one, str) is isinstance(other, str) else one
-
-
-def _sum(one: float, other: float) -> float:
-    """As a float where JSON could not carry the whole number."""
-    total = one + other
-    return total if -(2**63) <= total < 2**64 else float(total)
-
-
-_JOIN: dict[str, Callable[[Any, Any], Any]] = {  # of two values that are there
-    "count": lambda one, other: None,
-    "sum": _sum,
-    "mean": lambda one, other: [_sum(one[0], other[0]), one[1] + other[1]],
-    "min": _alike(min),
-    "max": _alike(max),
-}
-
-
-def _result(kind: str, value: Any, events: int) -> Any:
-    if kind == "count":
-        return events
-    if kind == "mean":
-        return value[0] / value[1] if value else None
-    return 0 if kind == "sum" and value is None else value
 
 
 def _moment(value: Any) -> float:
