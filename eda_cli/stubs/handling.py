@@ -237,9 +237,14 @@ class Handling:
     def _take(self, delivery: Delivery, reacts: bool, answer: Answer | None, outcome: _Outcome) -> None:
         seen = self._seen(delivery)
         follows: Follows | None = NOTHING
-        said, failure = (None, answer) if isinstance(answer, Failure) else (answer, None)
-        if answer is None and reacts and self._fate.strikes:
-            failure = self._fate.strike(delivery, seen)
+        said: Said | None = None
+        failure: Failure | None = None
+        if answer is None:
+            failure = self._fate.strike(delivery, seen) if reacts and self._fate.strikes else None
+        elif isinstance(answer, Failure):
+            failure = answer
+        else:
+            said = answer
         if failure is None:
             try:
                 if self._keeps:
