@@ -23,8 +23,41 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", commands())
 def test_every_command_is_in_the_readme_and_has_help_with_examples(command: str) -> None:
     assert re.search(rf"\beda {command}\b", README), f"eda {command} is not in the README"
+    told = subprocess.run([sys.executable, "-m", "eda_cli", command, "--help"], capture_output=True, text=True, check=True)
+    assert f"eda {command}" in told.stdout.split("Example")[-1], "its help has no example"
+
+
+def examples() -> list[str]:
+    return [line.removeprefix("$ ") for block in re.findall(r"```console\n(.*?)```", README, re.S)
+            for line in block.splitlines() if line.startswith("$ ")]
+
+
+@pytest.mark.timeout(240)
+def test_the_examples_run_as_they_stand(tmp_path: Path) -> None:
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "eda").write_text(f'#!/bin/sh\nexec {sys.executable} -m eda_cli "$@"\n')
+    (bin_ / "eda").chmod(0o755)
+    environ = {"PATH": f"{bin_}:/usr/bin:/bin", "EDA_HOME": str(tmp_path / "home"), "HOME": str(tmp_path),
+               "DOCKER_HOST": "unix:///nowhere/docker.sock"}
+    assert len(examples()) > 20
+    try:
+        for example in examples():
+            done = subprocess.run(["bash", "-o", "pipefail", "-c", example], cwd=tmp_path, env=environ, timeout=60,
+                                  capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            assert done.returncode == 0, f"$ {example}\n{done.stdout[-2000:]}{done.stderr}"
+            assert "Traceback" not in done.stderr
+    finally:
+        subprocess.run([bin_ / "eda", "down", "--all"], env=environ, capture_output=True)
+
+
+def test_the_sketch_in_the_readme_is_the_example() -> None:
+    assert SHOP in README
+
+
+def test_each_example_sketch_is_named_where_one_looks_for_it() -> None:
     told = subprocess.run([sys.executable, "-m", "eda_cli", "init", "--help"], capture_output=True, text=True, check=True)
-    offered = re.search(r"an example:([^.]+)\.", " ".join(told.stdout.split()))
+    offered = re.search(r"an example:([^.]+)\.", " ".join(told.stdout.split()).replace("- ", "-"))
     assert offered is not None
     sketches = {path.stem for path in SKETCHES.rglob("*.yaml")}
     assert set(re.findall(r"[a-z-]+", offered[1])) == sketches

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,8 +110,10 @@ class Handling:
         if not self._publish_left(self._spool.left()):
             return False
         self._spool.drop()
+        if not rebuild(self._part, self._consumer, self._store, self._copies):
+            return False
         self._clockwork.begin()
-        return rebuild(self._part, self._consumer, self._store, self._copies)
+        return True
 
     def close(self) -> None:
         """Own code ends with its stub."""
@@ -159,6 +161,8 @@ class Handling:
         if self._store is None:
             self._decide(deliveries, outcome)
             return self._publish(outcome)
+        if self._positions.come(deliveries):
+            self._fate.look()
         answers = self._ask(deliveries, goes_on)
         stored = False
         try:
@@ -182,9 +186,7 @@ class Handling:
             outcome.handled = list(deliveries)
             return
         for delivery in deliveries:
-            if outcome.lanes and lane_of(delivery) in outcome.lanes:
-                self._inbox.stand_behind(delivery)
-            elif not self.reacts(delivery):
+            if not self.reacts(delivery):
                 outcome.passed.append(delivery)
             elif (failure := self._fate.strike(delivery)) is not None:
                 self._fail(outcome, delivery, failure)
@@ -198,7 +200,7 @@ class Handling:
                      answers: Mapping[int, Answer] | None, outcome: _Outcome) -> None:
         """With one: all that the batch changes is written in this transaction."""
         settled = self._positions.known(store, deliveries)
-        repeated = self._known.find(deliveries) if self._known is not None else ()
+        repeated = self._known.find(deliveries, time.time()) if self._known is not None else ()
         for index, delivery in enumerate(deliveries):
             if self._lost and delivery.partition is not None and Place(delivery.topic, delivery.partition) in self._lost:
                 continue  # while own code worked: it is somebody else's now
@@ -308,7 +310,11 @@ class Handling:
         assert self._store is not None
         known = set(self._positions.known(self._store, deliveries))  # these are not given to it again
         if self._known is not None:
-            known.update(self._known.find(deliveries))
+            known.update(self._known.find(deliveries, time.time()))
+            firsts: dict[str, int] = {}
+            known.update(index for index, one in enumerate(deliveries) if firsts.setdefault(one.identity, index) != index)
+        if self._copies and self._consumer.handler:
+            return self._ask_each(self._code, deliveries, known, goes_on)
         asked: list[int] = []
         answers: dict[int, Answer] = {}
         failed: set[Lane] = set()
@@ -325,6 +331,38 @@ class Handling:
                 failed.add(lane)
         for index, answer in self._code.handle([deliveries[index] for index in asked], goes_on):
             answers[asked[index]] = Failure(answer.reason, answer.died) if isinstance(answer, CodeFailure) else answer
+        return answers
+
+    def _ask_each(self, code: Code, deliveries: Sequence[Delivery], known: Collection[int],
+                  goes_on: GoesOn) -> Mapping[int, Answer]:
+        """The same of a handler, which looks into copies: each event finds what it and those before it made of them."""
+        answers: dict[int, Answer] = {}
+        failed: set[Lane | None] = set()
+        try:
+            for index, delivery in enumerate(deliveries):
+                lane, reacts, seen = lane_of(delivery), self._reacts(delivery), self._seen(delivery)
+                if index in known or (lane is not None and lane in failed) or not (reacts or self._hears(delivery)):
+                    continue
+                answer: Answer | None = (self._fate.doomed(delivery) or self._fate.strike(delivery, seen)) if reacts else None
+                if answer is None:
+                    try:
+                        self._copies.fold(delivery, seen)
+                    except PayloadError as wrong:
+                        answer = Failure(wrong.line)
+                if answer is None and reacts:
+                    for _, said in code.handle([delivery], goes_on):
+                        answer = Failure(said.reason, said.died) if isinstance(said, CodeFailure) else said
+                    if answer is None:
+                        break
+                if isinstance(answer, Failure):
+                    self._copies.forget()
+                    failed.add(lane)
+                else:
+                    self._copies.keep()
+                if reacts and answer is not None:
+                    answers[index] = answer
+        finally:
+            self._copies.saved()  # what is stored is made of them in the transaction
         return answers
 
     # --- publishing and telling

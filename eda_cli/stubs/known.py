@@ -23,14 +23,16 @@ class Known:
         self._batch: dict[bytes, None] = {}
         self._unpruned = _PRUNE_EVERY
 
-    def find(self, deliveries: Sequence[Delivery]) -> Collection[int]:
-        """The indexes of those that were handled before."""
+    def find(self, deliveries: Sequence[Delivery], now: float) -> Collection[int]:
+        """The indexes of those that were handled before; `now` is epoch seconds."""
         ids = [hash_of(delivery) for delivery in deliveries]
         found: set[bytes] = set()
         for first in range(0, len(ids), _AT_ONCE):
             some = ids[first:first + _AT_ONCE]
             marks = ",".join("?" * len(some))
-            found.update(id_ for id_, in self._store.rows(f"SELECT id FROM seen WHERE id IN ({marks})", some))
+            found.update(id_ for id_, in self._store.rows(
+                f"SELECT id FROM seen WHERE id IN ({marks}) AND at >= ? AND number > (SELECT max(number) FROM seen) - ?",
+                (*some, now - self._bounds.for_s, self._bounds.last)))
         return {index for index, id_ in enumerate(ids) if id_ in found} if found else ()
 
     def first(self, delivery: Delivery) -> bool:
@@ -47,7 +49,7 @@ class Known:
 
     def save(self, connection: sqlite3.Connection, now: float) -> None:
         """Store those of the batch, within a transaction."""
-        connection.executemany("INSERT OR IGNORE INTO seen (id, at) VALUES (?, ?)", [(id_, now) for id_ in self._batch])
+        connection.executemany("INSERT OR REPLACE INTO seen (id, at) VALUES (?, ?)", [(id_, now) for id_ in self._batch])
         self._unpruned += len(self._batch)
         if self._unpruned >= _PRUNE_EVERY:
             self._unpruned = 0

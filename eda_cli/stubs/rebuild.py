@@ -49,7 +49,7 @@ def rebuild(part: Part, consumer: Consumer, store: Store, copies: Copies) -> boo
             connection.execute("DELETE FROM copy")
             set_meta(connection, "copies", None)
         handled = _Handled({**upto, **missed}, store)
-        if Ability.REPLAY in part.channel.can and not _fold_all(part, consumer, store, copies, handled):
+        if Ability.REPLAY in part.channel.can and handled and not _fold_all(part, consumer, store, copies, handled):
             return False
         with store.write() as connection:
             connection.executemany("INSERT INTO positions (topic, partition, next) VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
@@ -66,6 +66,9 @@ class _Handled:
     def __init__(self, upto: Mapping[Place, int], store: Store) -> None:
         self._upto = upto
         self._ahead = set(store.rows("SELECT topic, partition, offset FROM ahead"))
+
+    def __bool__(self) -> bool:
+        return any(self._upto.values()) or bool(self._ahead)
 
     def has(self, one: Delivery) -> bool:
         if one.partition is None or one.offset is None:

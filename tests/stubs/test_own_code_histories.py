@@ -10,17 +10,23 @@ from typing import Any
 import orjson
 import pytest
 
-from eda_cli.channels.base import Group, Place, Subscription
+from eda_cli.channels.base import Group, Place, Polled, Subscription
 from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery
-from eda_cli.sketch.resolved import Consumer, Fails, Retries, Rule
+from eda_cli.sketch.resolved import Consumer, Fails, Fold, Idempotent, Kept, Retries, Rule
 from eda_cli.stubs.handling import Handling
 from eda_cli.stubs.inbox import Inbox
 from tests.stubs.playing import Killed, Log, part
-from tests.stubs.test_histories import event, live, sketch_of
+from tests.stubs.test_histories import STOCK, event, live, row, sketch_of
 
 MAIL = Consumer("bill", ("t",), start="earliest", handler="mail:handle", rules=(Rule("u", "mailed"),))
-CODE = "import sys\ndef handle(event):\n    return sys.modules['tests.stubs.test_own_code_histories'].answer(event)\n"
+CODE = """
+import sys
+def handle(event):
+    return sys.modules["tests.stubs.test_own_code_histories"].answer(event)
+def look(event, copy):
+    return sys.modules["tests.stubs.test_own_code_histories"].answer({**event, "copy": copy})
+"""
 
 answer: Callable[[dict[str, Any]], Any] = lambda event: None  # noqa: E731  # what the handler does
 
@@ -156,3 +162,53 @@ def _through(wrong: BaseException, folder: Path) -> str:
     if isinstance(wrong, Killed):
         raise wrong
     return str(wrong)
+
+
+def test_a_broker_that_goes_away_while_it_works_is_no_death_and_no_failure(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", *(event(number) for number in range(3)))
+    answers(echo)
+    poll, troubles = log.poll, ["broken"] * 12
+
+    def breaks(timeout: float, at_most: int) -> Polled:
+        if not at_most and troubles:
+            troubles.pop()
+            raise ChannelError("away")
+        return poll(timeout, at_most)
+
+    log.poll = breaks  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eda_cli.stubs.consumer.RETRY_S", (0.001, 0.001))
+        counts = live(tmp_path, MAIL, log).journal.counts
+    assert "failed" not in counts
+    assert counts["handled"] == {"t": 3}
+
+
+def test_a_handler_sees_the_copies_behind_its_event(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", *(event(number) for number in range(30)))
+    log.put("prices", *(event(number, id=f"p{number}", body={"price": number}) for number in range(3)))
+
+    def how(given: dict[str, Any]) -> Any:
+        copy, sku = given["copy"], given["data"]["sku"]
+        if given["id"] == "7":
+            raise ValueError("not this one")
+        return {"data": {"nth": copy["stock"][sku]["n"], "price": copy["prices"][sku]["price"]}}
+
+    answers(how)
+    prices = Kept("prices", (Fold(("prices",), "$.sku"),))
+    log.subscribe = lambda group: Log.subscribe(log, replace(group, topics=("prices", "t")))  # type: ignore[method-assign]
+    live(tmp_path, replace(MAIL, handler="mail:look", keeps=(STOCK, prices)), log)
+    for key in range(3):
+        mine = [one.body() for one in log.logs["u"] if one.key == b"abc"[key:key + 1]]
+        assert mine == [{"nth": nth + 1, "price": key} for nth in range(9 if key == 1 else 10)]
+    assert row(tmp_path, "stock", "b") == {"n": 9}
+
+
+def test_repetitions_are_none_of_an_idempotent_consumer_s_code(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", *(event(number // 2) for number in range(60)))
+    given = answers(fails_at("11"))
+    counts = live(tmp_path, replace(MAIL, idempotent=Idempotent()), log).journal.counts
+    assert sorted(given, key=int) == sorted([*map(str, range(30)), "11"], key=int)
+    assert (counts["handled"], counts["skipped"], counts["given_up"]) == ({"t": 29}, {"t": 29}, {"t": 2})
