@@ -338,6 +338,7 @@ class Handling:
         """The same of a handler, which looks into copies: each event finds what it and those before it made of them."""
         answers: dict[int, Answer] = {}
         failed: set[Lane | None] = set()
+        self._copies.opened(changed=True)  # others may write at any time: there is no transaction yet
         try:
             for index, delivery in enumerate(deliveries):
                 lane, reacts, seen = lane_of(delivery), self._reacts(delivery), self._seen(delivery)
@@ -362,7 +363,7 @@ class Handling:
                 if reacts and answer is not None:
                     answers[index] = answer
         finally:
-            self._copies.saved()  # what is stored is made of them in the transaction
+            self._copies.saved(stored=False)  # what is stored is made of them in the transaction
         return answers
 
     # --- publishing and telling
