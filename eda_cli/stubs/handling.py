@@ -31,7 +31,7 @@ from eda_cli.stubs.outbox import Batch, Spool, unpacked
 from eda_cli.stubs.own_code import Code
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.positions import Positions
-from eda_cli.stubs.reactions import Follows, Later, Reactions
+from eda_cli.stubs.reactions import NOTHING, Follows, Later, Reactions
 from eda_cli.stubs.rebuild import rebuild
 from eda_cli.stubs.store import Store, store_path
 
@@ -79,6 +79,7 @@ class Handling:
         self._subscribes, self._accepts = frozenset(consumer.subscribes), frozenset(consumer.accepts)
         self._silent = frozenset(consumer.hears) - self._subscribes
         self._selective = bool(consumer.accepts or self._silent)
+        self._keeps = bool(consumer.keeps)
         self._store = Store(store_path(part.folder, consumer.name)) if remembers(consumer) else None
         self._fate = Fate(consumer, part.seed, self._store)
         self._positions = Positions()
@@ -94,6 +95,8 @@ class Handling:
             self._spool = Spool(self._store, part.process)
             self._known = Known(self._store, consumer.idempotent) if consumer.idempotent else None
             self._clockwork = Clockwork(part, consumer, self._store, self._reactions)
+            reacting = self._reactions.follow if self._reactions else None
+            self._effect = self._clockwork.gather if self._clockwork.gathers else reacting
 
     def begin(self) -> bool:
         """Publish what a kill may have left unpublished, and make missing copies; False where stopping was wished."""
@@ -161,14 +164,19 @@ class Handling:
         if self._positions.come(deliveries):
             self._fate.look()
         answers = self._ask(deliveries, goes_on)
-        with self._store.write() as connection:
-            try:
+        stored = False
+        try:
+            with self._store.write() as connection:
+                changed = self._store.changed()
+                self._copies.opened(changed)
+                self._clockwork.opened(changed)
                 self._remembering(self._store, connection, deliveries, answers, outcome)
-            finally:
-                self._copies.saved()
-                self._clockwork.saved()
-                if self._known is not None:
-                    self._known.saved()
+            stored = True
+        finally:
+            self._copies.saved(stored)
+            self._clockwork.saved(stored)
+            if self._known is not None:
+                self._known.saved()
         return self._publish(outcome)
 
     def _decide(self, deliveries: Sequence[Delivery], outcome: _Outcome) -> None:
@@ -184,7 +192,7 @@ class Handling:
                 self._fail(outcome, delivery, failure)
             else:
                 try:
-                    outcome.follow(delivery, self._reactions.follow(delivery) if self._reactions else _NOTHING)
+                    outcome.follow(delivery, self._reactions.follow(delivery) if self._reactions else NOTHING)
                 except PayloadError as wrong:
                     self._fail(outcome, delivery, Failure(wrong.line))
 
@@ -196,16 +204,17 @@ class Handling:
         for index, delivery in enumerate(deliveries):
             if self._lost and delivery.partition is not None and Place(delivery.topic, delivery.partition) in self._lost:
                 continue  # while own code worked: it is somebody else's now
-            if index in settled or not (self._reacts(delivery) or self._hears(delivery)):
+            reacts = not self._selective or self._reacts(delivery)
+            if index in settled or not (reacts or self._hears(delivery)):
                 outcome.passed.append(delivery)
             elif outcome.lanes and lane_of(delivery) in outcome.lanes:
                 self._inbox.stand_behind(delivery)
             elif index in repeated or (self._known is not None and not self._known.first(delivery)):
                 outcome.skipped.append((delivery, "it was handled before"))
-            elif answers is None or not self._reacts(delivery):
-                self._take(delivery, None, outcome)
+            elif answers is None or not reacts:
+                self._take(delivery, reacts, None, outcome)
             elif index in answers:
-                self._take(delivery, answers[index], outcome)
+                self._take(delivery, reacts, answers[index], outcome)
             else:
                 self._inbox.put_back(delivery)  # the code was not asked, as one of its key had failed, or did not answer
                 if self._known is not None:
@@ -216,7 +225,7 @@ class Handling:
 
     def _seen(self, delivery: Delivery) -> Seen:
         seen = seen_of(delivery)
-        if self._copies:
+        if self._keeps:
             seen.copy, seen.was = self._copies.now, self._copies.before
         return seen
 
@@ -228,15 +237,20 @@ class Handling:
         joined = joins is not None and delivery.topic == joins.topic and delivery.topic in self._silent
         return joined or self._copies.keeps(delivery)
 
-    def _take(self, delivery: Delivery, answer: Answer | None, outcome: _Outcome) -> None:
-        reacts, seen = self._reacts(delivery), self._seen(delivery)
-        follows: Follows | None = _NOTHING
-        said, failure = (None, answer) if isinstance(answer, Failure) else (answer, None)
-        if answer is None and reacts:
-            failure = self._fate.strike(delivery, seen)
+    def _take(self, delivery: Delivery, reacts: bool, answer: Answer | None, outcome: _Outcome) -> None:
+        seen = self._seen(delivery)
+        follows: Follows | None = NOTHING
+        said: Said | None = None
+        failure: Failure | None = None
+        if answer is None:
+            failure = self._fate.strike(delivery, seen) if reacts and self._fate.strikes else None
+        elif isinstance(answer, Failure):
+            failure = answer
+        else:
+            said = answer
         if failure is None:
             try:
-                if self._copies:
+                if self._keeps:
                     self._copies.fold(delivery, seen)
                 follows = self._follow(delivery, seen, said) if reacts else self._clockwork.hear(delivery, seen)
             except (PayloadError, ValueError, ArithmeticError) as wrong:
@@ -247,8 +261,11 @@ class Handling:
                 self._known.forget(delivery)
             self._fail(outcome, delivery, failure)
             return
-        self._copies.keep()
-        if follows is None:
+        if self._keeps:
+            self._copies.keep()
+        if follows is NOTHING:
+            outcome.handled.append(delivery)
+        elif follows is None:
             outcome.skipped.append((delivery, "it is late: its window is closed"))
         else:
             outcome.follow(delivery, follows)
@@ -258,10 +275,7 @@ class Handling:
         if self._code is not None:
             assert said is not None
             return Follows(self._code.follow(said, delivery))
-        assert self._reactions is not None
-        if self._clockwork.gathers:
-            return self._clockwork.gather(delivery, seen)
-        return self._reactions.follow(delivery, seen) if self._reactions else _NOTHING
+        return self._effect(delivery, seen) if self._effect is not None else NOTHING
 
     def _save(self, connection: sqlite3.Connection, outcome: _Outcome) -> None:
         now = time.time()
@@ -325,6 +339,7 @@ class Handling:
         """The same of a handler, which looks into copies: each event finds what it and those before it made of them."""
         answers: dict[int, Answer] = {}
         failed: set[Lane | None] = set()
+        self._copies.opened(changed=True)  # others may write at any time: there is no transaction yet
         try:
             for index, delivery in enumerate(deliveries):
                 lane, reacts, seen = lane_of(delivery), self._reacts(delivery), self._seen(delivery)
@@ -349,7 +364,7 @@ class Handling:
                 if reacts and answer is not None:
                     answers[index] = answer
         finally:
-            self._copies.saved()  # what is stored is made of them in the transaction
+            self._copies.saved(stored=False)  # what is stored is made of them in the transaction
         return answers
 
     # --- publishing and telling
@@ -450,9 +465,6 @@ def _unsent(each: tuple[Delivery, Failure, Verdict], refused: Mapping[str | None
     if verdict.letter is None or (wrong := refused.get(verdict.letter.id)) is None:
         return each
     return delivery, Failure(f"{failure.reason}; its dead letter is refused: {wrong.line}"), Verdict(verdict.attempt, None)
-
-
-_NOTHING = Follows()
 
 
 def remembers(consumer: Consumer) -> bool:

@@ -94,7 +94,9 @@ def _fold_all(part: Part, consumer: Consumer, store: Store, copies: Copies, hand
     if consumer.idempotent is not None:
         logs = _once(logs, consumer.idempotent.last)
     while True:
+        stored = False
         with store.write() as connection:
+            copies.opened(store.changed())
             try:
                 for number, delivery in enumerate(logs, 1):
                     with suppress(PayloadError):  # it failed when it was handled, too
@@ -106,8 +108,9 @@ def _fold_all(part: Part, consumer: Consumer, store: Store, copies: Copies, hand
                 else:
                     number = 0
                 copies.save(connection)
+                stored = True
             finally:
-                copies.saved()
+                copies.saved(stored)
         if part.stop.wished:
             return False
         if not number:
