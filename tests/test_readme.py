@@ -57,8 +57,8 @@ def test_the_sketch_in_the_readme_is_the_example() -> None:
 
 def test_each_example_sketch_is_named_where_one_looks_for_it() -> None:
     told = subprocess.run([sys.executable, "-m", "eda_cli", "init", "--help"], capture_output=True, text=True, check=True)
-    offered = re.search(r"one of the examples:([^.]+)\.", " ".join(told.stdout.split()))
+    offered = re.search(r"an example:([^.]+)\.", " ".join(told.stdout.split()).replace("- ", "-"))
     assert offered is not None
-    sketches = {path.stem for path in SKETCHES.glob("*.yaml")}
-    assert set(re.findall(r"[a-z]+", offered[1])) == sketches
-    assert set(re.findall(r"^\| \[`([a-z]+)`\]", README, re.M)) == sketches
+    sketches = {path.stem for path in SKETCHES.rglob("*.yaml")}
+    assert set(re.findall(r"[a-z-]+", offered[1])) == sketches
+    assert set(re.findall(r"^\| \[`([a-z-]+)`\]", README, re.M)) == sketches

@@ -51,7 +51,8 @@ def redrive(
 ) -> None:
     """Publish dead letters again where they came from.
 
-    All of them, or some. They stay what they were, id, time and key included, and they stay in TOPIC as well: it is remembered which were redriven.
+    All of them, or some. They stay what they were, id, time and key included, and they stay in TOPIC as well: it is
+    remembered which were redriven.
     """
     from eda_cli.channels.base import Start
     from eda_cli.runs.lifecycle import find

@@ -116,29 +116,30 @@ def graph(sketch: Sketch = DEFAULT_SKETCH) -> None:
 def init(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write.")] = DEFAULT_SKETCH,
     example: Annotated[str | None, typer.Option("--example", metavar="NAME",
-                                                help="Instead, one of the examples: smallest, shop, orders, iot, cdc.",
+                                                help="Instead, an example: smallest, shop, orders, iot, cdc, own-code.",
                                                 autocompletion=lambda: _examples())] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
     """Write a commented starter sketch, or one of the examples."""
-    from eda_cli.sketch.starter import examples, starter
+    from eda_cli.sketch.starter import Example, examples, starter
 
-    if example is None:
-        text = starter()
-    elif (text := examples().get(example, "")) == "":
+    if example is not None and example not in examples():
         raise UsageError(f"there is no example '{example}'", f"known: {', '.join(sorted(examples()))}",
                          "for example: eda init --example shop")
+    wanted = Example(starter(), {}) if example is None else examples()[example]
     if path.is_dir():
         path = path / DEFAULT_SKETCH
-    try:
-        with path.open("w" if force else "x") as file:
-            file.write(text)
-    except FileExistsError:
-        raise EdaError(f"{path} is there already", "it is left as it is",
-                       "overwrite it with --force, or name another file") from None
-    except OSError as wrong:
-        raise EdaError(f"{path} cannot be written", wrong.strerror or str(wrong)) from None
-    console.say(f"wrote {path}; start it with: eda up" + ("" if path == DEFAULT_SKETCH else f" {path}"))
+    texts = {path: wanted.sketch, **{path.parent / name: text for name, text in wanted.files.items()}}
+    for there in () if force else [each for each in texts if each.exists()]:
+        raise EdaError(f"{there} is there already", "it is left as it is",
+                       "overwrite it with --force, or name another " + ("file" if there == path else "folder"))
+    for each, text in texts.items():
+        try:
+            with each.open("w" if force else "x") as file:
+                file.write(text)
+        except OSError as wrong:
+            raise EdaError(f"{each} cannot be written", wrong.strerror or str(wrong)) from None
+    console.say(f"wrote {', '.join(map(str, texts))}; start it with: eda up" + ("" if path == DEFAULT_SKETCH else f" {path}"))
 
 
 def _examples() -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 _STARTER = """\
 # A sketch of an event-driven system: who publishes which events, and who hears of them.
@@ -45,10 +47,22 @@ def starter() -> str:
     return _STARTER
 
 
-def examples() -> dict[str, str]:
-    """The packaged example sketches: their texts by name."""
+class Example(NamedTuple):
+    """A sketch to begin with, and the files beside it that it runs, by name."""
+
+    sketch: str
+    files: Mapping[str, str]
+
+
+def examples() -> dict[str, Example]:
+    """The packaged examples by name: a sketch alone, or in a folder with its code."""
     package = Path(__file__).parents[1]
     folders = (package / "sketches", package.parent / "sketches")  # of a wheel, of an editable checkout
     found = next((folder for folder in folders if folder.is_dir()), None)
-    paths = sorted(found.glob("*.yaml")) if found else []
-    return {path.stem: path.read_text(encoding="utf-8") for path in paths}
+    return {path.stem: _read(path, path.parent != found) for path in sorted(found.rglob("*.yaml"))} if found else {}
+
+
+def _read(path: Path, with_code: bool) -> Example:
+    beside = sorted(path.parent.iterdir()) if with_code else []
+    return Example(path.read_text(encoding="utf-8"), {
+        file.name: file.read_text(encoding="utf-8") for file in beside if file.is_file() and file != path})

@@ -62,6 +62,12 @@ class Clockwork:
         """Whether events are gathered, and nothing follows from one alone."""
         return self._windows is not None or self._joins is not None
 
+    def begin(self) -> None:
+        """This process takes part from now on."""
+        if self._joins is not None:
+            with self._store.write() as connection:
+                self._joins.begin(connection, time.time())
+
     # --- within a batch
 
     def gather(self, delivery: Delivery, seen: Seen) -> Follows | None:
@@ -130,12 +136,11 @@ class Clockwork:
         now = time.time()
         if (self._timers is None and self._windows is None and self._joins is None) or now - self._looked < LOOK_S:
             return {}
-        self._looked = now
+        self._looked, self._next = now, None
         if not self._holds_clock():
             return {}
         self._prune(now)
         batch: dict[str, list[Event]] = {}
-        self._next = None
         if self._timers is not None:
             self._ring(self._timers, batch, spool, now, idle_s)
         if self._windows is not None and not batch:

@@ -158,8 +158,8 @@ def _compiled(copy: str, fold: Fold) -> _Fold:
 
 
 def _row_of(data: bytes | None, seen: Seen) -> bytes | None:
-    """The body as a row: its own bytes where they are JSON."""
-    if data is None or not isinstance(seen.body, (str, bytes)) or data[:1] == b'"':
+    """The body as a row: its own bytes where they are JSON, but for a text, which may be none."""
+    if data is None or not isinstance(seen.body, (str, bytes)):
         return data
     return encode_json(seen.body if isinstance(seen.body, str) else seen.body.decode(errors="replace"))
 

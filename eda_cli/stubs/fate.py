@@ -48,9 +48,15 @@ class Fate:
         self._share = 0.0 if fails is None else fails.share
         if fails is not None and fails.when:
             self._when = compile_condition(fails.when, "rule")
-        if store is not None:
-            for identity, failures, deaths in store.rows("SELECT identity, failures, deaths FROM attempts"):
-                self._counts[identity] = (failures, deaths)
+        self.look()
+
+    def look(self) -> None:
+        """Take over the attempts that are stored: events of a place that came to this member may have failed in another."""
+        if self._store is not None:
+            self._counts = {identity: (failures, deaths) for identity, failures, deaths in
+                            self._store.rows("SELECT identity, failures, deaths FROM attempts")
+                            if identity not in self._changed}
+            self._counts.update((identity, counts) for identity, counts in self._changed.items() if counts is not None)
 
     @property
     def strikes(self) -> bool:
@@ -61,7 +67,7 @@ class Fate:
         """Whether this attempt is one of those that the sketch wants to fail."""
         if not self._share:
             return None
-        attempt = self._counts.get(delivery.identity, (0, 0))[0] + 1
+        attempt = self._count(delivery.identity)[0] + 1
         dice = self._dice.roll(f"{delivery.identity}/{attempt}")
         if dice.random() >= self._share:
             return None
@@ -81,7 +87,7 @@ class Fate:
 
     def doomed(self, delivery: Delivery) -> Failure | None:
         """Whether the event has ended too many processes to be given to another."""
-        deaths = self._counts[delivery.identity][1] if delivery.identity in self._counts else 0
+        deaths = self._count(delivery.identity)[1]
         return Failure(f"the process ended at it {deaths} times", forever=True) if deaths >= DEATHS else None
 
     def failed(self, delivery: Delivery, failure: Failure, now: float) -> Verdict:
@@ -122,9 +128,6 @@ class Fate:
         self._changed = {}
 
     def _count(self, identity: str) -> tuple[int, int]:
-        if identity not in self._counts and self._store is not None:  # another replica may have had it
-            rows = self._store.rows("SELECT failures, deaths FROM attempts WHERE identity = ?", (identity,))
-            return rows[0] if rows else (0, 0)
         return self._counts.get(identity, (0, 0))
 
     def _set(self, identity: str, counts: tuple[int, int]) -> None:

@@ -24,10 +24,10 @@ from eda_cli.stubs.answers import CodeFailure, GoesOn
 from eda_cli.stubs.clockwork import Clockwork
 from eda_cli.stubs.copying import Copies
 from eda_cli.stubs.fate import Failure, Fate, Verdict
-from eda_cli.stubs.forms import seen_of
+from eda_cli.stubs.forms import as_failure, seen_of
 from eda_cli.stubs.inbox import Inbox, Lane, lane_of
 from eda_cli.stubs.known import Known
-from eda_cli.stubs.outbox import Batch, Spool
+from eda_cli.stubs.outbox import Batch, Spool, unpacked
 from eda_cli.stubs.own_code import Code
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.positions import Positions
@@ -107,6 +107,7 @@ class Handling:
         if not self._publish_left(self._spool.left()):
             return False
         self._spool.drop()
+        self._clockwork.begin()
         return rebuild(self._part, self._consumer, self._store, self._copies)
 
     def close(self) -> None:
@@ -155,6 +156,8 @@ class Handling:
         if self._store is None:
             self._decide(deliveries, outcome)
             return self._publish(outcome)
+        if self._positions.come(deliveries):
+            self._fate.look()
         answers = self._ask(deliveries, goes_on)
         with self._store.write() as connection:
             try:
@@ -235,8 +238,8 @@ class Handling:
                 if self._copies:
                     self._copies.fold(delivery, seen)
                 follows = self._follow(delivery, seen, said) if reacts else self._clockwork.hear(delivery, seen)
-            except PayloadError as wrong:
-                failure = Failure(wrong.line)
+            except (PayloadError, ValueError, ArithmeticError) as wrong:
+                failure = Failure(as_failure(wrong).line)
         if failure is not None:
             self._copies.forget()
             if self._known is not None:
@@ -377,9 +380,10 @@ class Handling:
             self._looked = now
             for process in self._spool.others():
                 if lock.holder(self._part.folder / f"{process}.lock") is None:
-                    if not self._publish_left(self._spool.left(process)):
+                    left = self._spool.of(process)
+                    if not self._publish_left(unpacked(left)):
                         return
-                    self._spool.drop(process)
+                    self._spool.drop_of(process, left)
         batch = self._clockwork.due(self._spool, idle_s)
         if batch and not self._publish_left(batch):
             self._unpublished = True

@@ -65,6 +65,10 @@ class Joins:
         """It is stored, or given up."""
         self._batch = {}
 
+    def begin(self, connection: sqlite3.Connection, now: float) -> None:
+        """Those that wait do so anew: while nobody was there, no counterpart could come."""
+        connection.execute("UPDATE pairs SET at = ?", (now,))
+
     def prune(self, connection: sqlite3.Connection, now: float) -> None:
         """Those whose counterpart would come too late."""
         connection.execute("DELETE FROM pairs WHERE at < ?", (now - self._join.within_s - KEEP_S,))

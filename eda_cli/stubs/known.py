@@ -25,7 +25,7 @@ class Known:
 
     def find(self, deliveries: Sequence[Delivery]) -> Collection[int]:
         """The indexes of those that were handled before."""
-        ids = [_hash(delivery) for delivery in deliveries]
+        ids = [hash_of(delivery) for delivery in deliveries]
         found: set[bytes] = set()
         for first in range(0, len(ids), _AT_ONCE):
             some = ids[first:first + _AT_ONCE]
@@ -35,7 +35,7 @@ class Known:
 
     def first(self, delivery: Delivery) -> bool:
         """Whether it is the first of its id in this batch; from now on it is in it."""
-        id_ = _hash(delivery)
+        id_ = hash_of(delivery)
         if id_ in self._batch:
             return False
         self._batch[id_] = None
@@ -43,7 +43,7 @@ class Known:
 
     def forget(self, delivery: Delivery) -> None:
         """It failed: another attempt is not a repetition."""
-        self._batch.pop(_hash(delivery), None)
+        self._batch.pop(hash_of(delivery), None)
 
     def save(self, connection: sqlite3.Connection, now: float) -> None:
         """Store those of the batch, within a transaction."""
@@ -60,5 +60,6 @@ class Known:
         self._batch = {}
 
 
-def _hash(delivery: Delivery) -> bytes:
+def hash_of(delivery: Delivery) -> bytes:
+    """What is remembered of an event's identity."""
     return blake2b(delivery.identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()

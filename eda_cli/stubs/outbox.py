@@ -37,22 +37,31 @@ class Spool:
         else:
             self._clear(connection)
 
-    def left(self, process: str = "") -> Batch:
-        """What a process (this one) may have left unpublished."""
-        rows = self._store.rows("SELECT batch FROM spools WHERE process = ?", (process or self._process,))
-        self._written = self._written or bool(rows and not process)
-        return _unpacked(rows[0][0]) if rows else {}
+    def left(self) -> Batch:
+        """What this process may have left unpublished before it was started again."""
+        batch = self.of(self._process)
+        self._written = bool(batch)
+        return unpacked(batch)
 
     def others(self) -> list[str]:
         """Other processes that have something there."""
         return [process for process, in self._store.rows("SELECT process FROM spools WHERE process != ?", (self._process,))]
 
-    def drop(self, process: str = "") -> None:
-        """What a process (this one) had is published."""
-        if process or self._written:
+    def drop(self) -> None:
+        """What this process had is published."""
+        if self._written:
             with self._store.write() as connection:
-                connection.execute("DELETE FROM spools WHERE process = ?", (process or self._process,))
-            self._written = self._written and bool(process)
+                self._clear(connection)
+
+    def of(self, process: str) -> bytes:
+        """The packed batch of a process; empty where there is none."""
+        rows = self._store.rows("SELECT batch FROM spools WHERE process = ?", (process,))
+        return bytes(rows[0][0]) if rows else b""
+
+    def drop_of(self, process: str, batch: bytes) -> None:
+        """What another process left is published, and dropped unless it has come back and has a new one."""
+        with self._store.write() as connection:
+            connection.execute("DELETE FROM spools WHERE process = ? AND batch = ?", (process, batch))
 
     def _clear(self, connection: sqlite3.Connection) -> None:
         if self._written:
@@ -95,8 +104,8 @@ class Timers:
         """These came to topics that timers wait for."""
         connection.executemany(
             "INSERT INTO heard VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " published = max(published, excluded.published), partition = excluded.partition,"
-            " offset = max(offset, excluded.offset), at = excluded.at",
+            " published = max(published, excluded.published), partition = excluded.partition, at = excluded.at,"
+            " offset = iif(partition IS excluded.partition, max(offset, excluded.offset), excluded.offset)",
             [(one.topic, one.event.key, one.published, one.partition, one.offset, now)
              for one in deliveries if one.event.key is not None])
 
@@ -125,8 +134,9 @@ class Timers:
         connection.executemany("DELETE FROM timers WHERE number = ?", [(one.number,) for one in due])
 
     def prune(self, connection: sqlite3.Connection, now: float) -> None:
-        """Forget what came so long ago that no timer asks for it any more."""
-        connection.execute("DELETE FROM heard WHERE at < ?", (now - self._keep_s,))
+        """Forget what came so long ago that no timer asks for it any more, be it overdue."""
+        connection.execute("DELETE FROM heard WHERE at < min(?, ifnull((SELECT min(due) FROM timers), ?)) - ?",
+                           (now, now, self._keep_s))
 
 
 def _came(connection: sqlite3.Connection, unless: Sequence[tuple[str, bytes]],
@@ -149,6 +159,9 @@ def _packed(batch: Batch) -> bytes:
     return pickle.dumps([(topic, [fields_of(event) for event in events]) for topic, events in batch.items()], 5)
 
 
-def _unpacked(data: bytes) -> Batch:
+def unpacked(data: bytes) -> Batch:
+    """What `Spool.of` gave."""
+    if not data:
+        return {}
     return {topic: [Event(*fields) for fields in events] for topic, events in pickle.loads(data)}
 

@@ -51,7 +51,11 @@ class Code:
             if lane is not None and lane in failed:
                 continue
             self._marks.begin([delivery.identity])
-            answers = [answer for _, answer in self._code.handle([delivery], goes_on)]
+            try:
+                answers = [answer for _, answer in self._code.handle([delivery], goes_on)]
+            except Exception:  # the membership is over, and not the process
+                self._marks.end()
+                raise
             self._marks.end()
             if not answers:
                 return

@@ -101,6 +101,10 @@ class Part:
 
     def _keep_rest(self, left: list[tuple[str, list[Event]]], receipts: Sequence[Receipt], refused: Refused) -> None:
         stored = {(receipt.topic, receipt.id): receipt for receipt in receipts}
+        for topic, events in left:  # those without an id cannot be told apart: where one is missing, all come again
+            nameless = sum(event.id is None for event in events)
+            if nameless > sum((receipt.topic, receipt.id) == (topic, None) for receipt in receipts):
+                stored.pop((topic, None), None)
         rest: list[tuple[str, list[Event]]] = []
         for topic, events in left:
             done = [event for event in events if (topic, event.id) in stored]

@@ -25,6 +25,10 @@ class Positions:
         for place in places:
             self._settled.pop(place, None)
 
+    def come(self, deliveries: Sequence[Delivery]) -> bool:
+        """Whether one is of a place that this member has settled nothing of since it came to it."""
+        return any(one.partition is not None and (one.topic, one.partition) not in self._settled for one in deliveries)
+
     def known(self, store: Store, deliveries: Sequence[Delivery]) -> Collection[int]:
         """The indexes of those that are settled already."""
         known: set[int] = set()
@@ -39,7 +43,7 @@ class Positions:
                     next_, ahead = 0, _NONE
                 else:
                     place = Place(delivery.topic, delivery.partition)
-                    next_, ahead = reached[place] = reached.get(place) or _reached(store, place)
+                    next_, ahead = reached[place] = reached.get(place) or _reached(store, place, deliveries)
             offset = delivery.offset
             if offset is not None and (offset < next_ or offset in ahead):
                 known.add(index)
@@ -64,7 +68,9 @@ class Positions:
                 " time = max(ifnull(time, excluded.time), ifnull(excluded.time, time)), at = excluded.at",
                 (*place, next_, times.get(place) if times else None, now))
             if ahead := [offset for offset in done if offset > next_]:
-                connection.executemany("INSERT OR IGNORE INTO ahead VALUES (?, ?, ?)", [(*place, offset) for offset in ahead])
+                connection.executemany(  # not where another member, who has the place now, is past them
+                    "INSERT OR IGNORE INTO ahead SELECT topic, partition, ?3 FROM positions"
+                    " WHERE topic = ?1 AND partition = ?2 AND next < ?3", [(*place, offset) for offset in ahead])
             else:
                 connection.execute("DELETE FROM ahead WHERE topic = ? AND partition = ? AND offset < ?", (*place, next_))
 
@@ -72,7 +78,14 @@ class Positions:
 _NONE: Collection[int] = frozenset()
 
 
-def _reached(store: Store, place: Place) -> tuple[int, Collection[int]]:
+def _reached(store: Store, place: Place, deliveries: Sequence[Delivery]) -> tuple[int, Collection[int]]:
+    """The position, and those of the deliveries that are settled ahead of it."""
     found = store.rows("SELECT next FROM positions WHERE topic = ? AND partition = ?", place)
-    ahead = store.rows("SELECT offset FROM ahead WHERE topic = ? AND partition = ?", place)
-    return found[0][0] if found else 0, {offset for offset, in ahead} if ahead else _NONE
+    last = store.rows("SELECT max(offset) FROM ahead WHERE topic = ? AND partition = ?", place)[0][0]
+    ahead: Collection[int] = _NONE
+    if last is not None:  # behind one that waits for long there may be many, and these are mostly behind them all
+        asked = [(*place, one.offset) for one in deliveries
+                 if one.offset is not None and one.offset <= last and (one.topic, one.partition) == place]
+        ahead = {offset for at in asked for offset, in store.rows(
+            "SELECT offset FROM ahead WHERE topic = ? AND partition = ? AND offset = ?", at)}
+    return found[0][0] if found else 0, ahead

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 import os
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from eda_cli import lock
@@ -19,6 +20,7 @@ from eda_cli.payloads import PayloadError
 from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.copying import Copies, digest_of
 from eda_cli.stubs.forms import seen_of
+from eda_cli.stubs.known import hash_of
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.store import Store, forget_topics, set_meta
 
@@ -35,36 +37,62 @@ def rebuild(part: Part, consumer: Consumer, store: Store, copies: Copies) -> boo
             return False
     try:
         _forget_what_is_gone(part, consumer, store)
-        digest = digest_of(consumer.keeps)
-        if not consumer.keeps or store.meta("copies") == digest:
+        if not consumer.keeps:
             return True
-        upto = _positions(part, consumer, store)
+        digest, committed = digest_of(consumer.keeps), _committed(part, consumer)
+        upto = {Place(topic, partition): next_ for topic, partition, next_ in
+                store.rows("SELECT topic, partition, next FROM positions")}
+        missed = {place: next_ for place, next_ in committed.items() if next_ > upto.get(place, 0)}  # while it remembered nothing
+        if store.meta("copies") == digest and not missed:
+            return True
         with store.write() as connection:
             connection.execute("DELETE FROM copy")
             set_meta(connection, "copies", None)
-        if Ability.REPLAY in part.channel.can and any(upto.values()) and not _fold_all(part, store, copies, upto):
+        handled = _Handled({**upto, **missed}, store)
+        if Ability.REPLAY in part.channel.can and handled and not _fold_all(part, consumer, store, copies, handled):
             return False
         with store.write() as connection:
+            connection.executemany("INSERT INTO positions (topic, partition, next) VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+                                   " SET next = max(next, excluded.next)", [(*place, next_) for place, next_ in missed.items()])
             set_meta(connection, "copies", digest)
         return True
     finally:
         os.close(fd)
 
 
-def _positions(part: Part, consumer: Consumer, store: Store) -> Mapping[Place, int]:
-    """How far the group is in each place of what is kept: what it remembers, else what is committed."""
-    kept = {topic for copy in consumer.keeps for fold in copy.folds for topic in fold.topics}
-    group = part.sketch.group_of(consumer)
-    upto = {one.place: one.committed or 0 for info in part.channel.groups() if info.name == group
+class _Handled:
+    """Which events the group has handled: those before its position, and some that were ahead of one that waits."""
+
+    def __init__(self, upto: Mapping[Place, int], store: Store) -> None:
+        self._upto = upto
+        self._ahead = set(store.rows("SELECT topic, partition, offset FROM ahead"))
+
+    def __bool__(self) -> bool:
+        return any(self._upto.values()) or bool(self._ahead)
+
+    def has(self, one: Delivery) -> bool:
+        if one.partition is None or one.offset is None:
+            return False
+        return one.offset < self._upto.get(Place(one.topic, one.partition), 0) or \
+            (one.topic, one.partition, one.offset) in self._ahead
+
+
+def _kept(consumer: Consumer) -> Collection[str]:
+    return {topic for copy in consumer.keeps for fold in copy.folds for topic in fold.topics}
+
+
+def _committed(part: Part, consumer: Consumer) -> Mapping[Place, int]:
+    """How far the channel knows the group to be in each place of what is kept."""
+    group, kept = part.sketch.group_of(consumer), _kept(consumer)
+    return {one.place: one.committed or 0 for info in part.channel.groups() if info.name == group
             for one in info.places if one.place.topic in kept}
-    upto.update((Place(topic, partition), next_) for topic, partition, next_ in
-                store.rows("SELECT topic, partition, next FROM positions") if topic in kept)
-    return upto
 
 
-def _fold_all(part: Part, store: Store, copies: Copies, upto: Mapping[Place, int]) -> bool:
-    topics = sorted({place.topic for place in upto})
-    logs = heapq.merge(*(_log(part, topic, upto) for topic in topics), key=lambda one: one.published)
+def _fold_all(part: Part, consumer: Consumer, store: Store, copies: Copies, handled: _Handled) -> bool:
+    logs: Iterator[Delivery] = heapq.merge(*(_log(part, topic, handled) for topic in sorted(_kept(consumer))),
+                                           key=lambda one: one.published)
+    if consumer.idempotent is not None:
+        logs = _once(logs, consumer.idempotent.last)
     while True:
         with store.write() as connection:
             try:
@@ -86,13 +114,21 @@ def _fold_all(part: Part, store: Store, copies: Copies, upto: Mapping[Place, int
             return True
 
 
-def _log(part: Part, topic: str, upto: Mapping[Place, int]) -> Iterator[Delivery]:
+def _log(part: Part, topic: str, handled: _Handled) -> Iterator[Delivery]:
     with suppress(UnknownTopic):
         for batch in part.channel.read(topic, Start("beginning"), "stored"):
-            for one in batch:
-                if one.partition is not None and one.offset is not None and \
-                        one.offset < upto.get(Place(topic, one.partition), 0):
-                    yield one
+            yield from filter(handled.has, batch)
+
+
+def _once(logs: Iterator[Delivery], last: int) -> Iterator[Delivery]:
+    """Without those that an idempotent consumer has skipped, as it remembers the last so many ids."""
+    known: OrderedDict[bytes, None] = OrderedDict()
+    for delivery in logs:
+        if (id_ := hash_of(delivery)) not in known:
+            known[id_] = None
+            if len(known) > last:
+                known.popitem(last=False)
+            yield delivery
 
 
 def _forget_what_is_gone(part: Part, consumer: Consumer, store: Store) -> None:

@@ -93,7 +93,8 @@ class Store:
                         connection.execute(statement)
                 connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has ended it already
+                    connection.execute("ROLLBACK")
                 raise
         for setting in ("synchronous = NORMAL", "journal_size_limit = 67108864"):
             connection.execute(f"PRAGMA {setting}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from functools import reduce
 from math import floor, inf
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from eda_cli.stubs.reactions import Cause
 from eda_cli.stubs.store import Store, set_meta
 
 _MS = 100_000_000_000  # numbers beyond are no seconds but milliseconds
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799  # the moments that can be written: the years 1 to 9999
 AT_ONCE = 500  # windows that close together
 
 State = dict[str, Any]  # n: events, by: the key's value, a: the aggregates, last: what is told of its last event
@@ -62,16 +64,20 @@ class Windows:
         values = [path(context) if path is not None else None for _, _, path in self._aggregates]
         added = [_start(text, kind, value) for (text, kind, _), value in zip(self._aggregates, values, strict=True)]
         there = self._of(key)
-        start, end = self._place(key, there, moment)
+        start, end, met = self._place(there, moment)
         if end + self._window.late_s <= self._closed:
             return None
-        before = there[start][1] if start in there else None
-        state: State = {"n": 1, "by": said, "a": added} if before is None else {
-            "n": before["n"] + 1, "by": before["by"], "a": self._joined(before["a"], added)}
+        if not _FIRST <= start < end <= _LAST:
+            raise PayloadError("window.time gives no moment", "its window would not lie in the years 1 to 9999")
+        if isinstance(said, (dict, list)):
+            encode_json([[said]])  # as deep as it will lie in the window's event: better this one fails than that one
+        before = [there.pop(other)[1] for other in met]
+        aggregated = [*(state["a"] for state in before), added]
         event = delivery.event
-        state["last"] = [event.id, event.type, event.correlationid]
-        there[start] = (end, state)
+        there[start] = (end, {"n": sum(state["n"] for state in before) + 1, "by": before[0]["by"] if before else said,
+                              "a": reduce(self._joined, aggregated), "last": [event.id, event.type, event.correlationid]})
         self._touched.add((key, start))
+        self._merged += [(key, other) for other in met if other != start]
         return moment
 
     def save(self, connection: sqlite3.Connection) -> None:
@@ -110,27 +116,20 @@ class Windows:
                                self._store.rows("SELECT start, end, state FROM windows WHERE key = ?", (key,))}
         return self._keys[key]
 
-    def _place(self, key: bytes, there: dict[float, tuple[float, State]], moment: float) -> tuple[float, float]:
-        """Start and end of the window that the moment belongs to; sessions that it joins become one."""
+    def _place(self, there: dict[float, tuple[float, State]], moment: float) -> tuple[float, float, Sequence[float]]:
+        """Start and end of the window that the moment belongs to, and the starts of those that it becomes one with."""
         if self._window.every_s is not None:
             start = floor(moment / self._window.every_s) * self._window.every_s
-            return start, start + self._window.every_s
+            return start, start + self._window.every_s, [start] if start in there else []
         gap = self._window.gap_s
         assert gap is not None
         start, end = moment, moment + gap
-        joined: State | None = None
+        met: list[float] = []
         for other in sorted(there):
-            until, state = there[other]
-            if other <= end and moment <= until:
-                start, end = min(start, other), max(end, until)
-                joined = state if joined is None else {
-                    "n": joined["n"] + state["n"], "by": state["by"], "a": self._joined(joined["a"], state["a"]),
-                    "last": state["last"]}
-                del there[other]
-                self._merged.append((key, other))
-        if joined is not None:
-            there[start] = (end, joined)
-        return start, end
+            if other <= end and moment <= there[other][0]:
+                start, end = min(start, other), max(end, there[other][0])
+                met.append(other)
+        return start, end, met
 
     def _joined(self, one: Sequence[Any], other: Sequence[Any]) -> list[Any]:
         return [_JOIN[kind](mine, theirs) for (_, kind, _), mine, theirs in zip(self._aggregates, one, other, strict=True)]
@@ -171,10 +170,16 @@ def _either(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return either
 
 
+def _sum(one: float, other: float) -> float:
+    """As a float where JSON could not carry the whole number."""
+    total = one + other
+    return total if -(2**63) <= total < 2**64 else float(total)
+
+
 _JOIN: dict[str, Callable[[Any, Any], Any]] = {
     "count": lambda one, other: None,
-    "sum": _either(lambda one, other: one + other),
-    "mean": _either(lambda one, other: [one[0] + other[0], one[1] + other[1]]),
+    "sum": _either(_sum),
+    "mean": _either(lambda one, other: [_sum(one[0], other[0]), one[1] + other[1]]),
     "min": _either(min),
     "max": _either(max),
 }

@@ -103,6 +103,7 @@ def test_at_least_once_whoever_is_killed(eda: Eda, tmp_path: Path) -> None:
         heard: dict[str, set[str]] = defaultdict(set)
         for event in eda.events(f"from-{language}", "three"):
             said = event["id"], event["type"], event["data"], event["time"], event["partitionkey"], event["correlationid"]
+            assert event["correlationid"] == event["causationid"], "a fact begins its story"
             heard[event["causationid"]].add(str(said))
         letters = {event["id"]: dict(event["headers"]) for event in eda.events(f"{language}.dlq", "three")}
         reasons = {facts[id_]["data"]["number"]: headers["dead-letter-reason"] for id_, headers in letters.items()}

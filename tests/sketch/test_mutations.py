@@ -15,7 +15,7 @@ from eda_cli.sketch.render import config
 from eda_cli.sketch.starter import examples, starter
 
 RICH = (Path(__file__).parent / "rich.yaml").read_text()
-GOOD = [*examples().values(), starter(), RICH]
+GOOD = [*(example.sketch for example in examples().values()), starter(), RICH]
 TOKENS = [
     "{", "}", "[", "]", "(", ")", ",", ":", ": ", "- ", "#", " #", "&a ", "*a", "<<: *a", "!!str ", "!x ", "|", ">", "@",
     "`", "%", "'", '"', "\\", "\t", "\n", "\r", "\u2028", "\ufeff", "\x85", "---\n", "...\n", "? ", "~", "null", "true", ".inf",

@@ -23,7 +23,7 @@ TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": 
          "number": (int, float)}
 TELLS_ONLY = {"$defs", "$schema", "title", "description", "examples", "default"}
 RICH = (Path(__file__).parent / "rich.yaml").read_text()
-GOOD = {**examples(), "starter": starter(), "rich": RICH}
+GOOD = {**{name: example.sketch for name, example in examples().items()}, "starter": starter(), "rich": RICH}
 
 
 def fits(value: Any, form: Any) -> bool:

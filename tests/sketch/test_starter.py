@@ -9,7 +9,7 @@ import pytest
 from eda_cli.sketch.load import load, load_text
 from eda_cli.sketch.starter import examples, starter
 
-SKETCHES = sorted((Path(__file__).parents[2] / "sketches").glob("*.yaml"))
+SKETCHES = sorted((Path(__file__).parents[2] / "sketches").rglob("*.yaml"))
 
 
 def test_the_starter_is_clean_and_commented() -> None:
@@ -26,12 +26,14 @@ def test_every_sketch_is_clean(path: Path) -> None:
 
 
 def test_the_examples_are_the_sketches() -> None:
-    assert examples() == {path.stem: path.read_text() for path in SKETCHES}
-    assert {"shop", "smallest", "orders", "iot", "cdc"} <= examples().keys()
+    assert {name: one.sketch for name, one in examples().items()} == {path.stem: path.read_text() for path in SKETCHES}
+    assert {"shop", "smallest", "orders", "iot", "cdc"} == {name for name, one in examples().items() if not one.files}
+    code = SKETCHES[0].parents[0] / "own_code"
+    assert examples()["own-code"].files == {path.name: path.read_text() for path in code.glob("invoicing.*")}
 
 
 def test_the_shop_is_the_one_of_the_design() -> None:
-    shop = load_text(examples()["shop"], "shop.yaml", {}).resolved
+    shop = load_text(examples()["shop"].sketch, "shop.yaml", {}).resolved
     assert set(shop.generators) == {"webshop"}
     assert {"invoicing", "shipping"} <= set(shop.consumers)
     assert set(shop.topics) == {"purchases", "invoices", "purchases.dlq"}

@@ -22,7 +22,7 @@ from eda_cli.channels.base import (
     TopicInfo,
 )
 from eda_cli.channels.ledger import Ledger
-from eda_cli.errors import BrokerUnreachable, EventRefused
+from eda_cli.errors import BrokerUnreachable, EventRefused, UnknownTopic
 from eda_cli.event import Delivery, Event
 from eda_cli.journal import Journal
 from eda_cli.sketch.resolved import Resolved
@@ -175,6 +175,8 @@ class Log(Memory):
         return [TopicInfo(topic, [PartitionInfo(0, 0, len(log))], len(log)) for topic, log in self.logs.items()]
 
     def read(self, topic: str, start: Start, end: str) -> Iterator[Sequence[Delivery]]:
+        if topic not in self.logs:
+            raise UnknownTopic(topic)
         yield [self.delivery(topic, offset) for offset in range(len(self.logs[topic]))]
 
     def _commit(self) -> None:

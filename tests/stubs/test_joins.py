@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +49,18 @@ def test_those_too_far_apart_do_not_meet(tmp_path: Path) -> None:
     log.put("paid", *(paid(0 if number == 80 else 1) for number in range(100)))  # published a second apart each
     live(tmp_path, PAIRING, log)
     assert pairs(log) == {(str(3 * number), 0) for number in range(20, 100)}
+
+
+def test_counterparts_meet_after_a_long_time_in_which_nobody_was_there(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", event(0))
+    live(tmp_path, PAIRING, log)
+    with closing(sqlite3.connect(tmp_path / "bill.memory.db", isolation_level=None)) as connection:
+        connection.execute("UPDATE pairs SET at = 0")
+    live(tmp_path, PAIRING, log)  # looks at the clock
+    log.put("paid", paid(0))
+    live(tmp_path, PAIRING, log)
+    assert pairs(log) == {("0", 0)}
 
 
 def test_topics_that_are_only_kept_and_types_that_are_not_accepted_meet_nobody(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from eda_cli.channels.base import Group, Place, Subscription
+from eda_cli.channels.base import Group, Place, Polled, Subscription
 from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery
 from eda_cli.sketch.resolved import Consumer, Fails, Retries, Rule
@@ -26,7 +26,8 @@ answer: Callable[[dict[str, Any]], Any] = lambda event: None  # noqa: E731  # wh
 
 
 @pytest.fixture(autouse=True)
-def handler(tmp_path: Path) -> Iterator[None]:
+def handler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)  # as own code does, which nobody else is to notice
     (tmp_path / "mail.py").write_text(CODE)
     (tmp_path / "run.json").write_bytes(orjson.dumps({"name": "shop", "path": str(tmp_path / "sketch.yaml")}))
     yield
@@ -155,3 +156,23 @@ def _through(wrong: BaseException, folder: Path) -> str:
     if isinstance(wrong, Killed):
         raise wrong
     return str(wrong)
+
+
+def test_a_broker_that_goes_away_while_it_works_is_no_death_and_no_failure(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", *(event(number) for number in range(3)))
+    answers(echo)
+    poll, troubles = log.poll, ["broken"] * 12
+
+    def breaks(timeout: float, at_most: int) -> Polled:
+        if not at_most and troubles:
+            troubles.pop()
+            raise ChannelError("away")
+        return poll(timeout, at_most)
+
+    log.poll = breaks  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eda_cli.stubs.consumer.RETRY_S", (0.001, 0.001))
+        counts = live(tmp_path, MAIL, log).journal.counts
+    assert "failed" not in counts
+    assert counts["handled"] == {"t": 3}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from eda_cli.channels.base import Receipt
+from eda_cli.errors import PublishError
 from eda_cli.sketch.resolved import Retries, Rule
 from tests.stubs.playing import Log
 from tests.stubs.test_histories import BILL, event, live, rows_of
@@ -19,7 +21,7 @@ def test_what_could_not_be_published_is_published_by_the_next_process(tmp_path: 
     log = Log()
     log.put("t", *(event(number) for number in range(3)))
     log.away = True
-    wished = []
+    wished: list[str] = []
 
     def step(name: str) -> None:
         if name == "publish" and len(wished) >= 2:
@@ -81,3 +83,19 @@ def test_a_letter_that_is_refused_is_told_as_given_up(tmp_path: Path) -> None:
     counts = live(tmp_path, replace(BILL, retries=Retries()), log).journal.counts
     assert counts["given_up"] == {"t": 1}
     assert "dead_lettered" not in counts
+
+
+def test_of_letters_without_an_id_none_is_lost_where_some_are_stored(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", *(event(number, id=None, source=None, type=None, time=None, body={"of": 0}) for number in (0, 3, 6)))
+    flush = log.flush
+
+    def half(timeout: float) -> list[Receipt]:
+        log.flush = flush  # type: ignore[method-assign]
+        log._care = log._care[:2]
+        raise PublishError("not all are stored", receipts=flush(timeout))
+
+    log.flush = half  # type: ignore[method-assign]
+    live(tmp_path, replace(BILL, retries=Retries()), log)
+    assert [one.key for one in log.logs["dlq"]][-3:] == [b"a"] * 3
+    assert len(log.logs["dlq"]) == 5

@@ -1,0 +1,128 @@
+"""Own copies: what events make of them, what they are made of anew, and what is seen of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eda_cli.sketch.resolved import Consumer, Fails, Fold, Idempotent, Kept, Retries, Rule
+from tests.stubs.playing import Log
+from tests.stubs.test_histories import BILL, STOCK, event, live, row, rows_of
+
+KEEPER = Consumer("bill", ("t",), start="earliest", keeps=(Kept("t", (Fold(("t",)),)),))
+
+
+@pytest.mark.parametrize(("data", "kept"), [
+    (b'{"n":1}', {"n": 1}), (b' [1, 2]', [1, 2]), (b"null", None), (b'"a"', "a"), (b'"a', '"a'), (b"plain", "plain"), (b"", ""),
+    (b"\xff", "\ufffd"), (b'"\xff', '"\ufffd'),
+])
+def test_whatever_a_body_is_its_row_is_json(tmp_path: Path, data: bytes, kept: Any) -> None:
+    log = Log()
+    log.put("t", event(0, data=data), event(3))
+    log.logs["t"].reverse()
+    one = live(tmp_path, KEEPER, log)
+    assert one.journal.counts["handled"] == {"t": 2}
+    assert row(tmp_path, "t", "a") == kept
+    log.put("t", event(6))  # over a row that was stored
+    rule = Rule("u", "seen", {"was": "{{ was.t[body.sku] }}"}, has_body=True)
+    live(tmp_path, replace(KEEPER, rules=(rule,)), log)
+    assert [made.body()["was"] for made in log.logs["u"]] == [kept]
+
+
+def test_a_tombstone_deletes_by_its_record_key_and_no_key_is_no_row(tmp_path: Path) -> None:
+    log = Log()
+    by_sku = Kept("s", (Fold(("t",), "$.sku"),))
+    log.put("t", event(0), event(1), event(3, data=None), event(2, key=None), event(4, data=None, key=None), event(5, key=b"x"))
+    live(tmp_path, replace(KEEPER, keeps=(*KEEPER.keeps, by_sku)), log)
+    assert [row(tmp_path, "t", key) is not None for key in "abcx"] == [False, True, False, True]
+    assert [row(tmp_path, "s", key) is not None for key in "abcx"] == [False, True, True, False]
+
+
+def test_rules_see_the_copy_before_and_after_within_a_batch(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", *(event(number) for number in (0, 3, 1, 6)))
+    seen = {"now": "{{ copy.stock[body.sku].n }}", "was": "{{ was.stock[body.sku].n | default(0) }}"}
+    rule = Rule("u", "seen", seen, has_body=True)
+    live(tmp_path, replace(KEEPER, keeps=(STOCK,), rules=(rule,)), log)
+    assert [(one.body()["was"], one.body()["now"]) for one in log.logs["u"]] == [(0, 1), (1, 2), (0, 1), (2, 3)]
+
+
+def test_what_fails_leaves_no_trace(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", event(0), event(3, body={"of": 0}), event(6))
+    live(tmp_path, replace(BILL, retries=Retries()), log)
+    assert row(tmp_path, "stock", "a") == {"n": 2}
+    assert [one.body()["nth"] for one in log.logs["u"]] == [1, 2]
+
+
+# --- made anew
+
+
+OTHER = Kept("stock", (Fold(("t",), "$.sku", {"many": "{{ (was.many | default(0)) + 1 }}"}),))
+
+
+def test_a_copy_whose_sketch_changed_is_made_anew_up_to_where_the_group_is(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", *(event(3 * number) for number in range(5)))
+    live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
+    log.put("t", *(event(3 * number) for number in range(5, 7)))
+    live(tmp_path, replace(KEEPER, keeps=(OTHER,)), log)
+    assert row(tmp_path, "stock", "a") == {"many": 7}
+
+
+def test_what_was_handled_ahead_of_one_that_waits_is_in_a_copy_that_is_made_anew(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", event(0), *(event(number) for number in (1, 4, 7)))
+    waits = replace(KEEPER, keeps=(STOCK,), retries=Retries(9, (3600.0, 3600.0)), fails=Fails(1.0, "body.sku == 'a'"))
+    log.caught_up = lambda: rows_of(tmp_path, "ahead") == 3  # type: ignore[method-assign]
+    live(tmp_path, waits, log)
+    del log.caught_up
+    live(tmp_path, replace(KEEPER, keeps=(OTHER,), retries=Retries(9)), log)
+    assert row(tmp_path, "stock", "a") == {"many": 1}
+    assert row(tmp_path, "stock", "b") == {"many": 3}
+
+
+def test_what_was_handled_while_it_remembered_nothing_is_in_its_copy(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", event(0))
+    live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
+    log.put("t", event(3), event(6))
+    live(tmp_path, replace(KEEPER, keeps=()), log)
+    log.put("t", event(9))
+    live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
+    assert row(tmp_path, "stock", "a") == {"n": 4}
+
+
+def test_what_an_idempotent_consumer_skipped_is_not_in_a_copy_that_is_made_anew(tmp_path: Path) -> None:
+    log = Log()
+    log.put("t", *(event(number) for number in (0, 3, 0, 3, 6)))
+    once = replace(KEEPER, idempotent=Idempotent())
+    live(tmp_path, replace(once, keeps=(STOCK,)), log)
+    assert row(tmp_path, "stock", "a") == {"n": 3}
+    live(tmp_path, replace(once, keeps=(OTHER,)), log)
+    assert row(tmp_path, "stock", "a") == {"many": 3}
+
+
+def test_an_interrupted_making_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eda_cli.stubs.rebuild.AT_ONCE", 2)
+    log = Log()
+    log.put("t", *(event(3 * number) for number in range(5)))
+    live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
+    read = log.read
+
+    def stops(topic: str, start: Any, end: str) -> Any:
+        for batch in read(topic, start, end):
+            yield batch[:3]
+            log.on_end()
+            yield batch[3:]
+
+    log.read = stops  # type: ignore[method-assign]
+    live(tmp_path, replace(KEEPER, keeps=(OTHER,)), log)
+    assert row(tmp_path, "stock", "a") != {"many": 5}
+    log.read = read  # type: ignore[method-assign]
+    live(tmp_path, replace(KEEPER, keeps=(OTHER,)), log)
+    assert row(tmp_path, "stock", "a") == {"many": 5}
+    assert rows_of(tmp_path, "copy") == 1
