@@ -12,7 +12,8 @@ from eda_cli.channels.base import EventChannel, Place
 from eda_cli.stubs.store import Store
 
 ASK_EVERY_S = 0.1  # the broker, and only while somebody waits
-GIVE_IN_S = 5.0  # a position may never come to the end: transactions and compaction leave gaps behind the last event
+GIVE_IN_S = 15.0  # a position may never come to the end: transactions and compaction leave gaps behind the last event.
+# Longer than nothing comes while a member that died is still counted (Kafka: 6 s), and its places are dealt anew.
 
 
 class Barrier:
