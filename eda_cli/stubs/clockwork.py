@@ -115,7 +115,7 @@ class Clockwork:
             self._windows.save(connection)
         if self._joins is not None:
             self._joins.save(connection, now)
-        return self._times
+        return {place: min(moment, now) for place, moment in self._times.items()}  # a clock may be ahead of ours
 
     def opened(self, changed: bool) -> None:
         """A transaction is open. `changed`: others may have written meanwhile, so that all is to be read anew."""
@@ -140,8 +140,8 @@ class Clockwork:
             return 0.0
         return max(LOOK_S, self._next - time.time()) if self._next is not None else None
 
-    def due(self, spool: Spool, idle_s: float) -> Batch:
-        """What is to be published now, stored in the spool. `idle_s`: for so long nothing came to this member."""
+    def due(self, spool: Spool) -> Batch:
+        """What is to be published now, stored in the spool."""
         now = time.time()
         if self._timers is None and self._windows is None and self._joins is None:
             return {}
@@ -153,12 +153,12 @@ class Clockwork:
         self._prune(now)
         batch: dict[str, list[Event]] = {}
         if self._timers is not None:
-            self._ring(self._timers, batch, spool, now, idle_s)
+            self._ring(self._timers, batch, spool, now)
         if self._windows is not None and not batch:
-            self._close(self._windows, batch, spool, now, idle_s)
+            self._close(self._windows, batch, spool, now)
         return batch
 
-    def _ring(self, timers: Timers, batch: dict[str, list[Event]], spool: Spool, now: float, idle_s: float) -> None:
+    def _ring(self, timers: Timers, batch: dict[str, list[Event]], spool: Spool, now: float) -> None:
         next_ = timers.next_due(self._store)
         if next_ is None or next_ > now:
             self._next = next_
@@ -174,14 +174,14 @@ class Clockwork:
                 spool.write(connection, batch)
                 timers.drop(connection, certain)
         if len(certain) < len(due):
-            self._barrier.reach(max(one.due for one in due), idle_s)  # whether they are needless shows at the next look
+            self._barrier.reach(max(one.due for one in due))  # whether they are needless shows at the next look
 
-    def _close(self, windows: Windows, batch: dict[str, list[Event]], spool: Spool, now: float, idle_s: float) -> None:
+    def _close(self, windows: Windows, batch: dict[str, list[Event]], spool: Spool, now: float) -> None:
         end = windows.next_end()
         if end is None:
             return
         self._next = min(end, self._next) if self._next is not None else end
-        if end > min(now, self._told(now)) or not self._barrier.reach(end, idle_s):
+        if end > min(now, self._told(now)) or not self._barrier.reach(end):
             return
         assert self._reactions is not None
         with self._store.write() as connection:
