@@ -14,6 +14,7 @@ import pytest
 
 from eda_cli.runs import folder as folders
 from eda_cli.sketch.resolved import Consumer, Fold, Kept, Resolved, Topic
+from eda_cli.stubs.store import store_path
 from tests.stubs.test_copies import put, store
 
 BILLING = Consumer("billing", ("purchases",), keeps=(Kept("purchases", (Fold(("purchases",), "$.id"),)),
@@ -42,7 +43,7 @@ def copy(home: Path, *args: str, code: int = 0) -> subprocess.CompletedProcess[s
 
 def keep(home: Path, **rows: bytes) -> None:
     """What billing keeps of purchases; it stopped since."""
-    with closing(store(home / "shop" / "billing.db")) as writer:
+    with closing(store(store_path(home / "shop", "billing"))) as writer:
         put(writer, "purchases", **rows)
 
 
@@ -87,6 +88,15 @@ def test_the_fields_of_the_rows_are_columns(home: Path) -> None:
         {"key": "c", "row": "text\x1b[2J"}, {"key": "d", "row": {}}]
 
 
+def test_rows_that_have_nothing_in_common_are_one_cell_each(home: Path) -> None:
+    keep(home, **{f"{n:04}": json.dumps({f"{n}.{field}": field for field in range(50)}, separators=(",", ":")).encode()
+                  for n in range(1_500)})
+    lines = copy(home, "billing", "purchases").stdout.splitlines()
+    assert len(lines) == 1_501 and lines[0].split() == ["KEY", "ROW"]
+    assert lines[2].startswith('0001  {"1.0":0,"1.1":1,')
+    assert on_terminal(home, "billing", "purchases").splitlines()[2].endswith("…")
+
+
 def test_one_row(home: Path) -> None:
     keep(home, **{"ann-1": '{"n":{"x":"\u202e"}}'.encode(), "bob-1": b"1"})
     assert copy(home, "billing", "purchases", "ann-1").stdout == '{"n":{"x":"\u202e"}}\n'
@@ -95,6 +105,8 @@ def test_one_row(home: Path) -> None:
     told = copy(home, "billing", "purchases", "ann-2", code=1).stderr
     assert "there is no 'ann-2' in the copy 'purchases'" in told and "near it: ann-1\n" in told
     assert "without KEY" in copy(home, "billing", "purchases", "zzzzzzz", code=1).stderr
+    told = copy(home, "billing", "purchases", "\udcff", code=1).stderr
+    assert "there is no '\\udcff' in the copy" in told and "--fresh" not in told
 
 
 def test_a_terminal_shows_a_thousand_and_a_pipe_all(home: Path) -> None:
@@ -118,5 +130,5 @@ def test_mistakes_are_told(home: Path, args: tuple[str, ...], says: str) -> None
 
 
 def test_a_file_that_is_damaged_is_no_fault_of_eda(home: Path) -> None:
-    (home / "shop" / "billing.db").write_bytes(b"no database" * 1_000)
+    store_path(home / "shop", "billing").write_bytes(b"no database" * 1_000)
     assert "the own copies cannot be read" in copy(home, "billing", code=1).stderr

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN = 1_000  # rows on a terminal
 CELL = 60  # characters of a value there
+FIELDS = 50  # columns; rows of more different fields have nothing in common, and each is one cell
 NEAR = 50  # keys on each side that one which is not there is compared with
 
 
@@ -125,7 +126,7 @@ def _write_rows(copies: StoredCopies, name: str) -> None:
 
 
 def _show_rows(copies: StoredCopies, name: str) -> None:
-    """A table whose columns are the fields of the rows."""
+    """A table whose columns are the fields of the rows, where these have few enough."""
     import orjson
 
     rows = [(key, orjson.loads(row)) for key, row in islice(copies.rows(name), SHOWN if console.on_terminal() else None)]
@@ -133,9 +134,11 @@ def _show_rows(copies: StoredCopies, name: str) -> None:
         console.say(f"the copy '{name}' has no rows", "dim")
         return
     fields = list(dict.fromkeys(field for _, row in rows if isinstance(row, dict) for field in row))
-    values = [[key, *(row.get(field, "") for field in fields), ""] if isinstance(row, dict)
+    if len(fields) > FIELDS:
+        fields = []
+    values = [[key, *(row.get(field, "") for field in fields), ""] if isinstance(row, dict) and (fields or not row)
               else [key, *("" for _ in fields), row] for key, row in rows]
-    heads = ["KEY", *(_cell(field) for field in fields), "ROW"]  # the last is for what is no object
+    heads = ["KEY", *(_cell(field) for field in fields), "ROW"]  # the last is for what has no columns
     numbers = {head for index, head in enumerate(heads) if _are_numbers([each[index] for each in values])}
     console.print_table(heads, [[_cell(value) for value in each] for each in values], right=numbers)
     if (more := copies.counts().get(name, 0) - len(rows)) > 0:

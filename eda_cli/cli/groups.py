@@ -104,11 +104,11 @@ def _parts(sketch: Resolved, group: str) -> list[str]:
 
 
 def _delete(channel: EventChannel, run: RunFolder, name: str) -> None:
-    from eda_cli.stubs.forgetting import begin_elsewhere
+    from eda_cli.stubs.forgetting import group_is_gone
 
     read = sorted({one.place.topic for one in _known(channel, name).places})
     channel.remove([], [name])
-    begin_elsewhere(run.path, name.removeprefix(f"{run.name}."), read)  # of the consumer that was of this name
+    group_is_gone(run.path, name, read)
     console.say(f"deleted {name}")
 
 

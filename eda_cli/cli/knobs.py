@@ -166,14 +166,15 @@ def _hold(run: RunFolder, parts: Iterable[str], paused: bool) -> None:
 def _turn(run: RunFolder, turned: list[Turned]) -> None:
     """Hand the knobs over, and say what happened."""
     from eda_cli.sketch.knobs import warnings
+    from eda_cli.view.escape import escaped
 
     touch = _touched(turned)
     live = run.sketch()
     for warning in warnings(live, touch.over(live)):
-        console.say(f"warning: {warning}", "yellow")
+        console.say(escaped(f"warning: {warning}"), "yellow")
     _hand_over(run, touch)
     for one in turned:
-        console.say(f"{one.part}: {one.said}")
+        console.say(escaped(f"{one.part}: {one.said}"))
 
 
 def _touched(turned: list[Turned]) -> Touch:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from eda_cli.runs.redriven import Redriven
 
 AT_ONCE = 500  # events that are stored, and then remembered, together
+NAMED, SHOWN = 5, 100  # topics, and characters of a name: what they are called is up to the events
 
 
 def register(app: typer.Typer) -> None:
@@ -70,7 +72,7 @@ def redrive(
             deliveries = chain.from_iterable(channel.read(topic, Start("beginning", partition=partition), "stored"))
             letters = picking.pick(deliveries, count)
             if dry_run:
-                _show(letters, picking, to, json)
+                _show(letters, picking, to, json, {topic.name for topic in channel.topics()})
             else:
                 _Redriving(found, channel, picking, redriven, to, json).redrive(letters)
         finally:
@@ -87,25 +89,45 @@ def _check_target(channel: EventChannel, to: str | None) -> None:
                          f"make it with: eda topics create {to}; {missing.hint}") from None
 
 
-def _show(letters: Iterable[Letter], picking: Picking, to: str | None, json: bool) -> None:
+def _show(letters: Iterable[Letter], picking: Picking, to: str | None, json: bool, there: Container[str]) -> None:
+    from eda_cli.view.escape import escaped
+
     show = shower(json, False, None)
     targets: Counter[str] = Counter()
+    gone: Counter[str] = Counter()
     for letter in letters:
         show(letter.delivery)
-        targets[to or letter.origin] += 1
+        topic = to or letter.origin
+        (targets if topic in there else gone)[topic] += 1
     console.flush()
-    _tell("would be redriven", targets, picking)
+    if targets or not gone:
+        _tell("would be redriven", targets, picking)
+    if gone:
+        stayed = _left_over(f"would be left in {picking.topic}", gone)
+        console.say(escaped(f"{stayed.what}: {stayed.why}; {stayed.hint}"))
 
 
 def _tell(what: str, targets: Counter[str], picking: Picking) -> None:
     from eda_cli.view.escape import escaped
 
-    many = ", ".join(f"{console.events(many)} to {topic}" for topic, many in targets.items())
+    told = [f"{console.events(many)} to {topic}" for topic, many in islice(targets.items(), NAMED)]
+    if others := dict(islice(targets.items(), NAMED, None)):
+        told.append(f"{console.events(sum(others.values()))} to {len(others):,} more topics")
+    many = ", ".join(told)
     rest = picking.told()
     if not targets:
         console.say(escaped(f"nothing to redrive in {picking.topic}" + (f": {rest}" if rest else "")))
     else:
         console.say(escaped(f"{what}: {many}" + (f"; {rest}" if rest else "")))
+
+
+def _left_over(what: str, gone: Counter[str]) -> EdaError:
+    """That these topics are not there. Their names come from events: none is put into a command that is no topic name."""
+    more = f" and {len(gone) - NAMED:,} more" if len(gone) > NAMED else ""
+    names = ", ".join(name[:SHOWN] for name in islice(gone, NAMED)) + more
+    name = next((name for name in gone if re.fullmatch(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,248}", name)), None)
+    return EdaError(f"{what}: {console.events(gone.total())}", f"where they came from does not exist any more: {names}",
+                    (f"make it with: eda topics create {name}; or " if name else "") + "send them elsewhere with --to TOPIC")
 
 
 class _Redriving:
@@ -199,10 +221,7 @@ class _Redriving:
     def _raise_stayed(self) -> None:
         topic = self._picking.topic
         if self._gone:
-            first = next(iter(self._gone))
-            raise EdaError(f"left in {topic}: {console.events(self._gone.total())}",
-                           f"where they came from does not exist any more: {', '.join(self._gone)}",
-                           f"make it with: eda topics create {first}; or send them elsewhere with --to TOPIC")
+            raise _left_over(f"left in {topic}", self._gone)
         if self._refused:
             raise EdaError(f"left in {topic}, as they are never taken where they belong: "
                            f"{console.events(len(self._refused))}", self._refused[0].line, "send them elsewhere with --to TOPIC")

@@ -120,13 +120,17 @@ class _Following:
         return state == "running" or (not state and bool(self._listener.past))
 
     def _late(self) -> None:
-        waiting = [name for name, part in self._early.helpers.items() if part.state != "running"]
-        waiting += [name for (name, _), part in self._early.parts.items() if part.state != "running"]
+        early = self._early  # its helpers tell of no ready: they are waited for where no part is seen yet
+        waiting = [name for (name, _), part in early.parts.items() if part.state not in ("running", "finished")]
+        waiting = list(dict.fromkeys(waiting)) or [name for name, part in early.helpers.items() if part.state != "running"]
+        failed = {one.part: one.fields for one in self._held if one.kind == "failed" and "what" in one.fields}
+        why = [f"{name}: {failed[name]['what']}: {failed[name]['why']}" for name in waiting if name in failed]
+        hint = next((failed[name]["hint"] for name in waiting if name in failed), "give it longer: --wait-timeout 300")
         if self._brought.supervisor is not None:
             lifecycle.stop(self._run)
         raise NotReady(f"the run '{self._run.name}' was not ready in {self._wishes.wait_s:g} s",
-                       f"still waiting for: {', '.join(waiting) or 'the broker'}; logs: {self._run.path}",
-                       "give it longer: --wait-timeout 300")
+                       "; ".join(why) or f"still waiting for: {', '.join(waiting) or 'the broker'}; logs: {self._run.path}",
+                       hint)
 
     def _header(self) -> None:
         """A line: name, broker and version, the address for one's own programs, seed. One more: the own code that runs."""
@@ -173,7 +177,7 @@ class _Following:
             self._flow.picture.see_all(seen)
             for observation in seen:
                 if observation.kind == "warning":
-                    console.say(f"warning: {observation.fields['text']}", "yellow")
+                    console.say(escaped(f"warning: {observation.fields['text']}"), "yellow")
         elif self._wishes.json:
             for observation in seen:
                 self._flow.picture.see(observation)

@@ -41,8 +41,9 @@ def hand_over(run: RunFolder, pattern: str, change: Mapping[str, Any]) -> None:
         deadline = time.monotonic() + APPLY_S
         while time.monotonic() < deadline:
             if not told and (pid := run.supervisor()):
-                os.kill(pid, signal.SIGHUP)
-                told = True
+                with suppress(ProcessLookupError):  # it ended since: the next look says so
+                    os.kill(pid, signal.SIGHUP)
+                    told = True
             if _answered(listener, id_):
                 return
             if run.supervisor() is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -40,15 +41,29 @@ def unusable(sketch: Sketch, places: Places, folder: File) -> Iterator[Problem]:
 
 
 def unfound(resolved: Resolved, places: Places, folder: File) -> Iterator[Problem]:
-    """Programs that are neither installed nor in the folder: they may be where the sketch will run."""
+    """Programs that could not be started here: they may be there where the sketch will run."""
     for name, consumer in resolved.consumers.items():
         if not consumer.run or consumer.external:
             continue
         program, path = consumer.run[0], ("consumers", name, "run")
-        if shutil.which(program) is None and not (folder / program).is_file():
-            said = shorten(places.said((*path, 0), program))
-            yield Problem(*places.value((*path, 0)), f"there is no program '{said}'",
-                          "it is neither on the PATH nor in the sketch's folder", "install it, or name its file")
+        if found := _lacks(program, shorten(places.said((*path, 0), program)), folder):
+            yield Problem(*places.value((*path, 0)), *found)
+
+
+def _lacks(program: str, said: str, folder: File) -> tuple[str, str, str] | None:
+    """What keeps a program from being started, why, and what to do. As in a shell, only a path leads into the folder."""
+    file, none = folder / program, f"there is no program '{said}'"
+    if "/" not in program:
+        if shutil.which(program) is not None:
+            return None
+        if file.is_file():
+            return none, "it is not on the PATH, where a name alone is looked for", f"the file beside the sketch is ./{said}"
+        return none, "it is neither on the PATH nor in the sketch's folder", "install it, or name its file"
+    if not file.is_file():
+        return none, "there is no such file in the sketch's folder", "install it, or name its file"
+    if not os.access(file, os.X_OK):
+        return f"the program '{said}' cannot be started", "its file is not executable", f"say what runs it (run: sh {said})"
+    return None
 
 
 def _wrong(handler: str, folder: File) -> tuple[str, str, str] | None:

@@ -50,12 +50,16 @@ class StoredCopies:
                              name, page[-1][0], PAGE)
 
     def row(self, name: str, key: str) -> bytes | None:
-        """One row as JSON."""
+        """One row as JSON; a key that is no text has none."""
+        if not _is_text(key):
+            return None
         rows = self._all("SELECT row FROM copy WHERE name = ? AND key = ?", name, key)
         return rows[0][0] if rows else None
 
     def around(self, name: str, key: str, many: int) -> list[str]:
         """So many keys before and behind a place in the order of keys."""
+        if not _is_text(key):
+            return []
         before = self._all("SELECT key FROM copy WHERE name = ? AND key < ? ORDER BY key DESC LIMIT ?", name, key, many)
         behind = self._all("SELECT key FROM copy WHERE name = ? AND key > ? ORDER BY key LIMIT ?", name, key, many)
         return [one for one, in (*reversed(before), *behind)]
@@ -70,8 +74,17 @@ class StoredCopies:
             return []
         try:
             return self._connection.execute(sql, args).fetchall()
-        except (sqlite3.Error, UnicodeEncodeError) as wrong:  # the latter of a key that is no text
+        except sqlite3.Error as wrong:
             raise self._damaged(wrong) from None
 
     def _damaged(self, wrong: Exception) -> EdaError:
         return EdaError("the own copies cannot be read", f"{self._path}: {wrong}", "make them anew with: eda up --fresh")
+
+
+def _is_text(key: str) -> bool:
+    """Whether it could be a key: what was typed may be bytes that are none."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

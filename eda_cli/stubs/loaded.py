@@ -17,6 +17,7 @@ from typing import Any
 from eda_cli.errors import EdaError
 
 LOOK_S = 0.3  # between two looks at the files
+_SAID = 800  # characters of what an exception says: where it was raised is to be told as well
 Marks = dict[str, tuple[int, int]]  # of each file: time of change, and size
 
 
@@ -111,10 +112,19 @@ class Loaded:
 
 def place_of(wrong: BaseException, folder: Path) -> str:
     """`ValueError: what it says (invoicing.py:12)`: the innermost line of the user's own files."""
-    text = f"{type(wrong).__name__}: {wrong}" if str(wrong) else type(wrong).__name__
+    kind, said = type(wrong).__name__, _said(wrong)
     if isinstance(wrong, SyntaxError) and wrong.filename:
-        return f"{type(wrong).__name__}: {wrong.msg} ({Path(wrong.filename).name}:{wrong.lineno})"
+        return f"{kind}: {wrong.msg} ({Path(wrong.filename).name}:{wrong.lineno})"
+    text = f"{kind}: {said}" if said else kind
     own = [frame for frame in traceback.extract_tb(wrong.__traceback__) if Path(frame.filename).is_relative_to(folder)]
     if own:
         text += f" ({Path(own[-1].filename).relative_to(folder)}:{own[-1].lineno})"
     return " ".join(text.split())
+
+
+def _said(wrong: BaseException) -> str:
+    """The text of an exception of the user's, which may have none, too much of it, or what is no UTF-8."""
+    try:
+        return str(wrong)[:_SAID].encode(errors="backslashreplace").decode()
+    except Exception:
+        return "what it says cannot be told"

@@ -100,15 +100,17 @@ class Program:
             self._spawned = None
 
     def _notice_idle(self) -> None:
-        """What it did while nobody asked it anything."""
+        """What it did while nobody asked it anything. One that never stops talking is not heard to its end."""
+        unasked: list[bytes | None] = []
+        until = time.monotonic() + KEEP_S
         while self._spawned is not None and not self._sent:
-            for line in (lines := self._spawned.hear(0.0)):
-                _unasked(line)
+            unasked += (lines := self._spawned.hear(0.0))
             if self._spawned.silent:
                 log(f"{self._launch.command[0]}: {self._spawned.bury()}; it is started again")
                 self._spawned = None
-            elif not lines:
-                return
+            elif not lines or time.monotonic() >= until:
+                break
+        _tell_unasked(unasked)
 
     def _start(self, goes_on: GoesOn) -> bool:
         """Start it, after a pause where it keeps dying; False where the work ends meanwhile."""
@@ -148,10 +150,10 @@ class Program:
         assert self._spawned is not None
         heard = self._spawned.hear(min(KEEP_S, max(0.0, self._first_since + self._timeout_s - time.monotonic())))
         answered: list[tuple[int, Answer]] = []
-        for line in heard:
+        for place, line in enumerate(heard):
             if not self._sent:
-                _unasked(line)
-                continue
+                _tell_unasked(heard[place:])
+                break
             self._deaths = 0
             too_long = CodeFailure(f"its answer is longer than {LINE_MAX // 1024 // 1024} MB")
             answered += self._settle(work, too_long if line is None else read_answer(line))
@@ -185,8 +187,12 @@ class Program:
         return answered
 
 
-def _unasked(line: bytes | None) -> None:
-    log(f"warning: the program said a line that nothing was asked for: {shown(line) if line is not None else 'a long one'}")
+def _tell_unasked(lines: Sequence[bytes | None]) -> None:
+    """Once for all of them: a program that talks on and on would fill the log."""
+    if lines:
+        first = shown(lines[0]) if lines[0] is not None else "a long one"
+        more = f", and {len(lines) - 1:,} more" if len(lines) > 1 else ""
+        log(f"warning: the program said a line that nothing was asked for: {first}{more}")
 
 
 def _found(name: str, cwd: Path, environ: Mapping[str, str]) -> str:

@@ -19,6 +19,7 @@ from eda_cli.event import Delivery
 from eda_cli.payloads import PayloadError
 from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.copying import Copies, digest_of
+from eda_cli.stubs.forgetting import in_group
 from eda_cli.stubs.forms import seen_of
 from eda_cli.stubs.known import hash_of
 from eda_cli.stubs.part import Part
@@ -36,6 +37,7 @@ def rebuild(part: Part, consumer: Consumer, store: Store, copies: Copies) -> boo
         if part.stop.wished:
             return False
     try:
+        in_group(store, part.sketch.group_of(consumer))
         _forget_what_is_gone(part, consumer, store)
         if not consumer.keeps:
             return True

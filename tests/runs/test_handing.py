@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def test_a_run_that_ends_meanwhile_is_no_run_and_nothing_is_left(run: RunFolder,
     with pytest.raises(NoRun):
         hand_over(run, WISH, {})
     assert taken(run.path, WISH) == []
+
+
+def test_a_run_that_ends_as_it_is_told_is_no_run(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait(10)
+    seen = iter([ended.pid])
+    monkeypatch.setattr(RunFolder, "supervisor", lambda self: next(seen, None))
+    with pytest.raises(NoRun):
+        hand_over(run, WISH, {})
 
 
 def test_a_sketch_that_was_not_declared_keeps_the_time_of_the_one_that_was(run: RunFolder) -> None:

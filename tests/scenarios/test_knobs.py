@@ -245,3 +245,11 @@ def test_a_part_without_a_process_cannot_be_killed_or_restarted(embedded: Eda, s
     assert "it is not running" in embedded("kill", "billing", code=1).stderr
     embedded("scale", "billing=1")
     eventually(lambda: part(embedded, "billing")["state"] == "running", ACTS_S, every=0.2)
+
+
+def test_what_a_sketch_says_is_shown_and_not_obeyed(embedded: Eda, sketch: Path) -> None:
+    sketch.write_text(SKETCH.replace("billing: {", r'''billing: {fails: {when: "'\e]0;pwned\a' == body.id"}, '''))
+    embedded.up(sketch)
+    told = embedded("set", "billing.fails=2%").stderr
+    assert r"billing: fails {share: 100%, when: '\x1b]0;pwned\x07' == body.id} -> 2%" in told
+    assert "\x1b" not in told

@@ -164,3 +164,13 @@ def test_the_example_issues_the_same_invoices_in_three_languages(embedded: Eda, 
         return len(common) >= 5
 
     eventually(issued, 30, every=0.5)
+
+
+def test_a_program_that_is_not_there_is_named_where_the_run_does_not_get_ready(embedded: Eda, tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(SKETCH.replace("PYTHON stubborn.py", "surely-nobody-has-this"))
+    told = embedded("up", str(path), "-d", "--broker", "embedded", "--wait-timeout", "6", code=5)
+    assert told.stderr.splitlines()[-3:] == [
+        "eda: the run 'own' was not ready in 6 s",
+        "  echo: the program surely-nobody-has-this cannot be started: there is no such command in PATH",
+        "  a file beside the sketch is ./surely-nobody-has-this"]

@@ -95,12 +95,31 @@ def test_some_of_them(quiet: Eda) -> None:
 def test_what_cannot_go_back_stays_and_the_others_go(quiet: Eda) -> None:
     bury(quiet, "a", topic="gone")
     bury(quiet, "b")
+    dry = quiet("redrive", DLQ, "--dry-run").stderr
+    assert "would be redriven: 1 event to purchases\nwould be left in purchases.dlq: 1 event: where they came from" in dry
     told = quiet("redrive", DLQ, code=1).stderr
     assert "redriven: 1 event to purchases" in told
     assert "left in purchases.dlq: 1 event\n" in told and "gone" in told and "eda topics create gone" in told
     quiet("topics", "create", "gone")
     assert ids(quiet.lines("redrive", DLQ, "--json")) == ["a"]
     assert ids(quiet.events("gone", "quiet")) == ["a"]
+
+
+def test_an_id_that_is_given_in_full_is_meant_however_others_begin(quiet: Eda) -> None:
+    bury(quiet, "1", "10", "11", "2")
+    assert ids(quiet.lines("redrive", DLQ, "--id", "1", "--id", "10", "--json")) == ["1", "10"]
+    assert "nothing to redrive in purchases.dlq: 1 event redriven before" in quiet("redrive", DLQ, "--id", "1").stderr
+
+
+def test_what_events_say_of_topics_is_no_command_and_not_endless(quiet: Eda) -> None:
+    for number in range(7):
+        bury(quiet, f"{number}", topic=f"gone{number}; reboot")
+    for args in (("--dry-run",), ()):
+        told = quiet("redrive", DLQ, *args, code=0 if args else 1).stderr
+        assert "left in purchases.dlq: 7 events" in told and "gone4; reboot and 2 more" in told
+        assert "topics create" not in told and "--to TOPIC" in told
+    told = quiet("redrive", DLQ, "--to", "other").stderr
+    assert "redriven: 7 events to other" in told
 
 
 def test_mistakes_are_told(quiet: Eda) -> None:

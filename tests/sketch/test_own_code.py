@@ -107,8 +107,9 @@ def test_what_somebody_else_runs_need_not_be_there(tmp_path: Path) -> None:
     assert own_code(load(sketch).resolved) == []
 
 
-def test_a_program_that_is_neither_on_the_path_nor_in_the_folder(tmp_path: Path) -> None:
-    (tmp_path / "mailer.sh").touch()
+def test_a_program_that_could_not_be_started(tmp_path: Path) -> None:
+    (tmp_path / "mailer.sh").touch(0o755)
+    (tmp_path / "plain.sh").touch(0o644)
     sketch = tmp_path / "sketch.yaml"
     sketch.write_text(dedent("""\
         generators: {shop: {publishes: a}}
@@ -116,10 +117,19 @@ def test_a_program_that_is_neither_on_the_path_nor_in_the_folder(tmp_path: Path)
           a: {subscribes: a, run: sh mailer.sh}
           b: {subscribes: a, run: ./mailer.sh}
           c: {subscribes: a, run: surely-nobody-has-this --verbose}
+          d: {subscribes: a, run: mailer.sh}
+          e: {subscribes: a, run: ./plain.sh}
+          f: {subscribes: a, run: bin/mailer}
         """))
     assert [problem.text("sketch.yaml") for problem in load(sketch).warnings] == [
         "sketch.yaml:5:27: there is no program 'surely-nobody-has-this': it is neither on the PATH nor in the sketch's "
-        "folder; install it, or name its file"]
+        "folder; install it, or name its file",
+        "sketch.yaml:6:27: there is no program 'mailer.sh': it is not on the PATH, where a name alone is looked for; "
+        "the file beside the sketch is ./mailer.sh",
+        "sketch.yaml:7:27: the program './plain.sh' cannot be started: its file is not executable; "
+        "say what runs it (run: sh ./plain.sh)",
+        "sketch.yaml:8:27: there is no program 'bin/mailer': there is no such file in the sketch's folder; "
+        "install it, or name its file"]
 
 
 def test_a_sketch_says_which_code_of_its_own_it_runs() -> None:

@@ -111,6 +111,19 @@ def test_a_line_nobody_asked_for_is_told_and_nothing_more(make: Make, capfd: pyt
     assert numbers(answers(one, deliveries(3))) == [0, 1, 2]
 
 
+def test_one_that_never_stops_talking_fails_its_events_and_fills_no_log(
+        make: Make, capfd: pytest.CaptureFixture[str]) -> None:
+    one = make("while True: print('y\\n' * 9999 + 'y')")
+    given: list[tuple[int, Answer]] = []
+    for _ in range(5):  # it talks already, and is asked again
+        asking = threading.Thread(target=lambda: given.extend(answers(one, deliveries(3))), daemon=True)
+        asking.start()
+        asking.join(20)
+        assert not asking.is_alive()
+    assert numbers(given) == ["its answer is no JSON: y"] * 15
+    assert len(capfd.readouterr().err.splitlines()) <= 10
+
+
 def test_its_stderr_is_our_log(make: Make, capfd: pytest.CaptureFixture[str]) -> None:
     one = make("import sys\nfor line in sys.stdin:\n  print('one\\ntwo', file=sys.stderr); print('[]')")
     answers(one, deliveries(1))
