@@ -61,7 +61,7 @@ class Handling:
         self._copies = Copies(self._store, consumer.keeps)
         self._interest = Interest(consumer, self._copies)
         self._spool = Spool(self._store, part.process)
-        self._known = Known(self._store, consumer.idempotent) if consumer.idempotent else None
+        self._known = Known(self._store, consumer.idempotent, self._interest) if consumer.idempotent else None
         self._clockwork = Clockwork(part, consumer, self._store, self._reactions)
         reacting = self._reactions.follow if self._reactions else None
         self._effect = self._clockwork.gather if self._clockwork.gathers else reacting
