@@ -56,7 +56,7 @@ def set(
         part, dot, key = path.partition(".")
         if not (equals and dot and part and key):
             raise UsageError(f"{knob} is not PART.KEY=VALUE", "", "for example: eda set webshop.rate=50/s")
-        turned.append(turn(live, part, key, text.strip(), found.name))
+        turned.append(turn(live, part, key, text.strip(), found.name, found.text()))
         live = _touched(turned[-1:]).over(live)
     _turn(found, turned)
 

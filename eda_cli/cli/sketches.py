@@ -83,7 +83,7 @@ def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequen
         kind = resolved.broker["kind"]
         can = frozenset(one.name for one in CHANNELS[kind].can) if kind in CHANNELS else None
         errors = demands(resolved, can, kind, loaded.places) if can is not None else []
-        return errors, loaded.warnings, [loaded.places.masked(one) for one in own_code(resolved)]
+        return errors, loaded.warnings, own_code(resolved, loaded.places)
     except SketchError as wrong:
         return wrong.problems, (), ()
 

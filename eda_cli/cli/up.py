@@ -55,6 +55,7 @@ def up(
     """
     from eda_cli.cli import watching
     from eda_cli.runs import lifecycle
+    from eda_cli.sketch.own_code import own_code
 
     if detach and (watch or for_ is not None):
         raise UsageError("-d does not go with --watch or --for", "it leaves the run to itself, and nobody would look",
@@ -69,7 +70,8 @@ def up(
     brought = lifecycle.up(wanted, on_discard=sweep)
     watching.follow(brought, watching.Wishes(
         json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,
-        reload=(lambda: load(sketch, knobs)) if watch else None, discard=sweep, path=sketch))
+        reload=(lambda: load(sketch, knobs)) if watch else None, discard=sweep, path=sketch,
+        code=own_code(loaded.resolved, loaded.places)))
 
 
 def down(

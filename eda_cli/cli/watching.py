@@ -11,7 +11,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,6 @@ from eda_cli.errors import EdaError, NotReady
 from eda_cli.journal import Listener, Observation
 from eda_cli.runs import lifecycle
 from eda_cli.runs.lifecycle import Brought
-from eda_cli.sketch.own_code import own_code
 from eda_cli.view.escape import escaped
 from eda_cli.view.lines import Flow
 from eda_cli.view.picture import Picture
@@ -39,7 +38,7 @@ TOLD = {kind: kind.replace("_", " ") for kind in
 
 @dataclass(slots=True)
 class Wishes:
-    """How to follow. `reload` gives the sketch anew after a save, None where nobody watches it."""
+    """How to follow. `reload` gives the sketch anew after a save, None where nobody watches it; `code` is its own code."""
 
     json: bool
     detach: bool
@@ -48,6 +47,7 @@ class Wishes:
     reload: Callable[[], Loaded] | None
     discard: Callable[[RunFolder], object]  # throws away what a run has on the engine
     path: Path
+    code: Sequence[str]
 
 
 def follow(brought: Brought, wishes: Wishes) -> None:
@@ -143,8 +143,8 @@ class _Following:
         else:
             where = str(address.get("path", ""))
         console.say(f"{info.name} on {version} · {where} · seed {info.seed}", "bold")
-        if code := own_code(self._run.sketch()):
-            console.say(escaped(f"runs own code: {', '.join(code)}"))
+        if self._wishes.code:
+            console.say(escaped(f"runs own code: {', '.join(self._wishes.code)}"))
 
     def _tell_attached(self) -> None:
         for change in self._brought.changed:

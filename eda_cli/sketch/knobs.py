@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,11 @@ KNOBS: Mapping[str, tuple[str, ...]] = {
 MOST_REPLICAS = 100
 _OWN = ("run", "supervisor", "keeper", "stubs")  # eda's own processes, by the names under which they are seen
 _FIELDS = {"rate": ("rate", "every"), "every": ("rate", "every"), "after": ("after_s",), "timeout": ("timeout_s",)}
+_HIDDEN = "what the environment gave"
 _ELSEWHERE = {"from": ("it says where a new group begins", "to move it: eda groups reset GROUP --to beginning"),
               "paused": ("it is a state, and no key", "for example: eda pause PART")}
+
+
 
 
 def fields_of(key: str) -> tuple[str, ...]:
@@ -56,8 +59,11 @@ def part_of(resolved: Resolved, name: str, run: str) -> str:
                      f"did you mean '{guess}'?" if guess else "")
 
 
-def turn(resolved: Resolved, part: str, key: str, text: str, run: str) -> Turned:
-    """What `KEY: text` changes in a part. Raises UsageError, with the words of the sketch where the value does not fit."""
+def turn(resolved: Resolved, part: str, key: str, text: str, run: str, written: str = "") -> Turned:
+    """What `KEY: text` changes in a part. Raises UsageError, with the words of the sketch where the value does not fit.
+
+    `written` is the sketch's text: a value that it takes from the environment is not told.
+    """
     kind = part_of(resolved, part, run)
     _refuse(kind, part, key, text)
     if key == "replicas":
@@ -65,14 +71,16 @@ def turn(resolved: Resolved, part: str, key: str, text: str, run: str) -> Turned
     from eda_cli.sketch.defaults import fill
     from eda_cli.sketch.render import document
 
-    before = document(resolved)
-    own = before[f"{kind}s"][part]
+    whole = document(resolved)
+    own = whole[f"{kind}s"][part]
     wished = {name: value for name, value in own.items() if fields_of(name) != fields_of(key)} | {key: _value(text)}
-    new = fill(_read(before, kind, part, wished), resolved.name).to_json()
+    new = fill(_read(whole, kind, part, wished), resolved.name).to_json()
     fields = {name: new[f"{kind}s"][part][name] for name in fields_of(key)}
     topics = {name: topic for name, topic in new["topics"].items() if name not in resolved.topics}
     typed = (resolved.generators.get(part) or resolved.consumers[part]).touched
-    return Turned(part, key, text, _said(own, typed, key, text), fields, topics)
+    old = next((name for name in own if fields_of(name) == fields_of(key)), key)
+    before = typed.get(old) or (_HIDDEN if _varies(written, kind, part, old) else _words(own.get(old)))
+    return Turned(part, key, text, _said(old, before, key, text), fields, topics)
 
 
 def scale(resolved: Resolved, part: str, text: str, run: str) -> Turned:
@@ -158,12 +166,39 @@ def _read(before: Mapping[str, Any], kind: str, part: str, wished: Mapping[str, 
     return sketch
 
 
-def _said(own: Mapping[str, Any], typed: Mapping[str, str], key: str, text: str) -> str:
-    old = next((name for name in own if fields_of(name) == fields_of(key)), key)
-    before = typed.get(old) or _words(own.get(old))
+def _said(old: str, before: str, key: str, text: str) -> str:
     if old != key:
         return f"{old} {before} -> {key} {text}"
     return f"{key} is {text} already" if before == text else f"{key} {before} -> {text}"
+
+
+def _varies(written: str, kind: str, part: str, key: str) -> bool:
+    """Whether the key's value, or something in it, holds a variable of the environment."""
+    from eda_cli.sketch import data, nodes
+
+    if "${" not in written:
+        return False
+    places = data.construct(nodes.compose(written).root, written, _Anything()).places
+    waiting = [spot for spot in (places.exact((f"{kind}s", part, key)),) if spot is not None]
+    while waiting:
+        spot = waiting.pop()
+        if spot.written is not None:
+            return True
+        waiting += spot.inside.values()
+    return False
+
+
+class _Anything(Mapping[str, str]):
+    """An environment in which every variable is set: what they were when the sketch was read is not known any more."""
+
+    def __getitem__(self, name: str) -> str:
+        return "given"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 def _words(value: Any) -> str:

@@ -8,22 +8,27 @@ import os
 import shutil
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path as File
 
 from eda_cli.errors import Problem
 from eda_cli.sketch import words
 from eda_cli.sketch.model import Sketch
-from eda_cli.sketch.places import Path, Places
+from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
 from eda_cli.sketch.text import shorten
 
 _MOST_BYTES = 5_000_000  # of a module that is read
 
 
-def own_code(resolved: Resolved) -> list[str]:
-    """What a sketch runs of its author's: `invoicing (handler my_shop.invoicing:handle)`, one for each such part."""
-    return [f"{one.name} ({one.code})" for one in resolved.consumers.values() if one.code and not one.external]
+def own_code(resolved: Resolved, places: Places = NOWHERE) -> list[str]:
+    """What a sketch runs of its author's: `invoicing (handler my_shop.invoicing:handle)`, one for each such part.
+
+    What the environment gave is told as it was written, be it a word of a command or several.
+    """
+    parts = [replace(one, run=tuple(map(places.masked, one.run))) for one in resolved.consumers.values() if not one.external]
+    return [places.masked(f"{one.name} ({one.code})") for one in parts if one.code]
 
 
 def unusable(sketch: Sketch, places: Places, folder: File) -> Iterator[Problem]:

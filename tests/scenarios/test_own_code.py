@@ -174,3 +174,11 @@ def test_a_program_that_is_not_there_is_named_where_the_run_does_not_get_ready(e
         "eda: the run 'own' was not ready in 6 s",
         "  echo: the program surely-nobody-has-this cannot be started: there is no such command in PATH",
         "  a file beside the sketch is ./surely-nobody-has-this"]
+
+
+def test_up_tells_what_it_runs_without_its_secrets(embedded: Eda, sketch: Path) -> None:
+    sketch.write_text(sketch.read_text().replace("stubborn.py", "stubborn.py --token=${TOKEN}"))
+    embedded.environ |= {"TOKEN": "s3cr3t"}
+    told = embedded("up", str(sketch), "-d", "--broker", "embedded").stderr
+    assert "runs own code: echo (run " in told and "--token=${TOKEN}" in told
+    assert "s3cr3t" not in told

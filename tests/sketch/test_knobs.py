@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -94,3 +95,15 @@ def test_what_looks_unintended_only_now_is_a_warning(shop: Resolved) -> None:
     many = Touch((), {"billing": {"replicas": 4}}).over(shop)
     assert knobs.warnings(shop, shop) == []
     assert ["4 replicas for 3 partitions" in one for one in knobs.warnings(shop, many)] == [True]
+
+
+def test_what_the_environment_gave_is_not_told() -> None:
+    written = dedent("""
+        generators: {web: {publishes: purchases, rate: "${RATE}/s", count: 7}}
+        consumers: {billing: {subscribes: purchases, fails: {share: 2%, when: "body.token == '${TOKEN}'"}}}
+        """)
+    live = loaded(written, RATE="5", TOKEN="s3cr3t").resolved
+    for part, key, text, said in (("billing", "fails", "3%", "fails what the environment gave -> 3%"),
+                                  ("web", "every", "1s", "rate what the environment gave -> every 1s"),
+                                  ("web", "count", "8", "count 7 -> 8")):
+        assert knobs.turn(live, part, key, text, "shop", written).said == said

@@ -146,3 +146,15 @@ def test_check_says_so_where_it_says_that_all_is_fine(tmp_path: Path) -> None:
     write(tmp_path, "code:handle", code="def handle(event): ...")
     told = subprocess.run([sys.executable, "-m", "eda_cli", "check"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert told.stderr == "sketch.yaml: fine\nruns own code: c (handler code:handle)\n"
+
+
+@pytest.mark.parametrize("run", ['run: [sh, mailer.sh, "--token=${TOKEN}", "${TOKEN}"]', 'run: "sh mailer.sh --token=${TOKEN}"'])
+@pytest.mark.parametrize("secret", ["s3cr3t", "it's s3cr3t"])
+def test_secrets_of_a_command_are_not_told(run: str, secret: str) -> None:
+    secret = secret.replace("'", "") if "run: [" not in run else secret  # a shell would not split it either
+    one = loaded(f"""
+        generators: {{shop: {{publishes: a}}}}
+        consumers: {{mailer: {{subscribes: a, {run}}}}}
+        """, TOKEN=secret)
+    (told,) = own_code(one.resolved, one.places)
+    assert "s3cr3t" not in told and "${TOKEN}" in told
