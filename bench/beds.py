@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Any, Protocol
 import yaml
 
 from bench import by_hand
+from bench.by_hand import TICK_S
 from bench.rig import Rig, Run, alone, result
 from eda_cli.channels import connect
 from eda_cli.channels.base import Topic
-from eda_cli.event import Event
+from eda_cli.event import Event, rfc3339
 
 PARTITIONS = 3
 FILL = 2_000  # events stored at once while a log is filled
@@ -48,6 +50,9 @@ class Bed(Protocol):
     def end(self, run: Run, log: Log) -> None:
         """Take the run down; one that holds a filled log goes on."""
 
+    def address(self, log: Log) -> dict[str, Any]:
+        """Where eda's own client finds a log."""
+
     def hand_log(self, events: int = 0) -> tuple[str, str]:
         """(address, topic) for the loops by hand: an empty log, or one with so many events."""
 
@@ -80,6 +85,10 @@ class Embedded:
             self.up(log, **IDLE)
         else:
             self.rig.down(run.folder.name)
+
+    def address(self, log: Log) -> dict[str, Any]:
+        assert log.run is not None
+        return self.rig.run(log.run).address()
 
     def hand_log(self, events: int = 0) -> tuple[str, str]:
         if events not in self._by_hand or not events:
@@ -121,6 +130,9 @@ class Kafka:
     def end(self, run: Run, log: Log) -> None:
         self.rig.down(run.folder.name)
 
+    def address(self, log: Log) -> dict[str, Any]:
+        return self._address
+
     def hand_log(self, events: int = 0) -> tuple[str, str]:
         log = self.filled(events) if events else self.fresh()
         return self._address["bootstrap"], log.topic
@@ -134,17 +146,18 @@ def sketch(name: str, topic: str, broker: Any, parts: dict[str, Any]) -> dict[st
 
 
 def fill(address: dict[str, Any], topic: str, events: int) -> None:
-    """Make the topic, and store so many events in it, through eda's own channel."""
+    """Make the topic, and store so many events in it, through eda's own channel. They happened TICK_S apart, until now."""
     channel = connect(address)
+    began = time.time() - events * TICK_S
     try:
         channel.declare([Topic(topic, PARTITIONS)], [])
         for first in range(0, events, FILL):
-            channel.publish(topic, _events(min(FILL, events - first)))
+            channel.publish(topic, _events(min(FILL, events - first), began + first * TICK_S))
             channel.flush(60.0)
     finally:
         channel.close()
 
 
-def _events(many: int) -> Sequence[Event]:
-    return [Event(made.id, by_hand.SOURCE, by_hand.TYPE, made.time, made.value, made.key)
-            for made in by_hand.purchases(many)]
+def _events(many: int, began: float) -> Sequence[Event]:
+    return [Event(made.id, by_hand.SOURCE, by_hand.TYPE, rfc3339(began + number * TICK_S), made.value, made.key)
+            for number, made in enumerate(by_hand.purchases(many))]

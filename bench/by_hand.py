@@ -17,6 +17,7 @@ BATCH = 500  # events that are made and published together, as eda's generators 
 WARM = 0.2  # this share of the events comes first and does not count
 COMMIT_S = 0.1  # a reader stores how far it came this often, as eda's consumers do
 TICK_S = 0.01  # between two events when latency is measured: 100 a second
+WINDOW_S = 10  # of the windows that events are gathered in
 SOURCE, TYPE = "/by-hand/webshop", "purchaseCreated"
 
 _USERS = [f"user-{rank}" for rank in range(1, 201)]

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import itertools
 from statistics import quantiles
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import orjson
 
 from bench.beds import Bed, Log
+from bench.by_hand import WINDOW_S
 from bench.rig import Lap, Memory, alone, result
 
 FIRST = 100  # events at the beginning of a latency trial that do not count
 _number = itertools.count(1)
+
+_INVOICE = {"event": "invoiceIssued", "body": {
+    "purchase": "$.id", "user": "$.user", "total": "{{ body.items | sum(attribute='price') | round(2) }}"}}
+_SPENDING = {"event": "spendingCounted", "key": "$window.key", "body": {
+    "user": "$window.key", "n": "count()", "total": "sum($.items.0.price)"}}
 
 
 class Latency(NamedTuple):
@@ -50,6 +58,33 @@ def consume(bed: Bed, log: Log, count: int) -> tuple[Lap, Memory]:
 def consume_by_hand(bed: Bed, count: int) -> Lap:
     """The same by hand, from a log with as many events."""
     return Lap(**result(alone(bed.hand, "consume", *bed.hand_log(count), str(count))))
+
+
+def duty(bed: Bed, log: Log, name: str, count: int, published: int) -> Lap:
+    """A consumer does its duty on the events of a filled log, until it published so many."""
+    consumer = f"bookkeeping{next(_number)}"
+    run = bed.up(log, consumers={consumer: {"subscribes": log.topic, "from": "earliest",
+                                            **_duties(log.topic, f"{consumer}-out")[name]}})
+    lap = run.wait_for(f"{consumer}.1", "handled", count, published=published)
+    bed.end(run, log)
+    return lap
+
+
+def _duties(topic: str, to: str) -> dict[str, dict[str, Any]]:
+    """What a consumer of a topic does, by the name of the loop that does the same by hand."""
+    return {
+        "invoice": {"publishes": {"to": to, **_INVOICE}},
+        "keep": {"keeps": {topic: "$.id"}},
+        "fold": {"keeps": {"users": {"from": topic, "key": "$.user", "set": {"n": "{{ (was.n | default(0)) + 1 }}"}}}},
+        "window": {"window": {"every": f"{WINDOW_S}s", "by": "$.user", "time": "$time"}, "publishes": {"to": to, **_SPENDING}},
+    }
+
+
+def duty_by_hand(bed: Bed, log: Log, name: str, count: int) -> tuple[Lap, int]:
+    """The same by hand on the same log; and how many events were published."""
+    address = orjson.dumps(bed.address(log)).decode()
+    said = result(alone("bench.by_hand_consumers", name, address, log.topic, str(count)))
+    return Lap(said["events"], said["seconds"]), said["published"]
 
 
 def latency(bed: Bed, log: Log, seconds: int) -> Latency:

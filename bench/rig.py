@@ -91,13 +91,18 @@ class Run:
         address: dict[str, Any] = orjson.loads((self.folder / "channel.json").read_bytes())
         return address
 
-    def wait_for(self, process: str, kind: str, many: int) -> Lap:
-        """Until a process counts so many events of a kind; measured once WARM of them are through."""
-        eventually(lambda: self._counted_last(process, kind) >= many)
-        laps = list(self._counted(process, kind))
-        began, first = next(lap for lap in laps if lap[1] >= many * WARM)
-        ended, last = next(lap for lap in laps if lap[1] >= many)
+    def wait_for(self, process: str, kind: str, many: int, published: int = 0) -> Lap:
+        """Until a process counts so many events of a kind, and so many that it published; measured once WARM are through."""
+        began, first = self._when(process, kind, round(many * WARM))
+        ended, last = self._when(process, kind, many)
+        if published:
+            ended = max(ended, self._when(process, "published", published)[0])
         return Lap(last - first, ended - began)
+
+    def _when(self, process: str, kind: str, many: int) -> tuple[float, int]:
+        """The moment when a process has counted so many, and how many it were then."""
+        eventually(lambda: self._counted_last(process, kind) >= many)
+        return next(lap for lap in self._counted(process, kind) if lap[1] >= many)
 
     def after_ms(self, process: str) -> list[float]:
         """How long after its publishing each event was handled, of those that the process told one by one."""

@@ -22,11 +22,12 @@ class Size:
     starts: int = 10
     published: int = 50_000
     consumed: int = 500_000
+    worked_on: int = 200_000
     seconds: int = 5
     large: int = 1_000_000
 
 
-QUICK = Size(trials=1, starts=2, published=20_000, consumed=50_000, seconds=2, large=100_000)
+QUICK = Size(trials=1, starts=2, published=20_000, consumed=50_000, worked_on=20_000, seconds=2, large=100_000)
 
 
 def publish(bed: Bed, size: Size) -> Raw:
@@ -45,6 +46,18 @@ def consume(bed: Bed, size: Size) -> Raw:
     for _ in _trials("consume", bed, size.trials):
         raw["eda"].append(measures.consume(bed, log, size.consumed)[0].rate)
         raw["by_hand"].append(measures.consume_by_hand(bed, size.consumed).rate)
+    return raw
+
+
+def duties(bed: Bed, size: Size) -> Raw:
+    """Events a second that a consumer handles whose rule has a template, that keeps a copy, or that gathers in windows."""
+    raw = {name: _series("eda", "by_hand") for name in ("invoice", "keep", "fold", "window")}
+    log = bed.filled(size.worked_on)
+    for _ in _trials("duties", bed, size.trials):
+        for name, rates in raw.items():
+            by_hand, published = measures.duty_by_hand(bed, log, name, size.worked_on)
+            rates["by_hand"].append(by_hand.rate)
+            rates["eda"].append(measures.duty(bed, log, name, size.worked_on, published).rate)
     return raw
 
 
@@ -89,7 +102,7 @@ def large(bed: Bed, size: Size) -> Raw:
 
 
 SUITE: dict[str, Callable[[Bed, Size], Raw]] = {
-    "publish": publish, "consume": consume, "latency": latency, "start": begin, "large": large}
+    "publish": publish, "consume": consume, "duties": duties, "latency": latency, "start": begin, "large": large}
 
 
 def _series(*names: str) -> Raw:

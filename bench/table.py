@@ -40,6 +40,14 @@ def _rate(raw: Raw) -> str:
     return f"{_short(eda)}/s, {eda / by_hand:.0%} of {_short(by_hand)}/s"
 
 
+def _times(name: str) -> Callable[[Raw], str]:
+    def cell(raw: Raw) -> str:
+        eda, by_hand = median(raw[name]["eda"]), median(raw[name]["by_hand"])
+        return f"{by_hand / eda:.2f} times ({_short(eda)}/s, by hand {_short(by_hand)}/s)"
+
+    return cell
+
+
 def _latency(raw: Raw) -> str:
     eda, by_hand = raw["eda"], raw["by_hand"]
     return (f"{median(eda['p50']):.1f} / {median(eda['p99']):.1f} ms"
@@ -81,6 +89,10 @@ _TITLES = {"embedded": "embedded", "kafka": "Kafka"}
 ROWS = (
     Row("publishing flat out, share of the loop by hand", "publish", _rate, "60 %, Kafka 70 %"),
     Row("counting consumer, share of the loop by hand", "consume", _rate, "60 %"),
+    Row("a rule with a template, time beside the loop by hand", "duties", _times("invoice"), "1.5 times or less"),
+    Row("… an own copy by key", "duties", _times("keep"), "1.5 times or less"),
+    Row("… a fold into an own copy", "duties", _times("fold"), "1.5 times or less"),
+    Row("… a window with a count and a sum", "duties", _times("window"), "1.5 times or less"),
     Row("from published to handled at 100 events/s, p50 / p99", "latency", _latency, "p50 8 ms"),
     Row("from `eda up` to the first handled event, beyond `import typer`, Kafka: the bare container", "start",
         _start, "1.0 s, Kafka 3 s"),

@@ -101,7 +101,7 @@ def rfc3339(epoch_seconds: float) -> str:
 def epoch(rfc3339_time: str) -> float:
     """Epoch seconds of an RFC 3339 time. Raises ValueError."""
     moment = datetime.fromisoformat(rfc3339_time)
-    return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def encode_key(key: Any) -> bytes | None:

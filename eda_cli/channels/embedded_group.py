@@ -95,10 +95,22 @@ def renew(connection: Connection, member: int, now: float) -> bool:
 
 
 def expire(connection: Connection, group: int, now: float) -> None:
-    """Give up the members whose lease ran out."""
-    if connection.execute("DELETE FROM members WHERE grp = ? AND NOT lease BETWEEN ? AND ?",
-                          (group, now, now + 2 * LEASE_S)).rowcount:
+    """Give up the members whose lease ran out, or whose process is gone: all of them are on this machine."""
+    members = connection.execute("SELECT id, pid, lease FROM members WHERE grp = ?", (group,)).fetchall()
+    gone = [(member,) for member, pid, lease in members if not now <= lease <= now + 2 * LEASE_S or not _is_alive(pid)]
+    if gone:
+        connection.executemany("DELETE FROM members WHERE id = ?", gone)
         share(connection, group)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        pass
+    return True
 
 
 def share(connection: Connection, group: int) -> None:

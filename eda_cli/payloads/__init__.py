@@ -4,7 +4,7 @@ Knows no sketch and no channel.
 """
 
 from eda_cli.payloads.aggregates import aggregate_path
-from eda_cli.payloads.code import Scope, Value
+from eda_cli.payloads.code import Scope, Value, asks
 from eda_cli.payloads.compile import compile_condition, compile_value
 from eda_cli.payloads.context import MISSING, TOMBSTONE, Context, Rows, Seen, Window
 from eda_cli.payloads.dice import Dice, derive_seed, derived_id, event_id
@@ -31,6 +31,7 @@ __all__ = [
     "Window",
     "aggregate_path",
     "aggregates",
+    "asks",
     "compile_condition",
     "compile_value",
     "derive_seed",

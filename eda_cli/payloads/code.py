@@ -31,6 +31,7 @@ _LOCALS = {  # what an expression may use, and where it comes from
     "seen": "seen_in(context)",
     "budget": "Budget()",
 }
+_CIRCUMSTANCES = {**dict.fromkeys(("random", "draw", "uuid"), "random"), "now": "now", "number": "number"}
 _USED = "@"  # stands for the locals in use, until all of them are known
 _FREE_PATHS = 20  # so many `$` paths in one value may copy the event unmeasured
 
@@ -115,8 +116,14 @@ class Code:
         names = dict(self._constants)
         # Only our own words and the names of constants: see the top of this file.
         exec(compile(source.replace(_USED, ", ".join(used)), "<value>", "exec"), names)
+        names["value"].asks = frozenset({_CIRCUMSTANCES[name] for name in used if name in _CIRCUMSTANCES})
         value: Value = names["value"]
         return value
+
+
+def asks(value: Value | None) -> frozenset[str]:
+    """Which of a context's `random`, `now` and `number` the value uses: the others need not be there."""
+    return getattr(value, "asks", frozenset())
 
 
 def seen_in(context: Context) -> Seen:

@@ -17,6 +17,9 @@ DEEPEST = 100  # levels of what a template gives
 
 def plain(value: Any, budget: Budget, depth: int = 0) -> Any:
     """The value as plain JSON data. Raises PayloadError where there is no such thing, Undefined included."""
+    kind = type(value)
+    if (kind is float and isfinite(value)) or (kind is int and 0 <= value < 1 << 63):  # most of what is computed
+        return value
     if isinstance(value, str):
         budget.take(len(value) >> 3)
         return _text(value)

@@ -12,7 +12,8 @@ from eda_cli.channels.base import EventChannel, Place
 from eda_cli.stubs.store import Store
 
 ASK_EVERY_S = 0.1  # the broker, and only while somebody waits
-GIVE_IN_S = 5.0  # a position may never come to the end: transactions and compaction leave gaps behind the last event
+GIVE_IN_S = 15.0  # a position may never come to the end: transactions and compaction leave gaps behind the last event.
+# Longer than nothing comes of a place while a member that died is still counted (Kafka: 6 s), and it is dealt anew.
 
 
 class Barrier:
@@ -28,10 +29,10 @@ class Barrier:
         self._asked = 0.0
         self.passed = 0.0  # all that was published before is handled
 
-    def reach(self, moment: float, idle_s: float) -> bool:
+    def reach(self, moment: float) -> bool:
         """Whether all that was published before `moment` is handled; looks anew where that is not known.
 
-        `idle_s`: for so long nothing came to this member. Raises ChannelError.
+        Raises ChannelError.
         """
         if self.passed >= moment:
             return True
@@ -42,13 +43,17 @@ class Barrier:
                           for place in group.places
                           if place.place.topic in self._topics and place.end and (place.committed or 0) < place.end}
             self._seen = now
-        if self._ends is not None and self._are_reached(self._ends, now, idle_s):
+        if self._ends is not None and self._are_reached(self._ends, now):
             self.passed, self._ends = self._seen, None
         return self.passed >= moment
 
-    def _are_reached(self, ends: Mapping[Place, int], now: float, idle_s: float) -> bool:
-        if not ends or min(now - self._seen, idle_s) >= GIVE_IN_S:
+    def _are_reached(self, ends: Mapping[Place, int], now: float) -> bool:
+        if not ends:
             return True
-        reached = {Place(topic, partition): next_ for topic, partition, next_ in
-                   self._store.rows("SELECT topic, partition, next FROM positions")}
-        return all(reached.get(place, 0) >= end for place, end in ends.items())
+        reached = {Place(topic, partition): (next_, at or 0.0) for topic, partition, next_, at in
+                   self._store.rows("SELECT topic, partition, next, at FROM positions")}
+        for place, end in ends.items():
+            next_, at = reached.get(place, (0, 0.0))
+            if next_ < end and now - max(self._seen, at) < GIVE_IN_S:
+                return False
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,6 +23,9 @@ STILL_ALIVE = 75  # exit status: another process of this name has not ended yet
 TOLD_TO_STOP = 143  # exit status: of no interest where the supervisor told it; else it is a crash, and 0 is only a job done
 
 
+COLLECT = 20_000  # objects: a batch of events holds thousands, and nothing in them goes in circles
+
+
 class Report(Protocol):
     """Tells the supervisor."""
 
@@ -31,6 +35,7 @@ class Report(Protocol):
 def play(folder: Path, process: str, name: str, replica: int, report: Report) -> None:
     """Be the part until told to stop; returns early only where a generator's `count` is reached."""
     _alone(folder, process)
+    gc.set_threshold(COLLECT)
     stop = Stop()
     stop.listen()
     sketch, seed = read_sketch(folder)

@@ -12,17 +12,17 @@ from collections.abc import Mapping, Sequence
 from math import inf
 
 from eda_cli import lock
-from eda_cli.channels.base import Place
 from eda_cli.event import Delivery, Event
 from eda_cli.payloads import PayloadError, Seen, aggregates
 from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.barrier import Barrier
 from eda_cli.stubs.joins import Joins
+from eda_cli.stubs.outbox import AT_ONCE as TIMERS_AT_ONCE
 from eda_cli.stubs.outbox import Batch, Origin, Spool, Timers
 from eda_cli.stubs.part import Part
-from eda_cli.stubs.reactions import Follows, Later, Reactions
+from eda_cli.stubs.reactions import NOTHING, Follows, Later, Reactions
 from eda_cli.stubs.store import Store
-from eda_cli.stubs.windows import Windows
+from eda_cli.stubs.windows import AT_ONCE, Windows
 
 LOOK_S = 0.02  # how often the clock is looked at
 IDLE_S = 1.0  # a place from which nothing came for so long holds no window open
@@ -54,8 +54,9 @@ class Clockwork:
         self._path = part.folder / f"{consumer.name}.clock.flock"
         self._held: int | None = None
         self._looked = self._pruned = 0.0
+        self._more = False  # there was more than is brought at once
         self._next: float | None = None
-        self._times: dict[Place, float] = {}
+        self._times: dict[tuple[str, int], float] = {}  # of places
 
     @property
     def gathers(self) -> bool:
@@ -78,13 +79,14 @@ class Clockwork:
         if moment is None:
             return None
         if delivery.partition is not None:
-            place = Place(delivery.topic, delivery.partition)
-            self._times[place] = max(moment, self._times.get(place, moment))
-        return Follows()
+            place = delivery.topic, delivery.partition
+            if moment > self._times.get(place, -inf):
+                self._times[place] = moment
+        return NOTHING
 
     def hear(self, delivery: Delivery, seen: Seen) -> Follows:
         """Take in an event that nothing follows from but by a join. Raises PayloadError."""
-        return self._meet(delivery, seen) if delivery.topic == self._joined else Follows()
+        return self._meet(delivery, seen) if delivery.topic == self._joined else NOTHING
 
     def _meet(self, delivery: Delivery, seen: Seen) -> Follows:
         assert self._joins is not None
@@ -100,7 +102,7 @@ class Clockwork:
         return follows
 
     def save(self, connection: sqlite3.Connection, settled: Sequence[Delivery],
-             later: Sequence[tuple[Delivery, Sequence[Later]]], now: float) -> Mapping[Place, float]:
+             later: Sequence[tuple[Delivery, Sequence[Later]]], now: float) -> Mapping[tuple[str, int], float]:
         """Store what the batch changed; the newest moment that the events of each place tell of."""
         if self._timers is not None:
             for delivery, each in later:
@@ -113,12 +115,17 @@ class Clockwork:
             self._windows.save(connection)
         if self._joins is not None:
             self._joins.save(connection, now)
-        return self._times
+        return {place: min(moment, now) for place, moment in self._times.items()}  # a clock may be ahead of ours
 
-    def saved(self) -> None:
+    def opened(self, changed: bool) -> None:
+        """A transaction is open. `changed`: others may have written meanwhile, so that all is to be read anew."""
+        if self._windows is not None:
+            self._windows.opened(changed)
+
+    def saved(self, stored: bool) -> None:
         """The batch is stored, or given up."""
         if self._windows is not None:
-            self._windows.saved()
+            self._windows.saved(stored)
         if self._joins is not None:
             self._joins.saved()
         self._times = {}
@@ -129,25 +136,29 @@ class Clockwork:
         """Seconds until the clock is to be looked at; None where nothing waits for it."""
         if self._timers is None and self._windows is None:
             return None
+        if self._more:
+            return 0.0
         return max(LOOK_S, self._next - time.time()) if self._next is not None else None
 
-    def due(self, spool: Spool, idle_s: float) -> Batch:
-        """What is to be published now, stored in the spool. `idle_s`: for so long nothing came to this member."""
+    def due(self, spool: Spool) -> Batch:
+        """What is to be published now, stored in the spool."""
         now = time.time()
-        if (self._timers is None and self._windows is None and self._joins is None) or now - self._looked < LOOK_S:
+        if self._timers is None and self._windows is None and self._joins is None:
             return {}
-        self._looked, self._next = now, None
+        if now - self._looked < LOOK_S and not self._more:
+            return {}
+        self._looked, self._next, self._more = now, None, False
         if not self._holds_clock():
             return {}
         self._prune(now)
         batch: dict[str, list[Event]] = {}
         if self._timers is not None:
-            self._ring(self._timers, batch, spool, now, idle_s)
+            self._ring(self._timers, batch, spool, now)
         if self._windows is not None and not batch:
-            self._close(self._windows, batch, spool, now, idle_s)
+            self._close(self._windows, batch, spool, now)
         return batch
 
-    def _ring(self, timers: Timers, batch: dict[str, list[Event]], spool: Spool, now: float, idle_s: float) -> None:
+    def _ring(self, timers: Timers, batch: dict[str, list[Event]], spool: Spool, now: float) -> None:
         next_ = timers.next_due(self._store)
         if next_ is None or next_ > now:
             self._next = next_
@@ -158,23 +169,26 @@ class Clockwork:
             certain = [one for one in due if one.certain or one.due <= self._barrier.passed]
             for one in certain:
                 batch.setdefault(one.topic, []).append(one.event)
+            self._more = len(certain) == TIMERS_AT_ONCE
             if certain:
                 spool.write(connection, batch)
                 timers.drop(connection, certain)
         if len(certain) < len(due):
-            self._barrier.reach(max(one.due for one in due), idle_s)  # whether they are needless shows at the next look
+            self._barrier.reach(max(one.due for one in due))  # whether they are needless shows at the next look
 
-    def _close(self, windows: Windows, batch: dict[str, list[Event]], spool: Spool, now: float, idle_s: float) -> None:
+    def _close(self, windows: Windows, batch: dict[str, list[Event]], spool: Spool, now: float) -> None:
         end = windows.next_end()
         if end is None:
             return
         self._next = min(end, self._next) if self._next is not None else end
-        if end > min(now, self._told(now)) or not self._barrier.reach(end, idle_s):
+        if end > min(now, self._told(now)) or not self._barrier.reach(end):
             return
         assert self._reactions is not None
         with self._store.write() as connection:
             upto = min(self._told(now), self._barrier.passed)
-            for closed in windows.close(connection, upto):
+            closing = windows.close(connection, upto)
+            self._more = len(closing) == AT_ONCE
+            for closed in closing:
                 try:
                     follows = self._reactions.follow_from(closed.cause, closed.seen)
                 except PayloadError as wrong:

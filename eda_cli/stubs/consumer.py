@@ -16,6 +16,7 @@ from eda_cli.payloads import Dice
 from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.handling import Handling
 from eda_cli.stubs.inbox import Inbox
+from eda_cli.stubs.own_code import Code
 from eda_cli.stubs.part import RETRY_S, Part
 
 POLL_S = 0.2  # bounds how long stopping takes
@@ -27,32 +28,41 @@ CODE_S = (0.01, 0.05)  # own code is given so many events at once that they take
 def run(part: Part) -> bool:
     """Handle events until stopping is wished; never ends by itself."""
     consumer = part.sketch.consumers[part.name]
+    code = Code(part, consumer) if consumer.code else None
+    try:
+        _remain(part, consumer, code)
+    finally:
+        if code is not None:
+            code.close()
+    return False
+
+
+def _remain(part: Part, consumer: Consumer, code: Code | None) -> None:
+    """Be a member of the group, again and again where that breaks."""
     told, pause = "", RETRY_S[0]
     while not part.stop.wished:
         began = time.monotonic()
         try:
-            _Membership(part, consumer).run()
+            _Membership(part, consumer, code).run()
         except (ChannelError, Forgetful) as wrong:
             if time.monotonic() - began > SETTLED_S:
                 told, pause = "", RETRY_S[0]
             told = part.tell_trouble(wrong, told)
             part.stop.wait(pause)
             pause = min(pause * 2, RETRY_S[1])
-    return False
 
 
 class _Membership:
     """From joining the group to leaving it."""
 
-    def __init__(self, part: Part, consumer: Consumer) -> None:
+    def __init__(self, part: Part, consumer: Consumer, code: Code | None) -> None:
         self._part = part
         self._consumer = consumer
         self._group = Group(part.sketch.group_of(consumer), consumer.hears, consumer.start, part.declared)
         self._dice = Dice(part.seed, part.name, "takes")
         self._inbox = Inbox()
-        self._handling = Handling(part, consumer, self._inbox)
+        self._handling = Handling(part, consumer, self._inbox, code)
         self._many = 1 if consumer.takes or consumer.code else AT_MOST
-        self._came = time.monotonic()  # when something came last
 
     def run(self) -> None:
         try:
@@ -63,6 +73,7 @@ class _Membership:
                 self._part.ready()
                 while not self._part.stop.wished:
                     self._turn(subscription)
+                self._handling.leave()
             finally:
                 subscription.close()
         finally:
@@ -72,16 +83,13 @@ class _Membership:
         room = 0 if self._consumer.paused else max(AT_MOST - len(self._inbox), 0)
         polled = subscription.poll(self._patience(), room)
         self._lose(polled.lost)
-        now = time.monotonic()
-        if polled.deliveries:
-            self._inbox.put(polled.deliveries)
-            self._came = now
+        self._inbox.put(polled.deliveries)
         if self._consumer.paused:
             return
         while not self._part.stop.wished and (batch := self._inbox.take(time.monotonic(), self._many)):
             self._work(subscription, batch)
-            self._handling.tick(0.0)
-        self._handling.tick(time.monotonic() - self._came)
+            self._handling.tick(idle=False)
+        self._handling.tick(idle=not polled.deliveries)
 
     def _patience(self) -> float:
         """How long nothing else is to be done."""
@@ -115,7 +123,7 @@ class _Membership:
             self._lose(lost)
             if delivery.partition is not None and Place(delivery.topic, delivery.partition) in lost:
                 return False
-            self._handling.tick(0.0)
+            self._handling.tick(idle=False)
         return not self._part.stop.wished
 
     def _goes_on(self, subscription: Subscription, seconds: float) -> bool:

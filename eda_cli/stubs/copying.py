@@ -1,7 +1,8 @@
 """A consumer's own copies: folded from the events it hears, read by its rules. Knows no channel.
 
 What a batch changes is kept beside the stored rows until it is saved with everything else; what an event changes can be
-taken back alone, as an event that fails leaves no trace.
+taken back alone, as an event that fails leaves no trace. Rows that were read or written are kept until another process
+writes to the file; nobody changes a row in place.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from typing import Any
 import orjson
 
 from eda_cli.event import Delivery, encode_json
-from eda_cli.payloads import MISSING, Context, Dice, Seen, Value, compile_condition, compile_value
+from eda_cli.payloads import MISSING, Context, Dice, Seen, Value, asks, compile_condition, compile_value
 from eda_cli.sketch.resolved import Fold, Kept
 from eda_cli.stubs.forms import as_failure, key_of, moment_of
 from eda_cli.stubs.store import Store
 
-Changes = dict[tuple[str, str], bytes | None]  # (copy, key) -> the row as JSON, None: it is deleted
+ROWS_KEPT = 10_000  # rows that are not read from the file again
+_SCALARS = frozenset({str, int, float, bool, type(None)})  # as values have them: surely written as JSON
+
+Row = bytes | dict[str, Any]  # as JSON, or as data that is to be written as JSON
+Changes = dict[tuple[str, str], Row | None]  # by copy and key; None: it is deleted
 
 
 class Copies:
@@ -36,7 +41,8 @@ class Copies:
                     self._folds.setdefault(topic, []).append(_compiled(copy.name, fold))
         self.now = {copy.name: Table(self, copy.name, before=False) for copy in kept}
         self.before = {copy.name: Table(self, copy.name, before=True) for copy in kept}
-        self._dice = Dice(0, "fold")
+        self._rows: dict[tuple[str, str], Any] = {}  # as they are stored
+        self._context = Context(Dice(0, "fold"), 0.0)
 
     def __bool__(self) -> bool:
         return bool(self._folds)
@@ -58,22 +64,20 @@ class Copies:
 
     def _apply(self, fold: _Fold, delivery: Delivery, seen: Seen) -> None:
         event = delivery.event
-        context: Context | None = None
-        if fold.key is None:
-            key = event.key
-        else:
-            context = Context(self._dice.roll(delivery.identity), moment_of(delivery), seen=seen)
-            key = key_of(fold.key(context))
-            if key is None and event.data is None:
-                key = event.key  # a tombstone says by its key alone what it deletes
-        if key is None:
+        context = self._context
+        context.seen = seen
+        if fold.asks:
+            context.random.roll(delivery.identity)
+            context.now = moment_of(delivery)
+        name = seen.key if fold.key is None else _name_of(fold.key(context))
+        if name is None and event.data is None:
+            name = seen.key  # a tombstone says by its key alone what it deletes
+        if name is None:
             return  # of nothing that has a name
-        name = key.decode(errors="replace")
         if fold.when is None and fold.set is None:
             self._event[fold.copy, name] = _row_of(event.data, seen)
             return
         row = self.look(fold.copy, name)
-        context = context or Context(self._dice.roll(delivery.identity), moment_of(delivery), seen=seen)
         shown, seen.was = seen.was, row
         try:
             if fold.when is not None and not fold.when(context):
@@ -83,8 +87,7 @@ class Copies:
             elif fold.set is None:
                 self._event[fold.copy, name] = _row_of(event.data, seen)
             else:
-                fields = {field: value(context) for field, value in fold.set}
-                self._event[fold.copy, name] = encode_json({**row, **fields} if isinstance(row, dict) else fields)
+                self._event[fold.copy, name] = _merged(row, fold.set, context)
         finally:
             seen.was = shown
 
@@ -95,10 +98,20 @@ class Copies:
             data = self._event[at]
         elif at in self._batch:
             data = self._batch[at]
+        elif at in self._rows:
+            return self._rows[at]
         else:
             found = self._store.rows("SELECT row FROM copy WHERE name = ? AND key = ?", at)
-            data = found[0][0] if found else None
-        return orjson.loads(data) if data is not None else MISSING
+            row = self._rows[at] = orjson.loads(found[0][0]) if found else MISSING
+            return row
+        if data is None:
+            return MISSING
+        return data if isinstance(data, dict) else orjson.loads(data)
+
+    def opened(self, changed: bool) -> None:
+        """A transaction is open. `changed`: others may have written meanwhile, so that all is to be read anew."""
+        if changed or len(self._rows) > ROWS_KEPT:
+            self._rows = {}
 
     def keep(self) -> None:
         """The event at hand is handled: what it changed stays."""
@@ -114,15 +127,23 @@ class Copies:
         """Store what the batch changed, within a transaction."""
         if not self._batch:
             return
-        rows = [(*at, row) for at, row in self._batch.items() if row is not None]
+        rows = [(*at, encode_json(row) if isinstance(row, dict) else row) for at, row in self._batch.items() if row is not None]
         gone = [at for at, row in self._batch.items() if row is None]
         if rows:
             connection.executemany("INSERT OR REPLACE INTO copy VALUES (?, ?, ?)", rows)
         if gone:
             connection.executemany("DELETE FROM copy WHERE name = ? AND key = ?", gone)
 
-    def saved(self) -> None:
-        """It is stored (or given up): the next batch begins."""
+    def saved(self, stored: bool) -> None:
+        """It is stored, or given up: the next batch begins."""
+        if stored:
+            for at, row in self._batch.items():
+                if isinstance(row, dict):
+                    self._rows[at] = row
+                else:  # most of these are never looked at
+                    self._rows.pop(at, None)
+        else:
+            self._rows = {}
         self._batch, self._event = {}, {}
 
 
@@ -148,13 +169,36 @@ class _Fold:
     set: Sequence[tuple[str, Value]] | None
     accepts: frozenset[str]
     when: Callable[[Context], bool] | None
+    asks: bool  # for the time, or for chance
 
 
 def _compiled(copy: str, fold: Fold) -> _Fold:
+    key = compile_value(fold.key, "fold") if fold.key != "$key" else None
+    set = [(field, compile_value(value, "fold")) for field, value in fold.set.items()] if fold.set is not None else None
     return _Fold(
-        copy, key=compile_value(fold.key, "fold") if fold.key != "$key" else None,
-        set=[(field, compile_value(value, "fold")) for field, value in fold.set.items()] if fold.set is not None else None,
-        accepts=frozenset(fold.accepts), when=compile_condition(fold.when, "fold") if fold.when else None)
+        copy, key=key, set=set, accepts=frozenset(fold.accepts),
+        when=compile_condition(fold.when, "fold") if fold.when else None,
+        asks=bool(asks(key)) or any(asks(value) for _, value in set or ()))
+
+
+def _name_of(said: Any) -> str | None:
+    """The name of a row, which is the text of the key that `said` makes."""
+    if type(said) is str:
+        return said
+    key = key_of(said)
+    return key.decode(errors="replace") if key is not None else None
+
+
+def _merged(row: Any, fields: Sequence[tuple[str, Value]], context: Context) -> Row:
+    """The row with these fields: as data where it can surely be written as JSON later, once for all of a batch."""
+    merged = {**row} if isinstance(row, dict) else {}
+    sure = True
+    for field, value in fields:
+        made = merged[field] = value(context)
+        kind = type(made)
+        if kind not in _SCALARS or (kind is str and not made.isascii()):
+            sure = False
+    return merged if sure else encode_json(merged)
 
 
 def _row_of(data: bytes | None, seen: Seen) -> bytes | None:

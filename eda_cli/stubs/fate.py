@@ -13,7 +13,7 @@ from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.forms import as_failure, moment_of, seen_of
 from eda_cli.stubs.store import Store
 
-DEATHS = 5  # how often an event may end the process that handles it, whatever `retries` says
+DEATHS = 5  # how often an event may end the process that handles it; less where `retries` says so
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Fate:
         self._consumer = consumer
         self._store = store
         self._dice = Dice(seed, consumer.name, "fails")
+        self._deaths = min(consumer.retries.max or DEATHS, DEATHS - 1) + 1  # without retries, too: somebody else may kill it
         self._counts: dict[str, tuple[int, int]] = {}  # identity -> failures, deaths among them
         self._changed: dict[str, tuple[int, int] | None] = {}
         fails = consumer.fails
@@ -88,14 +89,14 @@ class Fate:
     def doomed(self, delivery: Delivery) -> Failure | None:
         """Whether the event has ended too many processes to be given to another."""
         deaths = self._count(delivery.identity)[1]
-        return Failure(f"the process ended at it {deaths} times", forever=True) if deaths >= DEATHS else None
+        return Failure(f"the process ended at it {deaths} times", forever=True) if deaths >= self._deaths else None
 
     def failed(self, delivery: Delivery, failure: Failure, now: float) -> Verdict:
         """Decide, and remember the attempt. `now` is epoch seconds."""
         consumer, identity = self._consumer, delivery.identity
         failures, deaths = self._count(identity)
         failures, deaths = failures + (not failure.forever or not failures), deaths + failure.died
-        most = max(consumer.retries.max + 1, DEATHS if failure.died else 0)
+        most = self._deaths if failure.died else consumer.retries.max + 1
         if not failure.forever and failures < most:
             self._set(identity, (failures, deaths))
             first, longest = consumer.retries.backoff_s

@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
-from eda_cli.event import Delivery, Event, encode_json, encode_key, epoch, rfc3339
-from eda_cli.payloads import TOMBSTONE, Context, PayloadError, Scope, Seen, Value, compile_value
+from eda_cli.event import Delivery, Event, decode_body, encode_json, encode_key, epoch, rfc3339
+from eda_cli.payloads import TOMBSTONE, Context, PayloadError, Rows, Scope, Seen, Value, compile_value
 
 Headers = tuple[tuple[str, bytes | None], ...]
 NO_HEADERS: Mapping[str, str | None] = {}
+NO_COPIES: Mapping[str, Rows] = {}
+_AS_WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z\Z")
+_YEAR_9999 = 253370764800  # when it begins
 
 
 def seen_of(delivery: Delivery) -> Seen:
     """What paths and templates see of an event that is handled."""
     event = delivery.event
     key = event.key.decode(errors="replace") if event.key is not None else None
-    return Seen(body=event.body(), key=key, id=event.id, type=event.type, source=event.source, time=event.time,
-                headers=_texts(event.headers) if event.headers else NO_HEADERS, topic=delivery.topic)
+    return Seen(decode_body(event.data), key, event.id, event.type, event.source, event.time,
+                _texts(event.headers) if event.headers else NO_HEADERS, delivery.topic, copy=NO_COPIES)
 
 
 def moment_of(delivery: Delivery) -> float:
     """When the event happened: `now()` of what follows, so that it is the same each time it is handled."""
-    if delivery.event.time:
-        with suppress(ValueError):
-            moment = epoch(delivery.event.time)
-            rfc3339(moment)  # others may write what we could not: the last moment of the year 9999 in another zone
+    time = delivery.event.time
+    if time:
+        try:
+            moment = epoch(time)
+            if not 0 <= moment < _YEAR_9999:
+                rfc3339(moment)  # others may write what we could not: the last moment of the year 9999 in another zone
             return moment
+        except ValueError:
+            pass
     return delivery.published
+
+
+def as_written(time: str | None) -> str | None:
+    """A moment in an event whose text is the one that we would write for it, else None."""
+    if time is None or not _AS_WRITTEN.match(time):
+        return None
+    try:
+        datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    return time
 
 
 def encoded(said: Any) -> bytes | None:

@@ -23,6 +23,7 @@ class Inbox:
     def __init__(self) -> None:
         self._ready: deque[Delivery] = deque()
         self._released: deque[Delivery] = deque()  # taken before, or behind one that is decided: before all that is ready
+        self._back: list[Delivery] = []  # of the batch at hand, in its order: before what is released
         self._waiting: list[tuple[float, int, Delivery]] = []  # a heap by the moment of the retry
         self._behind: dict[Lane, deque[Delivery]] = {}  # lanes that an event waits in, and who stands behind it
         self._heads: dict[Lane, Delivery] = {}  # that event
@@ -30,7 +31,8 @@ class Inbox:
         self._order = count()
 
     def __len__(self) -> int:
-        return len(self._ready) + len(self._released) + len(self._waiting) + sum(map(len, self._behind.values()))
+        return (len(self._ready) + len(self._released) + len(self._back) + len(self._waiting)
+                + sum(map(len, self._behind.values())))
 
     def put(self, deliveries: Iterable[Delivery]) -> None:
         """These came, in the order of their places."""
@@ -38,6 +40,9 @@ class Inbox:
 
     def take(self, now: float, at_most: int) -> list[Delivery]:
         """Those whose turn it is, at most so many: due retries first."""
+        if self._back:
+            self._released.extendleft(reversed(self._back))
+            self._back = []
         if not self._behind and not self._waiting and not self._released and len(self._ready) <= at_most:
             taken, self._ready = list(self._ready), deque()
             return taken
@@ -72,7 +77,7 @@ class Inbox:
 
     def put_back(self, delivery: Delivery) -> None:
         """It was taken and nothing came of it, nor of any of its key behind it: it is ready, before all that came later."""
-        self._released.append(delivery)
+        self._back.append(delivery)
         self._before[id(delivery)] = delivery
 
     def again(self, delivery: Delivery, due: float) -> None:
@@ -90,7 +95,7 @@ class Inbox:
             lane = lane_of(delivery)
             if lane is not None and self._heads.get(lane) is delivery:  # not one that was handled before it
                 del self._heads[lane]
-                self._released.extend(self._behind.pop(lane))
+                self._released.extendleft(reversed(self._behind.pop(lane)))  # of this lane, the first that are left
 
     def lose(self, places: Collection[Place]) -> None:
         """These places were taken away: what is held of them belongs to others."""
@@ -99,6 +104,7 @@ class Inbox:
 
         self._ready = deque(filter(keeps, self._ready))
         self._released = deque(filter(keeps, self._released))
+        self._back = list(filter(keeps, self._back))
         self._waiting = [each for each in self._waiting if keeps(each[2])]
         heapq.heapify(self._waiting)
         self._heads = {lane: head for lane, head in self._heads.items() if keeps(head)}
@@ -108,10 +114,10 @@ class Inbox:
     def waiting(self) -> Mapping[Place, Collection[int]]:
         """The offsets of those that wait, or did so until now: later ones of their places may be settled already."""
         offsets: dict[Place, list[int]] = {}
-        if not self._waiting and not self._behind and not self._released:
+        if not self._waiting and not self._behind and not self._released and not self._back:
             return offsets
         for delivery in (*(each[2] for each in self._waiting), *(one for lane in self._behind.values() for one in lane),
-                         *self._released):
+                         *self._released, *self._back):
             if delivery.partition is not None and delivery.offset is not None:
                 offsets.setdefault(Place(delivery.topic, delivery.partition), []).append(delivery.offset)
         return offsets

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from eda_cli.event import Delivery
 from eda_cli.sketch.resolved import Idempotent
+from eda_cli.stubs.interest import Interest
 from eda_cli.stubs.store import Store
 
 _AT_ONCE = 500  # ids in one query
@@ -17,15 +18,16 @@ _PRUNE_EVERY = 1_000  # ids
 class Known:
     """The last so many ids, for so long; as hashes, so that one is as large as another."""
 
-    def __init__(self, store: Store, bounds: Idempotent) -> None:
+    def __init__(self, store: Store, bounds: Idempotent, interest: Interest) -> None:
         self._store = store
         self._bounds = bounds
+        self._interest = interest
         self._batch: dict[bytes, None] = {}
         self._unpruned = _PRUNE_EVERY
 
     def find(self, deliveries: Sequence[Delivery], now: float) -> Collection[int]:
         """The indexes of those that were handled before; `now` is epoch seconds."""
-        ids = [hash_of(delivery) for delivery in deliveries]
+        ids = [hash_of(delivery, self._interest) for delivery in deliveries]
         found: set[bytes] = set()
         for first in range(0, len(ids), _AT_ONCE):
             some = ids[first:first + _AT_ONCE]
@@ -37,7 +39,7 @@ class Known:
 
     def first(self, delivery: Delivery) -> bool:
         """Whether it is the first of its id in this batch; from now on it is in it."""
-        id_ = hash_of(delivery)
+        id_ = hash_of(delivery, self._interest)
         if id_ in self._batch:
             return False
         self._batch[id_] = None
@@ -45,7 +47,7 @@ class Known:
 
     def forget(self, delivery: Delivery) -> None:
         """It failed: another attempt is not a repetition."""
-        self._batch.pop(hash_of(delivery), None)
+        self._batch.pop(hash_of(delivery, self._interest), None)
 
     def save(self, connection: sqlite3.Connection, now: float) -> None:
         """Store those of the batch, within a transaction."""
@@ -62,6 +64,7 @@ class Known:
         self._batch = {}
 
 
-def hash_of(delivery: Delivery) -> bytes:
-    """What is remembered of an event's identity."""
-    return blake2b(delivery.identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def hash_of(delivery: Delivery, interest: Interest) -> bytes:
+    """What is remembered of an event's identity: one that was only heard, for a copy, is not handled by that."""
+    identity = delivery.identity if interest.reacts(delivery) else f"{delivery.identity}\0{delivery.topic}"
+    return blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=16).digest()

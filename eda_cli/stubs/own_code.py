@@ -22,13 +22,15 @@ from eda_cli.stubs.saying import Saying
 
 
 class Code:
-    """Raises EdaError where there is no such code."""
+    """Lives as long as its stub, through all memberships. Raises EdaError where there is no such code."""
 
-    def __init__(self, part: Part, consumer: Consumer, copies: Callable[[], Mapping[str, Rows]]) -> None:
+    def __init__(self, part: Part, consumer: Consumer) -> None:
+        self.rows: Mapping[str, Rows] = {}  # own copies, for code that looks into them
+        self.looks = bool(consumer.handler)  # a program cannot
         self._saying = Saying(part.sketch, consumer, part.source)
         self._marks = InProgress(part.folder / f"{part.process}.attempt") if consumer.handler else None
         self._code = open_code(consumer, part.folder, part.process, part.replica,
-                               lambda: {name: _Looked(rows) for name, rows in copies().items()},
+                               lambda: {name: _Looked(rows) for name, rows in self.rows.items()},
                                lambda text: part.journal.tell("warning", text=text))
 
     def left(self) -> list[str]:

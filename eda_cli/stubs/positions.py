@@ -36,9 +36,8 @@ class Positions:
         last: tuple[str, int | None] | None = None
         next_, ahead = 0, _NONE
         for index, delivery in enumerate(deliveries):
-            at = (delivery.topic, delivery.partition)
-            if at != last:
-                last = at
+            if last is None or delivery.partition != last[1] or delivery.topic != last[0]:
+                last = delivery.topic, delivery.partition
                 if delivery.partition is None:
                     next_, ahead = 0, _NONE
                 else:
@@ -50,15 +49,21 @@ class Positions:
         return known
 
     def settle(self, connection: sqlite3.Connection, settled: Sequence[Delivery], waiting: Mapping[Place, Collection[int]],
-               now: float, times: Mapping[Place, float] | None = None) -> None:
+               now: float, times: Mapping[tuple[str, int], float] | None = None) -> None:
         """These are done for good; `waiting` are the offsets of those that are not and came before.
 
         `times` is the newest moment that the events of a place tell of, `now` the clock (epoch seconds).
         """
         offsets: dict[Place, list[int]] = {}
+        last: tuple[str, int | None] | None = None
+        done: list[int] = []
         for delivery in settled:
-            if delivery.partition is not None and delivery.offset is not None:
-                offsets.setdefault(Place(delivery.topic, delivery.partition), []).append(delivery.offset)
+            if delivery.partition is None or delivery.offset is None:
+                continue
+            if last is None or delivery.partition != last[1] or delivery.topic != last[0]:
+                last = delivery.topic, delivery.partition
+                done = offsets.setdefault(Place(delivery.topic, delivery.partition), [])
+            done.append(delivery.offset)
         for place, done in offsets.items():
             highest = self._settled[place] = max(self._settled.get(place, -1), *done)
             open_ = waiting.get(place)

@@ -6,20 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from eda_cli.event import Delivery, Event, rfc3339
+from eda_cli.event import NO_EXTENSIONS, Delivery, Event, rfc3339
 from eda_cli.payloads import (
     Context,
     Dice,
     PayloadError,
     Seen,
     Value,
+    asks,
     compile_condition,
     compile_value,
     derived_id,
 )
 from eda_cli.sketch.resolved import Consumer, Resolved, Rule, Topic
-from eda_cli.stubs.forms import Headers, as_failure, encoded, headers_maker, key_of, moment_of, record_key, seen_of
+from eda_cli.stubs.forms import Headers, as_failure, as_written, encoded, headers_maker, key_of, moment_of, record_key, seen_of
 
+_ANYTHING = frozenset({"random", "now"})  # that a value may ask for
 UNKNOWN = "unknown"  # the type of what follows from a foreign event, where the rule names none
 
 
@@ -40,12 +42,16 @@ class Follows:
     later: list[Later] = field(default_factory=list)
 
 
+NOTHING = Follows()  # nobody adds to it
+
+
 class Cause(NamedTuple):
     """What events follow from: one that was handled, a pair of them, or a window that closed (`event` is its last)."""
 
     identity: str
     event: Event
     now: float
+    time: str | None = None  # the text of `now`, where it is known
 
 
 @dataclass(slots=True)
@@ -62,6 +68,8 @@ class _Rule:
     after_s: tuple[float, float] | None
     unless: Sequence[tuple[str, Value]]
     draw: tuple[int, float, float] | None  # which draw it shares with others, and its part of [0, 1)
+    rolls: bool  # whether chance has a part in its values
+    clocked: bool  # whether the time has
 
 
 class Reactions:
@@ -76,6 +84,7 @@ class Reactions:
         self._rules = [_compiled(rule, sketch.topics[rule.to], share)
                        for rule, share in zip(consumer.rules, shares, strict=True)]
         self._simple = not any(rule.each or rule.after_s or rule.draw for rule in self._rules)
+        self._timeless = self._simple and not any(rule.clocked for rule in self._rules)
 
     def __bool__(self) -> bool:
         return bool(self._rules)
@@ -85,7 +94,10 @@ class Reactions:
 
         Raises PayloadError where a value cannot be made.
         """
-        return self.follow_from(Cause(delivery.identity, delivery.event, moment_of(delivery)), seen or seen_of(delivery))
+        event = delivery.event
+        time = as_written(event.time) if self._timeless else None  # then nobody asks which moment it is
+        now = 0.0 if time is not None else moment_of(delivery)
+        return self.follow_from(Cause(delivery.identity, event, now, time), seen or seen_of(delivery))
 
     def follow_from(self, cause: Cause, seen: Seen) -> Follows:
         """What follows from a cause that is seen so. Raises PayloadError."""
@@ -101,7 +113,7 @@ class Reactions:
                 continue
             if self._simple:
                 id = derived_id(cause.identity, self._part, index, 0)
-                context = Context(self._dice.roll(id), cause.now, seen=seen)
+                context = Context(self._dice.roll(id) if rule.rolls else self._dice, cause.now, 0, seen)
                 if rule.when is None or rule.when(context):
                     follows.now.append((rule.to, self._event(rule, id, cause, context)))
             else:
@@ -142,16 +154,15 @@ class Reactions:
     def _event(self, rule: _Rule, id: str, cause: Cause, context: Context) -> Event:
         heard = cause.event
         kind = rule.event(context) or heard.type or UNKNOWN
-        happened = rfc3339(context.now)
+        happened = cause.time if cause.time is not None and context.now == cause.now else rfc3339(context.now)
         if rule.body is None:
             data, content = heard.data, heard.datacontenttype
             said = context.seen.body if context.seen else None
         else:
             said = rule.body(context)
             data, content = encoded(said), "application/json"
-        event = Event(id, self._source, kind, happened, data, heard.key, content,
-                      correlationid=heard.correlationid or heard.id, causationid=heard.id,
-                      headers=rule.headers(context) if rule.headers else ())
+        event = Event(id, self._source, kind, happened, data, heard.key, content, None, heard.correlationid or heard.id,
+                      heard.id, NO_EXTENSIONS, rule.headers(context) if rule.headers else ())
         if rule.key is not None:
             event.key = key_of(rule.key(context))
         elif rule.topic_key is not None:
@@ -160,11 +171,13 @@ class Reactions:
 
 
 def _compiled(rule: Rule, topic: Topic, draw: tuple[int, float, float] | None) -> _Rule:
+    body = compile_value(rule.body, "rule") if rule.has_body else None
+    key = compile_value(rule.key, "rule") if rule.has_key else None
+    topic_key = compile_value(topic.key, "key") if topic.key is not None else None
+    asked = asks(body) | asks(key) | asks(topic_key) | (_ANYTHING if rule.headers or rule.event.startswith("$") else set())
     return _Rule(
-        to=rule.to, event=_event_type(rule.event),
-        body=compile_value(rule.body, "rule") if rule.has_body else None,
-        key=compile_value(rule.key, "rule") if rule.has_key else None,
-        topic_key=compile_value(topic.key, "key") if topic.key is not None else None,
+        to=rule.to, event=_event_type(rule.event), body=body, key=key, topic_key=topic_key,
+        rolls="random" in asked, clocked="now" in asked,
         headers=headers_maker(rule.headers, "rule"), accepts=frozenset(rule.accepts),
         when=compile_condition(rule.when, "rule") if rule.when else None,
         each=compile_value(rule.each, "rule") if rule.each is not None else None, after_s=rule.after_s,

@@ -21,6 +21,7 @@ from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.copying import Copies, digest_of
 from eda_cli.stubs.forgetting import in_group
 from eda_cli.stubs.forms import seen_of
+from eda_cli.stubs.interest import Interest
 from eda_cli.stubs.known import hash_of
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.store import Store, forget_topics, set_meta
@@ -94,9 +95,11 @@ def _fold_all(part: Part, consumer: Consumer, store: Store, copies: Copies, hand
     logs: Iterator[Delivery] = heapq.merge(*(_log(part, topic, handled) for topic in sorted(_kept(consumer))),
                                            key=lambda one: one.published)
     if consumer.idempotent is not None:
-        logs = _once(logs, consumer.idempotent.last)
+        logs = _once(logs, consumer.idempotent.last, Interest(consumer, copies))
     while True:
+        stored = False
         with store.write() as connection:
+            copies.opened(store.changed())
             try:
                 for number, delivery in enumerate(logs, 1):
                     with suppress(PayloadError):  # it failed when it was handled, too
@@ -108,8 +111,9 @@ def _fold_all(part: Part, consumer: Consumer, store: Store, copies: Copies, hand
                 else:
                     number = 0
                 copies.save(connection)
+                stored = True
             finally:
-                copies.saved()
+                copies.saved(stored)
         if part.stop.wished:
             return False
         if not number:
@@ -122,11 +126,11 @@ def _log(part: Part, topic: str, handled: _Handled) -> Iterator[Delivery]:
             yield from filter(handled.has, batch)
 
 
-def _once(logs: Iterator[Delivery], last: int) -> Iterator[Delivery]:
+def _once(logs: Iterator[Delivery], last: int, interest: Interest) -> Iterator[Delivery]:
     """Without those that an idempotent consumer has skipped, as it remembers the last so many ids."""
     known: OrderedDict[bytes, None] = OrderedDict()
     for delivery in logs:
-        if (id_ := hash_of(delivery)) not in known:
+        if (id_ := hash_of(delivery, interest)) not in known:
             known[id_] = None
             if len(known) > last:
                 known.popitem(last=False)

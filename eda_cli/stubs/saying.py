@@ -72,6 +72,8 @@ class Saying:
         for name in _MEANT.keys() & item.keys():
             raise ValueError(f"an event has no '{name}': it is '{_MEANT[name]}'")
         event = from_line({name: value for name, value in item.items() if name not in _OURS})
+        if event.data is None and event.extensions:  # mistyped, it would be a tombstone
+            raise ValueError(f"it has no 'data', and {', '.join(map(shown, event.extensions))}: a tombstone has neither")
         id, moment = derived_id(delivery.identity, self._part, 0, index), moment_of(delivery)
         event.id, event.source, event.type, event.time = id, self._source, kind, rfc3339(moment)
         event.correlationid, event.causationid = heard.correlationid or heard.id, heard.id

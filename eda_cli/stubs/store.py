@@ -29,7 +29,7 @@ CREATE INDEX timers_due ON timers (due);
 CREATE TABLE heard (topic TEXT, key BLOB, published REAL NOT NULL, partition INTEGER, offset INTEGER, at REAL NOT NULL,
   PRIMARY KEY (topic, key)) WITHOUT ROWID;
 CREATE TABLE attempts (identity TEXT PRIMARY KEY, failures INTEGER NOT NULL, deaths INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE windows (key TEXT, start REAL, end REAL NOT NULL, state BLOB NOT NULL, PRIMARY KEY (key, start)) WITHOUT ROWID;
+CREATE TABLE windows (start REAL, key BLOB, end REAL NOT NULL, state BLOB NOT NULL, PRIMARY KEY (start, key)) WITHOUT ROWID;
 CREATE INDEX windows_end ON windows (end);
 CREATE TABLE pairs (ours INTEGER, key BLOB, published REAL, identity TEXT, at REAL NOT NULL, event BLOB NOT NULL,
   PRIMARY KEY (ours, key, published, identity)) WITHOUT ROWID;
@@ -49,6 +49,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._version = -1
         with self._mapped():
             self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=256)
             patiently(self._prepare)
@@ -67,6 +68,15 @@ class Store:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
                 raise
+
+    def changed(self) -> bool:
+        """Whether anybody else has written since this was asked last: what was read before may be otherwise now.
+
+        Ask within a transaction: then nobody does until it ends.
+        """
+        before = self._version
+        self._version = self.rows("PRAGMA data_version")[0][0]
+        return self._version != before
 
     def rows(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
         """All rows of a query, within a transaction or without."""

@@ -118,7 +118,8 @@ def line_of(seen: Observation, colour: str, name: str = "") -> Text | None:
 def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     """`09:30:00.123 webshop → purchases[1]@42 purchaseCreated 3f2a91c0 ann {…}`.
 
-    A handled one says behind its place how long after it was published: a narrow terminal cuts the body, not that.
+    A handled one says behind its place how long after it was published, and one that failed why: a narrow terminal cuts
+    the body, not that.
     """
     fields = seen.fields
     place = f"{fields['topic']}[{_or(fields['partition'], '?')}]@{_or(fields['offset'], '?')}"
@@ -127,12 +128,12 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     line.append(escaped(place), colour)
     if "after_ms" in fields:
         line.append(f" +{_duration(fields['after_ms'])}", "dim")
+    if seen.kind in ("failed", "skipped"):
+        line.append(f" {escaped(str(fields.get('reason', '')), 300)}{_fate(fields)} ·", "red" if seen.kind == "failed" else "dim")
     line.append(f" {escaped(fields.get('type') or '-')}", "bold")
     line.append(f" {escaped((fields.get('id') or '-')[:8])}", "dim")
     if fields.get("key") is not None:
         line.append(f" {escaped(fields['key'], 60)}", "italic")
-    if seen.kind in ("failed", "skipped"):
-        line.append(f" {escaped(str(fields.get('reason', '')), 300)}{_fate(fields)}", "red" if seen.kind == "failed" else "dim")
     line.append(f" {_body(seen)}")
     return line
 
@@ -144,7 +145,7 @@ def _fate(fields: Mapping[str, Any]) -> str:
         return f"; attempt {fields['attempt']}, again in {_duration(fields['again_in_s'] * 1000)}"
     if "dead_letter" in fields:
         return f"; {tries} to {escaped(fields['dead_letter'])}".replace(";  ", "; ")
-    return f"; given up {tries}" if fields.get("given_up") and tries else ""
+    return f"; given up {tries}".rstrip() if fields.get("given_up") else ""
 
 
 def life_line(seen: Observation, colour: str, name: str = "") -> Text | None:

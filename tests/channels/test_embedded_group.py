@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -233,3 +235,21 @@ def test_reset_to_the_last_of_a_topic_counts_over_its_partitions(channel: EventC
     publish(channel, "t", [event(number, partition=0 if number < 8 else 1) for number in range(10)])
     channel.reset("g", [], Start("last", 5))
     assert committed(channel, "g") == {Place("t", 0): 5, Place("t", 1): 0}
+
+
+def test_who_joins_has_the_places_of_a_process_that_is_gone_at_once(
+        open_channel: Callable[[], EventChannel], channel_address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_group, "LEASE_S", 100.0)
+    channel = open_channel()
+    channel.declare([Topic("t", 4)], [T])
+    killed = channel.subscribe(T)
+    killed.poll(0.1, 1)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with closing(sqlite3.connect(channel_address["path"], timeout=5)) as connection, connection:
+        connection.execute("UPDATE members SET pid = ?", (gone.pid,))
+    publish(channel, "t", [event(partition=number) for number in range(4)])
+    other = channel.subscribe(T)
+    assert len(drain(other, 4)) == 4
+    other.close()
+    killed.close()

@@ -13,6 +13,7 @@ from eda_cli.payloads import (
     Window,
     aggregate_path,
     aggregates,
+    asks,
     compile_condition,
     compile_value,
     names_used,
@@ -156,3 +157,10 @@ def test_what_a_condition_looks_at_is_told():
     for told in (names_used, aggregates):
         with pytest.raises(InvalidValue):
             told("sum($.x[0]) > 1", True)
+
+
+@pytest.mark.parametrize(("raw", "asked"), [
+    ({"a": "$.id", "b": "{{ body.id + 1 }}", "c": "{{ body }}", "d": 3}, set()), ("now()", {"now"}), ("uuid()", {"random"}),
+    ([{"$pick": ["1..5", "now()"]}], {"random", "now"}), ("{{ 'now()' }}", set())])
+def test_a_value_tells_what_it_asks_of_its_circumstances(raw, asked):
+    assert asks(compile_value(raw, "rule")) == asked

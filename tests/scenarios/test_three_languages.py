@@ -61,7 +61,7 @@ x-all: &all
   subscribes: facts
   from: earliest
   timeout: 1s
-  retries: {{max: 1, backoff: 100ms}}
+  retries: {{max: 4, backoff: 100ms}}
 consumers:
   py:
     <<: *all

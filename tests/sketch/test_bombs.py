@@ -15,6 +15,7 @@ PARENT = """
 import json, os, resource, sys, time
 from eda_cli.errors import UsageError
 from eda_cli.sketch.load import load_text
+from tests.memory import peak
 
 def child(text):
     resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
@@ -24,9 +25,7 @@ def child(text):
         said = f"loaded with {len(load_text(text, 'bomb.yaml', {'BIG': 'x' * 10_000}).warnings)} warnings"
     except UsageError as error:
         said = str(error).partition(chr(10))[0]
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KB, on macOS bytes
-    megabytes = used // (1 << 20 if sys.platform == "darwin" else 1 << 10)
-    return {"seconds": time.process_time() - start, "megabytes": megabytes, "said": said}
+    return {"seconds": time.process_time() - start, "megabytes": peak() >> 20, "said": said}
 
 for line in sys.stdin:
     name, text = json.loads(line)

@@ -61,16 +61,16 @@ def at(store: Store, partition: int, next_: int) -> None:
 def test_it_is_reached_once_what_there_was_is_handled_whoever_did_that(store: Store, clock: Clock) -> None:
     broker = Broker()
     one = barrier(broker, store)
-    assert not one.reach(1_000.0, 0.0)
+    assert not one.reach(1_000.0)
     broker.ends[Place("t", 0)] = 50  # comes later: it does not count
     clock.now += 1.0
     at(store, 0, 4)
-    assert not one.reach(1_000.0, 0.0)
+    assert not one.reach(1_000.0)
     at(store, 0, 5)
-    assert one.reach(1_000.0, 0.0)
+    assert one.reach(1_000.0)
     assert one.passed == 1_000.0
     assert broker.asked == 1
-    assert not one.reach(1_000.5, 0.0)
+    assert not one.reach(1_000.5)
     assert broker.asked == 2
 
 
@@ -78,14 +78,21 @@ def test_a_moment_that_is_passed_asks_nobody(store: Store, clock: Clock) -> None
     broker = Broker()
     broker.ends = {}
     one = barrier(broker, store)
-    assert one.reach(999.0, 0.0)
-    assert one.reach(1_000.0, 0.0)
+    assert one.reach(999.0)
+    assert one.reach(1_000.0)
     assert broker.asked == 1
 
 
-def test_a_gap_behind_the_last_event_is_given_in_to_while_nothing_comes(store: Store, clock: Clock) -> None:
-    one = barrier(Broker(), store)
-    assert not one.reach(1_000.0, 100.0)
+def test_a_gap_behind_the_last_event_is_given_in_to_while_nothing_comes_from_there(store: Store, clock: Clock) -> None:
+    broker = Broker()
+    broker.ends[Place("t", 1)] = 9
+    one = barrier(broker, store)
+    at(store, 1, 9)
+    assert not one.reach(1_000.0)
+    clock.now += GIVE_IN_S - 1
+    with store.write() as connection:
+        connection.execute("INSERT INTO positions (topic, partition, next, at) VALUES ('t', 0, 4, ?)", (clock.now,))
+    clock.now += 2
+    assert not one.reach(1_000.0)  # it goes on there
     clock.now += GIVE_IN_S
-    assert not one.reach(1_000.0, GIVE_IN_S - 1)
-    assert one.reach(1_000.0, GIVE_IN_S)
+    assert one.reach(1_000.0)

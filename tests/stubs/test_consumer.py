@@ -52,6 +52,19 @@ def test_a_time_that_is_none_is_the_moment_of_publishing(tmp_path: Path, time: s
     assert [event.time for event in channel.stored] == ["2023-11-14T22:13:20.000000Z"]
 
 
+@pytest.mark.parametrize("time", [
+    "2026-11-24T09:30:00.123456Z", "2026-11-24T10:30:00.123456+01:00", "2026-11-24 09:30:00.123456Z",
+    "2026-W48-2T09:30:00.12345Z",
+    "2026-11-24T09:30:61.123456Z", "1969-12-31T23:59:59.999999Z", "0001-01-01T00:00:00.000000Z", "yesterday", None])
+def test_what_follows_has_the_time_of_its_cause_whether_asked_for_or_not(tmp_path: Path, time: str | None) -> None:
+    said = []
+    for number, body in enumerate(({"at": "now()"}, {"n": 1})):
+        (folder := tmp_path / str(number)).mkdir()
+        channel, _ = run(folder, Rule("u", "billed", body, has_body=True), [heard(0, time=time)], Memory())
+        said.append([event.time for event in channel.stored])
+    assert said[0] == said[1]
+
+
 @pytest.mark.parametrize(("rule", "reason"), [
     (Rule("u", "billed", key="$.deep", has_key=True), "JSON"),
     (Rule("u", "billed", headers={"x": "$.deep"}), "JSON"),

@@ -8,7 +8,11 @@ from typing import Any
 
 import pytest
 
+from eda_cli.event import Delivery
 from eda_cli.sketch.resolved import Consumer, Fails, Fold, Idempotent, Kept, Retries, Rule
+from eda_cli.stubs.copying import Copies
+from eda_cli.stubs.forms import seen_of
+from eda_cli.stubs.store import Store
 from tests.stubs.playing import Log
 from tests.stubs.test_histories import BILL, STOCK, event, live, row, rows_of
 
@@ -126,3 +130,38 @@ def test_an_interrupted_making_begins_anew(tmp_path: Path, monkeypatch: pytest.M
     live(tmp_path, replace(KEEPER, keeps=(OTHER,)), log)
     assert row(tmp_path, "stock", "a") == {"many": 5}
     assert rows_of(tmp_path, "copy") == 1
+
+
+def test_what_another_replica_wrote_is_read_anew(tmp_path: Path) -> None:
+    replicas = [(store, Copies(store, (STOCK,))) for store in (Store(tmp_path / "store.db"), Store(tmp_path / "store.db"))]
+    for turn in (0, 0, 1, 0, 1, 1, 0):
+        store, copies = replicas[turn]
+        with store.write() as connection:
+            copies.opened(store.changed())
+            delivery = Delivery(event(0), "t", 0, 0, 0.0)
+            copies.fold(delivery, seen_of(delivery))
+            copies.keep()
+            copies.save(connection)
+        copies.saved(True)
+    assert [copies.now["stock"].get("a") for _, copies in replicas] == [{"n": 7}, {"n": 6}]  # the last of its own turn
+    with replicas[1][0].write():
+        replicas[1][1].opened(replicas[1][0].changed())
+        assert replicas[1][1].now["stock"].get("a") == {"n": 7}
+    for store, _ in replicas:
+        store.close()
+
+
+def test_a_batch_that_is_given_up_leaves_nothing_at_hand(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.db")
+    copies = Copies(store, (STOCK,))
+    delivery = Delivery(event(0), "t", 0, 0, 0.0)
+    for stored in (True, False, True):
+        copies.opened(store.changed())
+        copies.fold(delivery, seen_of(delivery))
+        copies.keep()
+        if stored:
+            with store.write() as connection:
+                copies.save(connection)
+        copies.saved(stored)
+    assert copies.now["stock"].get("a") == {"n": 2}
+    store.close()

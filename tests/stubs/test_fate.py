@@ -96,7 +96,7 @@ def test_a_share_of_the_attempts_fails_the_same_ones_each_time_and_only_where_it
 def test_a_replica_goes_on_counting_where_another_has_failed(tmp_path: Path) -> None:
     bill = replace(BILL, retries=Retries(1, (3600.0, 3600.0)))
     parts = [part(tmp_path, sketch_of(bill), "bill", number, Log()) for number in (1, 2)]
-    one, other = (Handling(each, bill, Inbox()) for each in parts)
+    one, other = (Handling(each, bill, Inbox(), None) for each in parts)
     assert one.begin() and other.begin()
     poison = Delivery(event(0, body={"of": 0}), "t", 0, 0, 0.0)
     assert not one.handle([poison], lambda seconds: True)

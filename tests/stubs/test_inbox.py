@@ -76,3 +76,24 @@ def test_a_lost_place_takes_along_all_that_is_held_of_it() -> None:
     assert inbox.take(2.0, 9) == [others]
     inbox.put([one(0)])  # it came back
     assert offsets(inbox.take(2.0, 9)) == [0]
+
+
+def test_what_is_put_back_keeps_its_order_though_it_is_taken_in_parts() -> None:
+    inbox = Inbox()
+    inbox.put([one(0), one(1), one(2), one(3)])
+    for many in (4, 2, 1):
+        for taken in inbox.take(0.0, many):
+            inbox.put_back(taken)
+    assert offsets(inbox.take(0.0, 9)) == [0, 1, 2, 3]
+
+
+def test_who_stood_behind_is_before_those_of_its_key_that_were_not_looked_at_again() -> None:
+    inbox = Inbox()
+    inbox.put([one(0), one(1), one(2, b"b"), one(3)])
+    for taken in inbox.take(0.0, 9):
+        inbox.put_back(taken)
+    (failed,) = inbox.take(0.0, 1)
+    inbox.again(failed, 0.0)
+    inbox.take(-1.0, 1)
+    inbox.settled(inbox.take(0.0, 1))
+    assert offsets(inbox.take(0.0, 9)) == [1, 3]

@@ -159,15 +159,15 @@ def test_who_has_not_the_clock_waits_for_nothing(tmp_path: Path) -> None:
     clock = lock.take(tmp_path / "bill.clock.flock")
     assert clock is not None
     one = part(tmp_path, sketch_of(bill), "bill", 1, Log())
-    handling = Handling(one, bill, Inbox())
+    handling = Handling(one, bill, Inbox(), None)
     assert handling.begin()
     handling.handle([Delivery(event(0), "t", 0, 0, 0.0)], lambda seconds: True)
-    handling.tick(0.0)
+    handling.tick(idle=False)
     assert handling.due_in() is None
     os.close(clock)
 
     def rung_by_another_look() -> bool:
-        handling.tick(0.0)
+        handling.tick(idle=False)
         return rows_of(tmp_path, "timers") == 0
 
     eventually(rung_by_another_look, 5)

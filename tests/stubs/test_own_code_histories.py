@@ -16,6 +16,7 @@ from eda_cli.event import Delivery
 from eda_cli.sketch.resolved import Consumer, Fails, Fold, Idempotent, Kept, Retries, Rule
 from eda_cli.stubs.handling import Handling
 from eda_cli.stubs.inbox import Inbox
+from eda_cli.stubs.own_code import Code
 from tests.stubs.playing import Killed, Log, part
 from tests.stubs.test_histories import STOCK, event, live, row, sketch_of
 
@@ -68,7 +69,9 @@ def fails_at(*ids: str) -> Callable[[dict[str, Any]], Any]:
 def test_places_that_are_lost_while_it_works_take_their_events_along(tmp_path: Path) -> None:
     log, mail = Log(), replace(MAIL, subscribes=("t", "v"))
     given = answers(echo)
-    handling = Handling(part(tmp_path, sketch_of(mail), "bill", 1, log), mail, Inbox())
+    one = part(tmp_path, sketch_of(mail), "bill", 1, log)
+    code = Code(one, mail)
+    handling = Handling(one, mail, Inbox(), code)
     deliveries = [Delivery(event(number), topic, 0, number, 0.0) for number, topic in enumerate("vtvt")]
 
     def goes_on(seconds: float) -> bool:
@@ -80,6 +83,7 @@ def test_places_that_are_lost_while_it_works_take_their_events_along(tmp_path: P
     assert handling.handle(deliveries, goes_on) == [deliveries[1], deliveries[3]]
     assert [(one.causationid, one.body()["of"]) for one in log.stored] == [("1", "1"), ("3", "3")]
     handling.close()
+    code.close()
 
 
 @pytest.mark.parametrize("retries", [Retries(), Retries(1, (0.001, 0.001))])

@@ -43,9 +43,10 @@ def at(moment: float, key: str = "a", **body: Any) -> Delivery:
 def add(store: Store, windows: Windows, *deliveries: Delivery) -> list[float | None]:
     """One batch."""
     with store.write() as connection:
+        windows.opened(store.changed())
         moments = [windows.add(one, seen_of(one)) for one in deliveries]
         windows.save(connection)
-        windows.saved()
+        windows.saved(True)
     return moments
 
 
@@ -99,7 +100,7 @@ def test_a_value_of_the_wrong_kind_changes_nothing(store: Store) -> None:
         with pytest.raises(PayloadError, match="needs numbers"):
             windows.add(wrong := at(T0, n=[1]), seen_of(wrong))
         windows.save(connection)
-        windows.saved()
+        windows.saved(True)
     assert shown(close(store, windows, inf)) == [("a", 0, 10, 1)]
 
 
@@ -193,3 +194,24 @@ def test_a_sum_may_be_larger_than_a_json_number(tmp_path: Path, number: int) -> 
     log.put("t", *(event(3 * index, body={"n": number, "at": 0}) for index in range(4)))
     live(tmp_path, GAUGE, log, lambda _: not rows_of(tmp_path, "windows"))
     assert [made.body()["n"] for made in log.logs["u"]] == [4.0 * number]
+
+
+@pytest.mark.parametrize("window", [Window(every_s=10.0), Window(gap_s=5.0)])
+def test_what_another_replica_gathered_is_not_forgotten(tmp_path: Path, window: Window) -> None:
+    stores = [Store(tmp_path / "store.db") for _ in range(2)]
+    replicas = [(store, Windows(store, window, ALL)) for store in stores]
+    for turn in (0, 0, 1, 0, 1, 1, 0):
+        add(*replicas[turn], at(T0 + 1))
+    assert [count for *_, count in shown(close(*replicas[0], upto=inf))] == [7]
+    assert add(*replicas[1], at(T0 + 1)) == [None]  # it is closed for everybody
+    for store in stores:
+        store.close()
+
+
+def test_more_windows_than_are_kept_at_hand(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEPT", 4)
+    windows = Windows(store, Window(every_s=10.0), ALL)
+    for _ in range(3):
+        for number in range(20):
+            add(store, windows, at(T0 + number * 10, f"k{number % 7}"))
+    assert [count for *_, count in shown(close(store, windows, inf))] == [3] * 20
