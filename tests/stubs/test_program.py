@@ -185,7 +185,8 @@ def test_a_program_that_died_idle_is_started_again_without_a_failure(make: Make,
     first = group(tmp_path)
     assert first
     os.kill(first, signal.SIGKILL)
-    eventually(lambda: group(tmp_path) is None, 10)
+    stat = Path(f"/proc/{first}/stat")
+    eventually(lambda: group(tmp_path) is None and stat.read_text().rpartition(")")[2].split()[0] == "Z", 10)  # all of it ended
     assert numbers(answers(one, deliveries(2))) == [0, 1]
     assert group(tmp_path) not in (None, first)
 
