@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 _HEAD = 8  # the digits of how many bytes follow; what an earlier, longer mark left behind them means nothing
@@ -24,8 +25,10 @@ class InProgress:
         """The identities that an earlier process of this name had begun and not ended. Ask before `begin`."""
         head = os.pread(self._fd, _HEAD, 0)
         size = int(head) if len(head) == _HEAD and head.isdigit() else 0
-        left: list[str] = json.loads(os.pread(self._fd, size, _HEAD)) if size else []
-        return left
+        with suppress(ValueError):  # it is damaged, and no stub is to end at it
+            left: list[str] = json.loads(os.pread(self._fd, size, _HEAD)) if size else []
+            return left
+        return []
 
     def begin(self, identities: Iterable[str]) -> None:
         """The code is given these events now."""

@@ -21,7 +21,8 @@ def test_what_was_begun_is_left_until_it_ends(tmp_path: Path, identities: list[s
     assert InProgress(path).left() == []
 
 
-def test_a_file_that_is_no_mark_says_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rubbish", [b"rubbish!", b"00000004/x/0"])
+def test_a_file_that_is_no_mark_says_nothing(tmp_path: Path, rubbish: bytes) -> None:
     path = tmp_path / "bill.1.attempt"
-    path.write_bytes(b"rubbish!")
+    path.write_bytes(rubbish)
     assert InProgress(path).left() == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from eda_cli.channels.base import Group, Place, Polled, Subscription
 from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery
 from eda_cli.sketch.resolved import Consumer, Fails, Fold, Idempotent, Kept, Retries, Rule
+from eda_cli.stubs.attempts import InProgress
 from eda_cli.stubs.handling import Handling
 from eda_cli.stubs.inbox import Inbox
 from eda_cli.stubs.own_code import Code
@@ -145,7 +147,8 @@ def test_an_event_that_ends_every_process_is_given_up(tmp_path: Path, retries: i
 def test_a_process_that_ended_once_is_counted_once(tmp_path: Path) -> None:
     log = Log()
     log.put("t", event(0))
-    (tmp_path / "bill.1.attempt").write_bytes(b"%08d%b" % (4, b"/x/0"))
+    with closing(InProgress(tmp_path / "bill.1.attempt")) as mark:
+        mark.begin(["/x/0"])
     given = answers(echo)
     away, subscribe = [ChannelError("away")] * 7, log.subscribe
 
