@@ -72,13 +72,20 @@ def redrive(
             deliveries = chain.from_iterable(channel.read(topic, Start("beginning", partition=partition), "stored"))
             letters = picking.pick(deliveries, count)
             if dry_run:
-                _show(letters, picking, to, json, {topic.name for topic in channel.topics()})
+                _show(letters, picking, to, json, _reached(found, channel, to))
             else:
                 _Redriving(found, channel, picking, redriven, to, json).redrive(letters)
         finally:
             redriven.close()
     finally:
         channel.close()
+
+
+def _reached(run: RunFolder, channel: EventChannel, to: str | None) -> frozenset[str]:
+    """The topics that are there; on a bus of somebody else's those of this run, as what a header names may be a stranger's."""
+    there = frozenset(topic.name for topic in channel.topics())
+    sketch = run.sketch()
+    return there & {*sketch.topics, *([to] if to else [])} if sketch.guest else there
 
 
 def _check_target(channel: EventChannel, to: str | None) -> None:
@@ -126,7 +133,8 @@ def _left_over(what: str, gone: Counter[str]) -> EdaError:
     more = f" and {len(gone) - NAMED:,} more" if len(gone) > NAMED else ""
     names = ", ".join(name[:SHOWN] for name in islice(gone, NAMED)) + more
     name = next((name for name in gone if re.fullmatch(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,248}", name)), None)
-    return EdaError(f"{what}: {console.events(gone.total())}", f"where they came from does not exist any more: {names}",
+    return EdaError(f"{what}: {console.events(gone.total())}",
+                    f"where they came from does not exist any more, or is not of this run: {names}",
                     (f"make it with: eda topics create {name}; or " if name else "") + "send them elsewhere with --to TOPIC")
 
 
@@ -141,7 +149,7 @@ class _Redriving:
         self._redriven = redriven
         self._to = to
         self._json = json
-        self._there = {topic.name for topic in channel.topics()}
+        self._there = _reached(run, channel, to)
         self._done: Counter[str] = Counter()  # by the topic they went to, as are those that had to stay:
         self._gone: Counter[str] = Counter()
         self._refused: list[ChannelError] = []

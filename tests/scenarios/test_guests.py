@@ -51,6 +51,9 @@ def test_a_guest_works_and_leaves_what_it_found(eda: Eda, tmp_path: Path) -> Non
     refused = eda("groups", "reset", "theirs", "--to", "beginning", "--run", "guest", code=1).stderr
     assert "not one of this run" in refused and "guest.invoicing" in refused
 
+    eda("publish", "letters", "{}", "--create", "-H", "dead-letter-topic=other", "--type", "x", "--run", "guest")
+    assert "not of this run: other" in eda("redrive", "letters", "--run", "guest", code=1).stderr
+
     guest.write_text(GUEST.replace('{kafka: {bootstrap_servers: "${BUS}"}}', "kafka"))
     refused = eda("up", str(guest), "-d", code=1).stderr
     assert f"kafka at {eda.environ['BUS']} runs, kafka is wished" in refused and "--fresh" in refused
