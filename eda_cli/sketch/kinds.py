@@ -23,8 +23,8 @@ from eda_cli.sketch.fitting import VARIABLE, Compiled, Kind, Misfit, Schema, mat
 
 __all__ = [
     "CONDITION", "DURATION", "DURATIONS", "EACH", "EVENT_TYPE", "EVENT_TYPE_OR_PATH", "FLAG", "FOLD_CONDITION", "GROUP",
-    "HANDLER", "HEADER", "IMAGE", "LINE", "OPTIONAL_DURATION", "PART", "PAUSE", "RATE", "SERVERS", "SETTING", "SHARE",
-    "SIDES", "SPAN", "START", "TOPIC", "WAIT", "Misfit", "fit_name", "sides",
+    "HANDLER", "HEADER", "IMAGE", "LINE", "MOMENT", "OPTIONAL_DURATION", "PART", "PAUSE", "RATE", "SERVERS", "SETTING",
+    "SHARE", "SIDES", "SPAN", "START", "TOPIC", "WAIT", "Misfit", "fit_name", "sides",
 ]
 
 
@@ -153,6 +153,14 @@ def _each(raw: Any) -> Any:
     return raw
 
 
+def _moment(raw: Any) -> Any:
+    """A value that may give the moment of an event: one that stands as it is would be the same for all of them."""
+    if not isinstance(raw, (str, dict)) or (isinstance(raw, str) and not re.search(r"^\$|\{\{|\(", raw)):
+        raise Misfit(hint=f"write it as $.{raw}" if isinstance(raw, str) and re.fullmatch(r"[\w.]+", raw) else "")
+    compile_value(raw, "rule", body=False)
+    return raw
+
+
 def sides(raw: Any) -> Mapping[str, Any] | None:
     """The values by topic, None where one value stands for both sides of a join."""
     named = isinstance(raw, Mapping) and not any(name.startswith("$") for name in raw)
@@ -226,4 +234,5 @@ WAIT = Kind("a duration", "write it as 10s", DURATION.read, _QUANTITY)
 HANDLER = matching(_HANDLER, 200, "a module and a function, MODULE:FUNCTION", "write it as my_shop.invoicing:handle",
                    _fit_handler)
 EACH = Compiled("a value that gives a list", "write it as $.items", _each, {})
+MOMENT = Compiled("a value that gives the moment of an event", "write it as $.at", _moment, {})
 SIDES = Compiled("a value, or a map of two topics and a value for each", "write it as $.purchase", _sides, {})
