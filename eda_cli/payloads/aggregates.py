@@ -9,14 +9,16 @@ from typing import Any
 from eda_cli.payloads.code import Code
 from eda_cli.payloads.context import Seen
 from eda_cli.payloads.paths import compile_path, is_event_path
-from eda_cli.payloads.problems import PayloadError, Refused, shown
+from eda_cli.payloads.problems import PayloadError, Refused, did_you_mean, shown
 
 AGGREGATES = ("count", "sum", "mean", "min", "max")
 NO_WINDOW = "only a consumer with a `window` has one"
 
+_MEANT = {**dict.fromkeys(("avg", "average"), "mean"), "total": "sum", "minimum": "min", "maximum": "max", "median": ""}
 _CALL = re.compile(r"(count|sum|mean|min|max)\((.*)\)\Z", re.DOTALL)
 _TOKEN = re.compile(
     r"""(?P<call>(?:count\(\s*|(?:sum|mean|min|max)\(\s*\$[^\s()'"]*\s*)\))"""
+    r"""|(?P<unknown>(?!range\b)[^\W\d]\w*\(\s*\$[^\s()'"]*\s*\))"""
     r"""|'(?:[^'\\]|\\.)*'?|"(?:[^"\\]|\\.)*"?"""  # texts; one that does not end is for Jinja2 to complain about
     r"""|[|.]\s*\w+|\w+"""  # filters, methods and fields are called like some aggregates
     r"""|(?P<brace>[{}])""", re.DOTALL)
@@ -48,6 +50,15 @@ def result(seen: Seen, aggregate: str) -> Any:
     if seen.window is None:
         raise PayloadError(f"{aggregate} has nothing to count", f"there is no window: {NO_WINDOW}")
     return seen.window.results[aggregate]
+
+
+def no_aggregate(name: str, path: str) -> Refused:
+    """What is wrong with `avg($.x)`."""
+    meant = _MEANT.get(name.lower())
+    hint = f"did you mean {meant}({shown(path)})?" if meant else ""
+    return Refused(f"there is no {shown(name)}(…)",
+                   "over the events of a window there are count(), sum($.x), mean($.x), min($.x), max($.x)",
+                   hint or ("" if meant == "" else did_you_mean(name, AGGREGATES, "{}(…)")))
 
 
 def aggregate_in(text: str) -> str | None:
@@ -84,6 +95,8 @@ def _calls(source: str, bare: bool) -> Iterator[tuple[int, int]]:
             inside = match[0] == "{{"
         elif match["call"]:
             yield match.span()
+        elif match["unknown"]:
+            _canonical(match["unknown"])
         elif match["brace"] == "{":
             braces += 1
         elif match["brace"] and braces:
@@ -96,6 +109,8 @@ def _calls(source: str, bare: bool) -> Iterator[tuple[int, int]]:
 def _canonical(text: str) -> str:
     name, _, rest = text.partition("(")
     path = rest[:-1].strip()
+    if name not in AGGREGATES:
+        raise no_aggregate(name, path)
     if name == "count":
         if path:
             raise Refused("count() counts all events of a window", f"'{shown(text)}' gives it something",

@@ -11,7 +11,7 @@ from math import cos, log, pi, sqrt
 from typing import NamedTuple, NoReturn
 
 from eda_cli.event import rfc3339
-from eda_cli.payloads.aggregates import AGGREGATES
+from eda_cli.payloads.aggregates import AGGREGATES, no_aggregate
 from eda_cli.payloads.arguments import Argument, read_arguments, split_call
 from eda_cli.payloads.code import Code
 from eda_cli.payloads.paths import is_path
@@ -48,7 +48,7 @@ def compile_call(text: str, code: Code) -> str | None:
     if name not in FUNCTIONS:
         if name != name.lower() and name.lower() not in FUNCTIONS:
             return None
-        raise _unknown(name, text)
+        raise no_aggregate(name, inner) if is_path(inner) and code.scope == "rule" else _unknown(name, text)
     if "{{" in inner:
         raise Refused(f"'{shown(text)}' has a template among its arguments", "functions take plain arguments",
                       "write one template, or {$pick: [\"{{ … }}\", …]} for a choice of them")

@@ -6,6 +6,7 @@ Python where that makes the same; the sandbox makes all others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from eda_cli.payloads.render import plain, text
 from eda_cli.payloads.sandbox import sandbox
 from eda_cli.payloads.scene import Scene
 
+_OF_ROW = re.compile(r"\bwas\.\w+")  # in a fold, where `was` is the row itself
 _FOR_A_TRIAL = 2_000  # units: what evaluating one without variables may cost while it is compiled
 _PER_TEMPLATE = 20  # units of the budget: what evaluating one costs, however small it is
 
@@ -84,6 +86,8 @@ def _compiled(source: str, read: Read, place: str, scope: Scope, finish: _Finish
             said = str(missing.message)
             what = next((what for what in ("field", "row") if f"there is no {what}" in said), "")
             hint = f"where a {what} may be missing, write | default(…)" if what else ""
+            if "there is no row yet" in said and (field := _OF_ROW.search(source)):
+                hint = f"for the first event of a row, write ({field[0]} | default(0))"
             raise PayloadError(failure, said, hint) from missing
         except Exception as failed:  # an expression of the user can fail in every way there is
             raise PayloadError(failure, shown(failed, 200) or type(failed).__name__) from failed

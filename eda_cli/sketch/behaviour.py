@@ -22,6 +22,7 @@ from eda_cli.sketch.kinds import (
     EVENT_TYPE_OR_PATH,
     FLAG,
     FOLD_CONDITION,
+    MOMENT,
     SHARE,
     SIDES,
     SPAN,
@@ -128,7 +129,7 @@ class Window(Strict):
     every: Annotated[float | None, SPAN, says("Windows of this length, side by side.", "1m")] = None
     gap: Annotated[float | None, SPAN, says("A window ends with a pause of this length.", "5m")] = None
     by: Annotated[RuleValue, says("A window for each of these values.", "$.device")] = "$key"
-    time: Annotated[RuleValue, says("The moment of an event.", "$time", "$.at")] = "$time"
+    time: Annotated[Any, MOMENT, says("The moment of an event.", "$time", "$.at")] = "$time"
     late: Annotated[float, WAIT, says("How long it stays open for events that come late.", "10s")] = 0.0
 
 

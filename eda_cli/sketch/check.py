@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from eda_cli.errors import Problem
 from eda_cli.sketch import words
+from eda_cli.sketch.bare import bare
 from eda_cli.sketch.commands import event_for
 from eda_cli.sketch.contents import keyless, statements, unheard
 from eda_cli.sketch.flow import ANY, Flow, always, endless, flow, published
@@ -17,7 +18,7 @@ def lint(resolved: Resolved, places: Places) -> list[Problem]:
     """What looks unintended, as warnings."""
     return [*_notes(resolved, places), *_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
             *_circles(resolved, places), *_returning(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
-            *statements(resolved, places), *unheard(resolved, places)]
+            *statements(resolved, places), *unheard(resolved, places), *bare(resolved, places)]
 
 
 def demands(resolved: Resolved, can: frozenset[str], broker: str, places: Places = NOWHERE) -> list[Problem]:

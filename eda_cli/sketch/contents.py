@@ -11,6 +11,8 @@ from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.resolved import Consumer, Raw, Resolved, Topic
 from eda_cli.sketch.text import shorten
 
+Bodies = dict[str, list[tuple[str, Raw]]]  # topic -> (type, body) of each event there
+
 _MOST_FIELDS = 20  # of a body that a missing field is looked for in
 _MOST_COMPARED = 50_000  # paths with bodies
 _FORMS = ("$list", "$pick", "$literal")
@@ -54,30 +56,30 @@ def keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
 
 def unheard(resolved: Resolved, places: Places) -> Iterator[Problem]:
     """Paths of consumers that lead to nothing in any event which they look at."""
-    said = _said(resolved)
+    said, unknown = said_in(resolved)
     work = 0
     for name, consumer in resolved.consumers.items():
-        for path, raw, topics, accepts in _looks(consumer):
+        for path, raw, topics, accepts in looks(consumer):
             of_events = path[2] == "publishes" and not places.exact(places.told(path))  # who publishes it is told
-            if of_events or not said.keys() >= set(topics):
+            if of_events or not (said.keys() - unknown) >= set(topics):
                 continue
-            heard = [body for topic in topics for event, body in said[topic] if all(_comes(event, one) for one in accepts)]
+            heard = [body for topic in topics for event, body in said[topic] if all(comes(event, one) for one in accepts)]
             for at, text in texts(path, raw):
                 work += len(heard)
                 if work > _MOST_COMPARED:
                     return
-                if heard and all(_leads(text, body) is False for body in heard):
+                if heard and all(leads(text, body) is False for body in heard):
                     fields = {field for body in heard if isinstance(body, Mapping) for field in body}
                     yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is in no event that '{name}' hears",
                                   "a missing path is null", _meant(text, fields))
 
 
-def _looks(consumer: Consumer) -> Iterator[tuple[Path, Raw, tuple[str, ...], tuple[tuple[str, ...], ...]]]:
+def looks(consumer: Consumer) -> Iterator[tuple[Path, Raw, tuple[str, ...], tuple[tuple[str, ...], ...]]]:
     """The values that look into events: where each stands, and into which: of these topics, and of these types."""
     path: Path = ("consumers", consumer.name)
     mine, accepts = consumer.subscribes, consumer.accepts
     for index, rule in enumerate(consumer.rules if not consumer.window else ()):
-        for part in ("body", "key", "headers", "each"):
+        for part in ("body", "key", "headers", "each", "unless"):
             yield (*path, "publishes", index, part), getattr(rule, part), mine, (accepts, rule.accepts)
     for copy in consumer.keeps:
         for index, fold in enumerate(copy.folds):
@@ -91,9 +93,9 @@ def _looks(consumer: Consumer) -> Iterator[tuple[Path, Raw, tuple[str, ...], tup
         yield (*path, "joins", "by", join.topic), join.with_by, (join.topic,), ()
 
 
-def _said(resolved: Resolved) -> dict[str, list[tuple[str, Raw]]]:
-    """Topic -> (type, body) of all that comes there; topics where something may come that nobody knows are left out."""
-    said: dict[str, list[tuple[str, Raw]]] = {}
+def said_in(resolved: Resolved) -> tuple[Bodies, set[str]]:
+    """What comes to each topic, and the topics where something else may come, which nobody knows."""
+    said: Bodies = {}
     unknown: set[str] = set()
     for generator in resolved.generators.values():
         said.setdefault(generator.publishes, []).append((generator.event, generator.body))
@@ -103,14 +105,15 @@ def _said(resolved: Resolved) -> dict[str, list[tuple[str, Raw]]]:
             said.setdefault(rule.to, []).append((rule.event, rule.body))
             unknown |= {rule.to} if consumer.external or not rule.has_body else set()
         unknown.add(consumer.dead_letter)
-    return {topic: bodies for topic, bodies in said.items() if topic not in unknown}
+    return said, unknown
 
 
-def _comes(event: str, accepts: tuple[str, ...]) -> bool:
+def comes(event: str, accepts: tuple[str, ...]) -> bool:
+    """Whether an event of that type is accepted; one of a type that nobody knows may be."""
     return not accepts or event in accepts or not event or event.startswith("$")
 
 
-def _leads(path: str, body: Raw) -> bool | None:
+def leads(path: str, body: Raw) -> bool | None:
     """Whether `$.a.b` leads to something in what a body says; None where only the event itself will tell."""
     if not path.startswith("$."):
         return None
@@ -133,7 +136,7 @@ def _meant(path: str, fields: Collection[str]) -> str:
 
 def _without(key: Raw, at: Path, body: Raw, publisher: Path, topic: Topic, places: Places) -> Iterator[Problem]:
     """The key at `at` is a path that leads to nothing in what the publisher publishes."""
-    if isinstance(key, str) and _leads(key, body) is False:
+    if isinstance(key, str) and leads(key, body) is False:
         lacks = "the topic is compacted, which keeps the newest event of each key" if topic.compacted else \
             "events without a key have no order"
         yield Problem(*places.value(at), f"'{shorten(places.said(at, key))}' is in no event of {words.subject(publisher)}",

@@ -23,8 +23,8 @@ from eda_cli.sketch.fitting import VARIABLE, Compiled, Kind, Misfit, Schema, mat
 
 __all__ = [
     "CONDITION", "DURATION", "DURATIONS", "EACH", "EVENT_TYPE", "EVENT_TYPE_OR_PATH", "FLAG", "FOLD_CONDITION", "GROUP",
-    "HANDLER", "HEADER", "IMAGE", "LINE", "OPTIONAL_DURATION", "PART", "PAUSE", "RATE", "SERVERS", "SETTING", "SHARE",
-    "SIDES", "SPAN", "START", "TOPIC", "WAIT", "Misfit", "fit_name", "sides",
+    "HANDLER", "HEADER", "IMAGE", "LINE", "MOMENT", "OPTIONAL_DURATION", "PART", "PAUSE", "RATE", "SERVERS", "SETTING",
+    "SHARE", "SIDES", "SPAN", "START", "TOPIC", "WAIT", "Misfit", "fit_name", "sides",
 ]
 
 
@@ -153,6 +153,14 @@ def _each(raw: Any) -> Any:
     return raw
 
 
+def _moment(raw: Any) -> Any:
+    """A value that may give the moment of an event: one that stands as it is would be the same for all of them."""
+    if not isinstance(raw, (str, dict)) or (isinstance(raw, str) and not re.search(r"^\$|\{\{|\(", raw)):
+        raise Misfit(hint=f"write it as $.{raw}" if isinstance(raw, str) and re.fullmatch(r"[\w.]+", raw) else "")
+    compile_value(raw, "rule", body=False)
+    return raw
+
+
 def sides(raw: Any) -> Mapping[str, Any] | None:
     """The values by topic, None where one value stands for both sides of a join."""
     named = isinstance(raw, Mapping) and not any(name.startswith("$") for name in raw)
@@ -174,21 +182,34 @@ def _sides(raw: Any) -> Any:
     return raw
 
 
+def _handler(raw: Any) -> str:
+    named = isinstance(raw, str) and re.fullmatch(r"[\w./-]+\.(\w+)", raw)
+    if named and named[1] in _PROGRAMS:
+        raise Misfit(hint=f"write run: {_PROGRAMS[named[1]]} {raw} in place of it")
+    return str(_HANDLER.read(raw))
+
+
 def _fit_handler(text: str) -> str:
-    """`my_shop.invoicing:handle` of `my_shop/invoicing.py:handle` and of `my_shop.invoicing.handle`."""
+    """`my_shop.invoicing:handle` of `my_shop/invoicing.py:handle`, of `my_shop/invoicing.py` and of
+    `my_shop.invoicing.handle`."""
     module, colon, function = text.partition(":")
-    if not colon and "/" not in text:
+    if not colon and text.endswith(".py"):
+        function = "handle"
+    elif not colon and "/" not in text:
         module, _, function = text.rpartition(".")
     proposed = f"{module.removesuffix('.py').strip('./').replace('/', '.')}:{function.removesuffix('()')}"
-    return proposed if re.fullmatch(_HANDLER, proposed) else ""
+    return proposed if re.fullmatch(_HANDLER_FORM, proposed) else ""
 
 
-_HANDLER = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*"
+_PROGRAMS = {**dict.fromkeys(("js", "mjs", "cjs"), "node"), "sh": "sh", "rb": "ruby", "pl": "perl", "php": "php"}
+_HANDLER_FORM = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*"
 _TEXT: Schema = {"type": ["string", "null"]}
 _QUANTITY: Schema = {"type": "string"}
 _NAME_RULE = "a name of at most 40 small letters, digits, - and _ that begins with a letter"
 _TOPIC = matching(r"[A-Za-z0-9._-]+", 249, "a topic name of at most 249 letters, digits, ., - and _", "")
 _HEADER = matching(r"[!-9;-~]+", 200, "a header name of at most 200 visible ASCII characters", "")
+_HANDLER = matching(_HANDLER_FORM, 200, "a module and a function, MODULE:FUNCTION", "write it as my_shop.invoicing:handle",
+                    _fit_handler)
 
 PART = matching(r"[a-z][a-z0-9_-]*", 40, _NAME_RULE, "write it as web-shop", fit_name)
 TOPIC = Kind(_TOPIC.expected, "write it as purchases", _topic, _TOPIC.schema)
@@ -223,7 +244,7 @@ FOLD_CONDITION = Compiled(CONDITION.expected, CONDITION.example, _condition("fol
 SHARE = Kind("a share", "write it as 2%", _quantity(parse_share), _QUANTITY)
 SPAN = Kind("a duration", "write it as 30s", _quantity(lambda raw: parse_duration(raw, zero=False)), _QUANTITY)
 WAIT = Kind("a duration", "write it as 10s", DURATION.read, _QUANTITY)
-HANDLER = matching(_HANDLER, 200, "a module and a function, MODULE:FUNCTION", "write it as my_shop.invoicing:handle",
-                   _fit_handler)
+HANDLER = Kind(_HANDLER.expected, _HANDLER.example, _handler, _HANDLER.schema)
 EACH = Compiled("a value that gives a list", "write it as $.items", _each, {})
+MOMENT = Compiled("a value that gives the moment of an event", "write it as $.at", _moment, {})
 SIDES = Compiled("a value, or a map of two topics and a value for each", "write it as $.purchase", _sides, {})

@@ -19,6 +19,7 @@ from eda_cli.sketch.torn import quoted, unclosed
 _KEY = r"(?:[\w$./-]+|\"[^\"\n]*\"|'[^'\n]*')"
 _LINE = re.compile(rf"(?P<lead>[ \t]*(?:-[ \t]+)*)(?:(?P<key>{_KEY}):[ \t]+)?(?P<value>[^\n\r]*)")
 _HALVES = re.compile(r"\\u([Dd][89ABab][0-9A-Fa-f]{2})\\u([Dd][C-Fc-f][0-9A-Fa-f]{2})")
+_TAB = re.compile(r" *\t")
 _COMMENT = re.compile(r"[ \t]+#[^\n\r]*|[ \t]+\Z")
 _TEMPLATE = re.compile(r"(?:^|[:,\[-])[ \t]*(?P<open>\{\{)", re.MULTILINE)
 _LONGEST_KEY = 1024  # characters, by YAML 1.2 section 7.4.2
@@ -60,8 +61,11 @@ class _Reader:
         self.line = self.line_at(self.line_start)
 
     def misread(self) -> Misread:
-        if "cannot start any token" in self.said and self.here == "\t":
-            return self.told(self.at, "a tab stands here", "YAML indents with spaces only",
+        tab = _TAB.match(self.line)
+        token = "cannot start any token" in self.said and self.here == "\t"
+        if token or (tab and ("tab character" in self.said or "mapping values are not allowed" in self.said)):
+            at = self.line_start + tab.end() - 1 if tab and not token else self.at
+            return self.told(at, "a tab stands here", "YAML indents with spaces only",
                              "replace it by spaces")
         if "nesting depth" in self.said:
             return self.told(self.at, *TOO_DEEP)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
 from eda_cli.sketch.text import shorten
 
+_INTERPRETER = re.compile(r"(?:node|python[0-9.]*|sh|bash|ruby|perl|deno|bun|php)\Z")
+_ENDING = re.compile(r"\.[A-Za-z]\w{0,3}\Z")
+_NO_FILE = re.compile(r"-|.*[\s:*?$]", re.DOTALL)  # an option, an address, an expression
 _MOST_BYTES = 5_000_000  # of a module that is read
 
 
@@ -46,13 +50,24 @@ def unusable(sketch: Sketch, places: Places, folder: File) -> Iterator[Problem]:
 
 
 def unfound(resolved: Resolved, places: Places, folder: File) -> Iterator[Problem]:
-    """Programs that could not be started here: they may be there where the sketch will run."""
+    """Programs that could not be started here, and files that they are to run: they may be there where the sketch will
+    run."""
     for name, consumer in resolved.consumers.items():
         if not consumer.run or consumer.external:
             continue
         program, path = consumer.run[0], ("consumers", name, "run")
         if found := _lacks(program, shorten(places.said((*path, 0), program)), folder):
             yield Problem(*places.value((*path, 0)), *found)
+        elif len(consumer.run) > 1 and _INTERPRETER.match(File(program).name) and _is_lacking(consumer.run[1], folder):
+            said = shorten(places.said((*path, 1), consumer.run[1]))
+            yield Problem(*places.value((*path, 1)), f"there is no file '{said}' in the sketch's folder",
+                          f"{File(program).name} is to run it", "write that file, or name one that is there")
+
+
+def _is_lacking(argument: str, folder: File) -> bool:
+    """Whether it looks like the name of a file, and there is none."""
+    is_named = ("/" in argument or _ENDING.search(argument)) and not _NO_FILE.match(argument)
+    return bool(is_named) and not os.path.exists(folder / argument)  # noqa: PTH110 (Path's own fails on a long name)
 
 
 def _lacks(program: str, said: str, folder: File) -> tuple[str, str, str] | None:

@@ -129,6 +129,9 @@ def _accepted(sketch: Sketch, places: Places) -> Iterator[Problem]:
     accepted: list[tuple[Path, list[str]]] = [(("consumers", name, "accepts"), one.accepts)
                                               for name, one in sketch.consumers.items()]
     accepted += [((*path, "accepts"), rule.accepts) for path, rule in rules(sketch)]
+    accepted += [(("consumers", name, "keeps", copy, index, "accepts"), fold.accepts)
+                 for name, one in sketch.consumers.items() for copy, folds in one.keeps.items()
+                 for index, fold in enumerate(folds)]
     used = [((*path, index), event) for path, types in accepted for index, event in enumerate(types)]
     yield from _undeclared(used, known, places, "nobody publishes it", "add it there")
 

@@ -118,7 +118,7 @@ def test_a_fold_may_have_a_condition():
     assert holds(Context(Dice(1), 0.0, seen=Seen())) is True
     assert holds(Context(Dice(1), 0.0, seen=Seen(was={"left": 0}))) is False
     missing = compile_condition("was.left > 0", "fold")
-    with pytest.raises(PayloadError, match="there is no row yet\nwhere a row may be missing"):
+    with pytest.raises(PayloadError, match=r"for the first event of a row, write \(was.left \| default\(0\)\)"):
         missing(Context(Dice(1), 0.0, seen=Seen()))
 
 

@@ -132,6 +132,25 @@ def test_a_program_that_could_not_be_started(tmp_path: Path) -> None:
         "install it, or name its file"]
 
 
+def test_a_file_that_a_known_program_is_to_run(tmp_path: Path) -> None:
+    (tmp_path / "there.sh").touch()
+    sketch = tmp_path / "sketch.yaml"
+    sketch.write_text(dedent("""\
+        generators: {shop: {publishes: a}}
+        consumers:
+          a: {subscribes: a, run: sh nofile.sh --fast}
+          b: {subscribes: a, run: [sh, bin/mailer]}
+          c: {subscribes: a, run: sh there.sh}
+          d: {subscribes: a, run: "sh -c 'cat nofile.sh'"}
+          e: {subscribes: a, run: sh mailer}
+          f: {subscribes: a, run: cat nofile.sh}
+          g: {subscribes: a, run: sh nofile.sh, external: true}
+        """))
+    assert [problem.text("sketch.yaml") for problem in load(sketch).warnings] == [
+        f"sketch.yaml:{place}: there is no file '{file}' in the sketch's folder: sh is to run it; "
+        "write that file, or name one that is there" for place, file in (("3:27", "nofile.sh"), ("4:32", "bin/mailer"))]
+
+
 def test_a_sketch_says_which_code_of_its_own_it_runs() -> None:
     assert own_code(loaded("""
         generators: {shop: {publishes: a}}
