@@ -174,3 +174,10 @@ def test_a_program_that_is_not_there_is_named_where_the_run_does_not_get_ready(e
         "eda: the run 'own' was not ready in 6 s",
         "  echo: the program surely-nobody-has-this cannot be started: there is no such command in PATH",
         "  a file beside the sketch is ./surely-nobody-has-this"]
+
+
+def test_a_program_does_not_outlive_the_folder_of_its_run(running: Eda) -> None:
+    group = program(running)
+    shutil.rmtree(running.home / "own", ignore_errors=True)
+    eventually(lambda: not members(group), 20)
+    eventually(lambda: not running.processes(), 20)
