@@ -92,7 +92,8 @@ class Supervisor:
         """Wait for something, take it in, act. A failure that ends the run is given back."""
         self._wait()
         if not self._folder_is_ours():
-            return {"what": f"the folder of the run '{self._folder.name}' is gone", "why": f"somebody deleted {self._folder.path}",
+            return {"what": f"the folder of the run '{self._folder.name}' is gone",
+                    "why": f"somebody deleted {self._folder.path}",
                     "hint": f"start it anew: {self._info.again()} (eda down ends a run in order)", "exit_code": 1}
         for helper in list(self._helpers.values()):
             for report in helper.reports():
