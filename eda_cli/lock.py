@@ -31,7 +31,7 @@ def take(path: Path, patience_s: float = PATIENCE_S, for_child: bool = False) ->
                 return None
             time.sleep(0.01)
             continue
-        if not _is_there(path, fd):  # its folder was removed meanwhile, and maybe made anew
+        if not is_there(path, fd):  # its folder was removed meanwhile, and maybe made anew
             os.close(fd)
             continue
         if for_child:
@@ -41,7 +41,8 @@ def take(path: Path, patience_s: float = PATIENCE_S, for_child: bool = False) ->
         return fd
 
 
-def _is_there(path: Path, fd: int) -> bool:
+def is_there(path: Path, fd: int) -> bool:
+    """Whether the lock that is held is the one that others find at this path."""
     try:
         return os.path.samestat(path.stat(), os.fstat(fd))
     except FileNotFoundError:

@@ -12,6 +12,7 @@ from eda_cli.event import rfc3339
 
 LIMIT = 8 * 1024 * 1024  # bytes; then the file moves to `.log.1` and a new one begins
 QUIET_S = 10.0  # between two messages of a library that differ at most in their details
+_STAMP = len("2026-11-24T09:30:00.000000Z")
 
 _log_path: Path | None = None  # of this process's log, where it opened that itself
 
@@ -24,6 +25,14 @@ def log(text: str) -> None:
             _log_path.replace(_log_path.with_name(_log_path.name + ".1"))
             _redirect(_log_path)
         os.write(2, b"".join(f"{stamp} {line}\n".encode(errors="replace") for line in text.splitlines() or [""]))
+
+
+def stamped(line: str) -> tuple[str, str]:
+    """The time that a line of a log carries, empty where it has none, and its text."""
+    first, _, text = line.partition(" ")
+    if len(first) == _STAMP and first.endswith("Z") and first[:4].isdigit():
+        return first, text
+    return "", line
 
 
 def log_to(path: Path) -> None:

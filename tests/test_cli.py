@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 ROOT = Path(__file__).parent.parent
 
@@ -197,10 +198,25 @@ def test_ps_cuts_no_name_and_no_number_and_says_why_below(capsys: pytest.Capture
     lines = capsys.readouterr().out.splitlines()
     assert "  sketch /a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml" in lines
     heads, crashed, shop = lines[3:6]
-    assert heads.split() == ["PART", "STATE", "PID", "UP", "PUBLISHED", "HANDLED", "RESTARTS", "LAG", "KNOBS"]  # nothing FAILED
+    assert heads.split() == ["PART", "STATE", "PID", "UP", "PUBLISHED", "HANDLED", "RESTARTS", "LAG"]  # nothing FAILED
     assert crashed.split() == [name, "crashed", "1,234,567", "3", "?"]
-    assert shop.split() == ["shop", "running", "12345", "59s", "7", "rate=50/s", "count=9"]
-    assert lines[6:] == [f"  {name} crashed: killed by SIGKILL"]
+    assert shop.split() == ["shop", "running", "12345", "59s", "7"]
+    assert lines[6:] == [f"  {name} crashed: killed by SIGKILL", "  shop: rate=50/s count=9"]
+
+
+def test_on_a_terminal_a_row_of_a_table_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from eda_cli.cli import console
+
+    rows = [("ann", "long " * 20, "語" * 30, "1,234,567"), ("bob", "", "short", "8")]
+    shown = {}
+    for columns in (None, 200, 60, 20):
+        monkeypatch.setattr(console, "width", lambda columns=columns: columns)
+        console.print_table(("KEY", "text", "signs", "N"), rows, right=("N",))
+        shown[columns] = capsys.readouterr().out.splitlines()
+    assert shown[200] == shown[None] and len(shown[None][1]) > 100
+    assert [cell_len(line) for line in shown[60]] == [60] * 3
+    assert shown[60][1].startswith("ann  long long") and shown[60][1].endswith("…  1,234,567") and shown[60][1].count("…") == 2
+    assert all(cell_len(line) <= 20 for line in shown[20])
 
 
 def test_windows_is_told_to_use_wsl(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from eda_cli.errors import EdaError, SketchError
 if TYPE_CHECKING:
     from rich.console import Console
 
+NARROW = 8  # columns of a text in a table, at least
+
 
 @cache
 def out() -> Console:
@@ -83,20 +85,43 @@ def write_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str],
                 bold: Callable[[Sequence[str]], bool] = lambda row: False) -> None:
-    """Rows below their heads, without columns that are empty. Nothing is cut: a line is as long as it must be."""
+    """Rows below their heads, without columns that are empty; those of `right` are numbers, which stand at the right.
+
+    On a terminal a row is one line: what does not fit is cut, first the widest texts. Else nothing is cut.
+    """
     from rich.cells import cell_len
 
     kept = [index for index in range(len(columns)) if any(row[index] for row in rows)]
-    wide = [max(cell_len(row[index]) for row in (columns, *rows)) for index in range(len(columns))]
+    wide = {index: max(cell_len(row[index]) for row in (columns, *rows)) for index in kept}
+    limit = width()
+    if limit is not None:
+        _narrow(wide, limit - 2 * (len(kept) - 1), {index for index in kept if columns[index] not in right})
 
     def line(row: Sequence[str]) -> str:
-        gaps = {index: " " * (wide[index] - cell_len(row[index])) for index in kept}
-        return "  ".join(gaps[index] + row[index] if columns[index] in right else row[index] + gaps[index]
-                         for index in kept).rstrip()
+        cells = {index: _cut(row[index], wide[index]) for index in kept}
+        gaps = {index: " " * (wide[index] - cell_len(cells[index])) for index in kept}
+        whole = "  ".join(gaps[index] + cells[index] if columns[index] in right else cells[index] + gaps[index]
+                          for index in kept).rstrip()
+        return whole if limit is None else _cut(whole, limit)
 
     out().print(line(columns), style="dim", soft_wrap=True)
     for row in rows:
         out().print(line(row), style="bold" if bold(row) else None, soft_wrap=True)
+
+
+def _narrow(wide: dict[int, int], limit: int, texts: Collection[int]) -> None:
+    """Make the widest of the texts narrower until all columns fit, but none narrower than NARROW."""
+    while sum(wide.values()) > limit:
+        widest = max(texts, key=lambda index: wide[index], default=None)
+        if widest is None or wide[widest] <= NARROW:
+            return
+        wide[widest] -= 1
+
+
+def _cut(text: str, cells: int) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= cells else set_cell_size(text, cells - 1) + "…"
 
 
 def report(error: EdaError) -> None:

@@ -14,12 +14,14 @@ import typer
 from eda_cli.cli import console
 from eda_cli.cli.options import Json, Run, complete_part, with_examples
 from eda_cli.errors import UsageError
+from eda_cli.log import stamped
 
 if TYPE_CHECKING:
     from eda_cli.journal import Observation
     from eda_cli.view.lines import Flow
 
 FOLLOW_S = 0.05
+SETTLED_S = 0.3  # what is followed is shown so much later: until then another part may write of an earlier moment
 
 
 def register(app: typer.Typer) -> None:
@@ -48,14 +50,14 @@ def logs(
         raise UsageError(f"there is no part '{unknown[0]}'", f"parts of {found.name}: {', '.join(sorted(known))}")
     heard = _Heard(found.path, set(parts or known))
     flow = Flow(console.out(), sketch.replicas(), console.width())
-    told = heard.poll()
+    told = heard.poll(SETTLED_S if follow else 0)
     _write(deque(told, lines)) if json else _show(flow, told, lines)
     up = True
     while follow and up:
         console.flush()
         time.sleep(FOLLOW_S)
         up = found.supervisor() is not None  # before the last look: nothing is told after it
-        told = heard.poll()
+        told = heard.poll(SETTLED_S if up else 0)
         flow.resize(console.width())
         _write(told) if json else flow.show(told)
     if follow and not json:
@@ -86,41 +88,58 @@ class _Heard:
     def __init__(self, folder: Path, parts: Collection[str]) -> None:
         from eda_cli.journal import Listener
 
-        self._listener, self._logs, self._parts = Listener(folder), _Logs(folder), parts
+        self._listener, self._parts = Listener(folder), parts
+        self._folder = folder
+        self._logs: dict[Path, _Log] = {}
+        self._held: list[Observation] = []
 
-    def poll(self) -> list[Observation]:
-        """What was told since the last call; never waits."""
+    def poll(self, settled_s: float) -> list[Observation]:
+        """What was told since the last call, but what is younger than `settled_s`; never waits."""
+        from eda_cli.event import rfc3339
         from eda_cli.journal import in_order
 
-        told = in_order([self._listener.poll(), self._logs.read()])
-        return [one for one in told if one.part in self._parts]
+        for path in self._folder.glob("*.log"):
+            if path not in self._logs:
+                self._logs[path] = _Log(path)
+        moment = time.time()
+        told = in_order([self._held, self._listener.poll(), *(log.read() for log in self._logs.values())])
+        settled, now = rfc3339(moment - settled_s), rfc3339(moment)
+        young = (index for index, one in enumerate(told) if settled < one.time <= now)  # of the future: a clock was set back
+        end = next(young, len(told)) if settled_s else len(told)
+        self._held = told[end:]
+        return [one for one in told[:end] if one.part in self._parts]
 
 
-class _Logs:
-    """The `.log` files of a run, read as observations of the kind `log`."""
+class _Log:
+    """A `.log` file of a run, read as observations of the kind `log`. A line without a time has that of the one before it."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._at: dict[Path, int] = {}
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        name, _, replica = path.stem.partition(".")
+        self._part = {"supervisor": "run"}.get(name, name)
+        self._replica = int(replica or 0)
+        self._at = 0
+        self._stamp = ""
 
     def read(self) -> list[Observation]:
+        """What was written since the last call, whole lines only."""
+        from eda_cli.event import rfc3339
         from eda_cli.journal import Observation
 
-        found = []
-        for path in self._folder.glob("*.log"):
-            name, _, replica = path.stem.partition(".")
-            part = {"supervisor": "run"}.get(name, name)
-            at = self._at.get(path, 0)
-            with path.open("rb") as file:
-                at = at if at <= file.seek(0, os.SEEK_END) else 0  # it turned over
+        try:
+            with self._path.open("rb") as file:
+                at = self._at if self._at <= file.seek(0, os.SEEK_END) else 0  # it turned over
                 file.seek(at)
                 data = file.read()
-            whole = data.rfind(b"\n") + 1
-            self._at[path] = at + whole
-            stamp = ""
-            for line in data[:whole].decode(errors="replace").splitlines():
-                first, _, rest = line.partition(" ")
-                if len(first) == 27 and first.endswith("Z") and first[:4].isdigit():
-                    stamp, line = first, rest
-                found.append(Observation("log", stamp, part, {"text": line, "replica": int(replica or 0)}))
+                written = os.fstat(file.fileno()).st_mtime
+        except FileNotFoundError:
+            return []
+        whole = data.rfind(b"\n") + 1
+        self._at = at + whole
+        lines = [stamped(line) for line in data[:whole].decode(errors="replace").splitlines()]
+        stamp = self._stamp or next((stamp for stamp, _ in lines if stamp), rfc3339(written))
+        found = []
+        for own, text in lines:
+            stamp = self._stamp = own or stamp
+            found.append(Observation("log", stamp, self._part, {"text": text, "replica": self._replica}))
         return found

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COUNTS = ("published", "handled", "failed", "restarts")
 RARE = ("skipped", "dead_lettered", "given_up")  # a column only where there is one
+HEADS = {"dead_lettered": "DEAD", "given_up": "GIVEN UP"}  # short, for 80 columns
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ps(run: Run = None, json: Json = False) -> None:
-    """Runs and their parts: what is alive, and how far it came. KNOBS are those turned since up; what crashed says why below."""
+    """Runs and their parts: what is alive, and how far it came. Below it why a part crashed, and the knobs turned since up."""
     from eda_cli.runs.folder import all_runs
     from eda_cli.runs.lifecycle import find_any
 
@@ -135,22 +136,33 @@ def _print_run(row: dict[str, Any]) -> None:
         out.print(f"  keeper: {escaped(row['broker_away'])}", style="red", soft_wrap=True)
     if row["failure"]:
         out.print(f"  it failed: {escaped(str(row['failure'].get('what')))}", style="red", soft_wrap=True)
-    told: set[str] = set()
-    lines = []
-    counts = [kind for kind in (*COUNTS[:-1], *RARE, COUNTS[-1])
-              if kind in COUNTS or any(part.get(kind) for part in row["parts"])]
-    names = [kind.upper().replace("_", " ") for kind in counts]
-    for part in row["parts"]:
-        name = part["part"].partition(".")[0]
-        lag = "" if "lag" not in part or name in told else "?" if part["lag"] is None else str(part["lag"])
-        knobs = "" if name in told else " ".join(f"{key}={text}" for key, text in part["touched"].items())
-        told.add(name)  # the lag is that of the group, knobs are those of the part: once for all replicas
-        lines.append((part["part"], part["state"], str(part.get("pid") or ""), _up(part.get("up_s")),
-                      *(f"{part[kind]:,}" if part.get(kind) else "" for kind in counts), lag, escaped(knobs)))
-    console.print_table(("PART", "STATE", "PID", "UP", *names, "LAG", "KNOBS"), lines, right=(*names, "LAG"))
+    _print_parts(row["parts"])
     for part in row["parts"]:
         if "reason" in part:
             out.print(f"  {part['part']} {part['state']}: {escaped(part['reason'])}", style="red", soft_wrap=True)
+    for name, knobs in {_name(part): part["touched"] for part in row["parts"] if part["touched"]}.items():
+        turned = " ".join(f"{key}={text}" for key, text in knobs.items())
+        out.print(f"  {name}: {escaped(turned)}", style="dim", soft_wrap=True)
+
+
+def _print_parts(parts: list[dict[str, Any]]) -> None:
+    told: set[str] = set()
+    lines = []
+    counts = [kind for kind in (*COUNTS[:-1], *RARE, COUNTS[-1]) if kind in COUNTS or any(part.get(kind) for part in parts)]
+    names = [HEADS.get(kind, kind.upper()) for kind in counts]
+    for part in parts:
+        name = _name(part)
+        lag = "" if "lag" not in part or name in told else "?" if part["lag"] is None else str(part["lag"])
+        told.add(name)  # the lag is that of the group: once for all replicas
+        lines.append((part["part"], part["state"], str(part.get("pid") or ""), _up(part.get("up_s")),
+                      *(f"{part[kind]:,}" if part.get(kind) else "" for kind in counts), lag))
+    console.print_table(("PART", "STATE", "PID", "UP", *names, "LAG"), lines, right=("PID", "UP", *names, "LAG"))
+
+
+def _name(row: dict[str, Any]) -> str:
+    """Of the part, whichever replica it is."""
+    name: str = row["part"].partition(".")[0]
+    return name
 
 
 def _up(seconds: float | None) -> str:

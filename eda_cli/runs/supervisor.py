@@ -16,7 +16,7 @@ from typing import Any
 from eda_cli import lock, programs
 from eda_cli.journal import Journal
 from eda_cli.runs.declaring import Declaring, Wished
-from eda_cli.runs.folder import ENDING, RunFolder
+from eda_cli.runs.folder import ENDING, SUPERVISOR, RunFolder
 from eda_cli.runs.handing import TOUCHES, WISH, taken
 from eda_cli.runs.helper import Helper
 from eda_cli.runs.plan import (
@@ -45,6 +45,7 @@ LEFT_S = 3.0  # a stub that lost its leash is gone after 2 s, in whatever way
 LEFT_LOOK_S = 0.2
 LAG_S = 5.0  # for asking the broker how far the groups came
 LOG_LINES = 5  # of a crashed process that are told
+FOLDER_LOOK_S = 2.0  # how long it may take to notice that the folder is gone
 
 DECLARE = "declare"  # the process that makes topics and groups
 KEEPER = ["eda_cli.channels", "keep"]
@@ -54,8 +55,9 @@ STUBS = ["eda_cli.stubs"]
 class Supervisor:
     """One run. `run` returns the exit status: 0 stopped as wished, else the code of what went wrong."""
 
-    def __init__(self, folder: RunFolder, leashed: bool, signals: Signals) -> None:
+    def __init__(self, folder: RunFolder, lock_fd: int, leashed: bool, signals: Signals) -> None:
         self._folder = folder
+        self._lock_fd = lock_fd
         self._info = folder.info()
         self._leashed = leashed
         self._journal = Journal(folder.path / "supervisor.jsonl", "run")
@@ -89,6 +91,10 @@ class Supervisor:
     def _turn(self) -> dict[str, Any] | None:
         """Wait for something, take it in, act. A failure that ends the run is given back."""
         self._wait()
+        if not self._folder_is_ours():
+            return {"what": f"the folder of the run '{self._folder.name}' is gone",
+                    "why": f"somebody deleted {self._folder.path}",
+                    "hint": f"start it anew: {self._info.again()} (eda down ends a run in order)", "exit_code": 1}
         for helper in list(self._helpers.values()):
             for report in helper.reports():
                 if failure := self._hear(report):
@@ -109,14 +115,18 @@ class Supervisor:
     def _wait(self) -> None:
         now = time.monotonic()
         waits = [next_due(self._seen, now), self._declaring.due_in(now), *(at - now for at in self._again.values())]
-        due = [max(0.0, wait) for wait in waits if wait is not None]
+        due = [FOLDER_LOOK_S, *(max(0.0, wait) for wait in waits if wait is not None)]
         if now < self._left_until:
             due.append(LEFT_LOOK_S)
         if any(helper.has_said for helper in self._helpers.values()):
             due.append(0.0)
         fds = [*(helper.socket for helper in self._helpers.values()), *([0] if self._leashed else [])]
-        readable = self._signals.wait(fds, min(due, default=None))
+        readable = self._signals.wait(fds, min(due))
         self._leashed_still = not (self._leashed and 0 in readable and not os.read(0, 1))
+
+    def _folder_is_ours(self) -> bool:
+        """Where it was deleted nobody finds this run any more, to end it; one of its name may be somebody else's."""
+        return lock.is_there(self._folder.path / f"{SUPERVISOR}.lock", self._lock_fd)
 
     def _hear(self, report: dict[str, Any]) -> dict[str, Any] | None:
         kind, process = report["report"], report.get("process", "keeper")
@@ -291,7 +301,8 @@ class Supervisor:
 
     def _end(self, failure: dict[str, Any] | None) -> int:
         # Who comes now waits for the end instead of attaching; who stopped us may hold it already.
-        lock.take(self._folder.path / ENDING, patience_s=0)
+        if self._folder_is_ours():
+            lock.take(self._folder.path / ENDING, patience_s=0)
         if failure is not None:
             self._journal.tell("failed", **failure)
         if not self._leashed_still:
@@ -324,7 +335,7 @@ class Supervisor:
                     self._journal.tell("stopped", **_about(self._seen[report["process"]].need))
         for process in alive:
             stubs.order({"do": "stop", "process": process, "kill": True})
-        if self._leashed_still and self._declared and not self._signals.kill:
+        if self._leashed_still and self._declared and not self._signals.kill and self._folder_is_ours():
             self._tell_lag(stubs)
         stubs.let_go()
         stubs.wait(2.0)
@@ -381,4 +392,4 @@ def main(path: str, lock_fd: int, leashed: bool) -> int:
     signals = Signals()
     signals.listen()
     lock.sign(lock_fd)  # from now on others know whom to send one
-    return Supervisor(RunFolder(Path(path)), leashed, signals).run()
+    return Supervisor(RunFolder(Path(path)), lock_fd, leashed, signals).run()

@@ -16,7 +16,7 @@ HELPERS = ("stubs", "keeper")
 
 @dataclass(slots=True)
 class PartPicture:
-    """One part, or one of its replicas. `reason` is why it crashed last."""
+    """One part, or one of its replicas. `reason` is why it crashed, where it has not started again."""
 
     state: str = "starting"
     reason: str = ""
@@ -82,6 +82,8 @@ class Picture:
         match observation.kind:
             case "started":
                 self.state, self.failure, self.groups = "starting", None, {}
+                for part in self.parts.values():  # how they ended before is over
+                    part.state, part.reason = "starting", ""
             case "ready":
                 self.state, self.address = "running", observation.fields.get("address")
             case "stopped":
@@ -105,3 +107,5 @@ class Picture:
                 part.state, part.reason = "crashed", str(observation.fields.get("reason", ""))
             case "counted":
                 part.counts = observation.fields["counts"]
+                if part.state == "crashed":  # it runs again, and its start stands too far back in its journal
+                    part.state, part.reason = "running", ""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +18,8 @@ from eda_cli import lock
 from tests.eventually import eventually
 from tests.scenarios.harness import READY_S, Eda
 from tests.scenarios.test_life import SMALL, write
+
+FOLDER_GONE_S = 20.0  # it is looked at every 2 s, then all is stopped in order
 
 
 @pytest.fixture
@@ -124,3 +128,26 @@ def test_a_declare_that_is_killed_is_done_again_and_ends_with_its_run(embedded: 
     assert "making topics and groups: killed by SIGKILL" in embedded("logs").stdout
     up(embedded, small, "-d")
     assert "mails" in {one["topic"] for one in embedded.lines("topics", "--json")}
+
+
+@pytest.mark.timeout(200)
+def test_a_run_whose_folder_is_deleted_ends_and_nothing_of_it_is_left(eda: Eda, small: Path) -> None:
+    eda.up(small)
+    run_id = eda.run("small").info().id
+    shutil.rmtree(eda.home / "small", ignore_errors=True)
+    eventually(lambda: not eda.processes(), FOLDER_GONE_S)
+    if eda.broker == "kafka":
+        swept = subprocess.run([sys.executable, "-m", "eda_cli.channels", "sweep", run_id], check=True, capture_output=True)
+        assert json.loads(swept.stdout)["containers"] == []
+
+
+def test_a_run_whose_folder_was_made_anew_by_another_leaves_that_alone(embedded: Eda, small: Path) -> None:
+    embedded.up(small)
+    old = set(embedded.run("small").alive().values())
+    (embedded.home / "small").rename(embedded.home.parent / "elsewhere")
+    embedded.up(small)
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in old), FOLDER_GONE_S)
+    before = len(embedded.events("purchases", "small"))
+    eventually(lambda: len(embedded.events("purchases", "small")) > before, 20, every=0.3)
+    assert embedded.ps("small")["state"] == "running"
+    assert not embedded.run("small").ending()

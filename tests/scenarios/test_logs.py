@@ -53,3 +53,43 @@ def test_a_log_has_the_name_that_its_journal_has(embedded: Eda, tmp_path: Path) 
             log.write("2026-11-24T09:30:00.123456Z hello\n")
     told = {one["part"]: one["replica"] for one in embedded.lines("logs", "--json") if one.get("text") == "hello"}
     assert told == {"billing": 1, "packing": 2}
+
+
+def stamps(lines: list[str]) -> list[str]:
+    return [line[:12] for line in lines if not line.startswith("…")]
+
+
+TALKING = """
+print("loaded")
+def first(event):
+    print("first", event["data"]["n"])
+def second(event):
+    print("second", event["data"]["n"])
+"""
+TWO = """
+name: two
+generators: {source: {publishes: facts, rate: 20/s, body: {n: seq(0)}}}
+consumers:
+  one: {subscribes: facts, handler: "talking:first"}
+  other: {subscribes: facts, handler: "talking:second"}
+"""
+
+
+def test_logs_of_several_parts_stand_in_the_order_of_time(embedded: Eda, tmp_path: Path) -> None:
+    (tmp_path / "talking.py").write_text(TALKING)
+    (tmp_path / "two.yaml").write_text(TWO)
+    embedded.up(tmp_path / "two.yaml")
+    follower = embedded.start("logs", "-f")
+    eventually(lambda: embedded("logs").stdout.count("second") > 20, 30, every=0.3)
+    with (embedded.home / "two" / "one.1.log").open("a") as log:
+        log.write("a line of a library, without a time\n")
+    whole = embedded("logs").stdout.splitlines()
+    assert stamps(whole) == sorted(stamps(whole))
+    assert {"first", "second", "without"} <= {word for line in whole for word in line.split()}
+    last = embedded("logs", "-n", "40").stdout.splitlines()
+    assert stamps(last) == sorted(stamps(last))
+    assert {"first", "second"} <= {word for line in last for word in line.split()}
+    embedded("down", "--keep")
+    followed = follower.communicate(timeout=20)[0].splitlines()
+    assert stamps(followed) == sorted(stamps(followed))
+    assert sum("second" in line for line in followed) > 20

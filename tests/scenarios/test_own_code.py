@@ -182,3 +182,10 @@ def test_up_tells_what_it_runs_without_its_secrets(embedded: Eda, sketch: Path) 
     told = embedded("up", str(sketch), "-d", "--broker", "embedded").stderr
     assert "runs own code: echo (run " in told and "--token=${TOKEN}" in told
     assert "s3cr3t" not in told
+
+
+def test_a_program_does_not_outlive_the_folder_of_its_run(running: Eda) -> None:
+    group = program(running)
+    shutil.rmtree(running.home / "own", ignore_errors=True)
+    eventually(lambda: not members(group), 20)
+    eventually(lambda: not running.processes(), 20)
