@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ from eda_cli.event import rfc3339
 
 LIMIT = 8 * 1024 * 1024  # bytes; then the file moves to `.log.1` and a new one begins
 QUIET_S = 10.0  # between two messages of a library that differ at most in their details
+_DETAILS = re.compile(r"<[^<>]*>|\d[\d.]*")  # objects and numbers, where a library formats its messages itself
 _STAMP = len("2026-11-24T09:30:00.000000Z")
 
 _log_path: Path | None = None  # of this process's log, where it opened that itself
@@ -63,7 +65,7 @@ class _LogHandler(logging.Handler):
         self._said: dict[tuple[str, str], float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        kind, now = (record.name, str(record.msg)), time.monotonic()
+        kind, now = (record.name, _DETAILS.sub("", str(record.msg))), time.monotonic()
         if now - self._said.get(kind, -QUIET_S) >= QUIET_S:
             self._said[kind] = now
             log(f"{record.levelname} {record.name}: {record.getMessage()}")  # without its traceback, if it has one

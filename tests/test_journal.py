@@ -150,6 +150,7 @@ log.log_to(Path(sys.argv[1]))
 library = logging.getLogger("kafka.net")
 for number in range(1000):
     library.error("socket %s disconnected", number)
+    library.error(f"<Connection {number}> failed (again in {number / 7:.2f} s)")
 try:
     raise OSError("gone")
 except OSError:
@@ -157,7 +158,8 @@ except OSError:
 """
     subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.log")], check=True)
     lines = [line.split(" ", 1)[1] for line in (tmp_path / "a.log").read_text().splitlines()]
-    assert lines == ["ERROR kafka.net: socket 0 disconnected", "ERROR kafka.net: closing"]
+    assert lines == ["ERROR kafka.net: socket 0 disconnected",
+                     "ERROR kafka.net: <Connection 0> failed (again in 0.00 s)", "ERROR kafka.net: closing"]
 
 
 def test_a_log_turns_over(tmp_path: Path) -> None:

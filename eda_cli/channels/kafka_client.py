@@ -25,6 +25,7 @@ CLOSE_S = 3.0  # for the last words with a broker that may be gone
 
 # The library warns of every broken connection; whoever wants to hear it adds a handler.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
+logging.getLogger("kafka.net.transport").setLevel(logging.CRITICAL)  # names no cause; the connection that is lost does
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 
 from eda_cli import lock, programs
 from eda_cli.journal import Journal
+from eda_cli.log import stamped
 from eda_cli.runs.declaring import Declaring, Wished
 from eda_cli.runs.folder import ENDING, SUPERVISOR, RunFolder
 from eda_cli.runs.handing import TOUCHES, WISH, taken
@@ -69,6 +70,7 @@ class Supervisor:
         self._helpers: dict[str, Helper] = {}
         self._again: dict[str, float] = {}  # helpers to start again, and when
         self._failures: dict[str, int] = {}  # of helpers, in a row
+        self._explained: set[str] = set()  # processes that said why they end
         self._channel_ready = not self._info.broker.get("kept")
         self._warm = self._declared = self._told_ready = False
         self._signals = signals
@@ -163,6 +165,7 @@ class Supervisor:
             return error
         part = self._seen[process].need.part if process in self._seen else process
         self._journal.tell("failed", **error, part=part)
+        self._explained.add(process)
         return None
 
     # --- parts
@@ -187,8 +190,10 @@ class Supervisor:
             self._journal.tell("stopped", **_about(seen.need))
         elif after.state == "crashed":
             self._journal.count("restarts", process)
-            self._journal.tell("crashed", **_about(seen.need), reason=_reason(status), log=self._log_of(process),
+            log = [] if process in self._explained else self._log_of(process)
+            self._journal.tell("crashed", **_about(seen.need), reason=_reason(status), log=log,
                                again_in_s=backoff(after.failures))
+        self._explained.discard(process)
 
     def _tell_when_ready(self) -> None:
         if self._told_ready or len(self._seen) < len(self._needed):
@@ -295,7 +300,7 @@ class Supervisor:
             text = (self._folder.path / f"{process}.log").read_bytes()[-4000:].decode(errors="replace")
         except FileNotFoundError:
             return []
-        return text.splitlines()[-LOG_LINES:]
+        return [stamped(line)[1] for line in text.splitlines()[-LOG_LINES:]]  # when it crashed is told already
 
     # --- the end
 

@@ -23,7 +23,7 @@ from eda_cli.event import Delivery, to_line
 from eda_cli.log import log
 from eda_cli.stubs.answers import KEEP_S, Answer, CodeFailure, GoesOn, shown
 from eda_cli.stubs.inbox import lane_of
-from eda_cli.stubs.loaded import Loaded, place_of
+from eda_cli.stubs.loaded import Loaded, Told, place_of
 
 BLUNT_S = 0.5  # after its timeout, async code that blocks its loop is interrupted like plain code
 
@@ -43,7 +43,7 @@ class _Dropped(_Interrupted): ...
 class Handler:
     """`module:function` of the sketch's folder. Raises EdaError where it cannot be imported."""
 
-    def __init__(self, name: str, folder: Path, timeout_s: float, copies: Copies, told: Callable[[str], object]) -> None:
+    def __init__(self, name: str, folder: Path, timeout_s: float, copies: Copies, told: Told) -> None:
         self._folder = folder.resolve()
         self._timeout_s = timeout_s
         self._copies = copies

@@ -12,23 +12,24 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from eda_cli.errors import EdaError
 
 LOOK_S = 0.3  # between two looks at the files
 _SAID = 800  # characters of what an exception says: where it was raised is to be told as well
+Told = Callable[[Literal["loaded", "warning"], str], object]  # the kind of news, and a line for the user
 Marks = dict[str, tuple[int, int]]  # of each file: time of change, and size
 
 
 class Loaded:
     """`module:function`, searched for in `folder` first. Raises EdaError where it cannot be imported.
 
-    `told` is called with a line of text when the files changed, and when they cannot be imported any more: what was
+    `told` is called when the files changed, and when they cannot be imported any more: what was
     loaded before then stays.
     """
 
-    def __init__(self, name: str, folder: Path, told: Callable[[str], object]) -> None:
+    def __init__(self, name: str, folder: Path, told: Told) -> None:
         self._name = name
         self._module, _, self._function = name.partition(":")
         self._folder = folder.resolve()
@@ -60,13 +61,13 @@ class Loaded:
         try:
             self.function = self._load()
             self._broken = False
-            self._told(f"handler {self._name}: loaded anew, {Path(changed[0]).name} changed")
+            self._told("loaded", f"handler {self._name}: loaded anew, {Path(changed[0]).name} changed")
         except BaseException as wrong:
             self._unload(dict(self._own()))
             sys.modules.update(old)
             self._broken = True
-            self._told(f"handler {self._name}: the changed code cannot be loaded, the old one goes on: "
-                       f"{place_of(wrong, self._folder)}")
+            self._told("warning", f"handler {self._name}: the changed code cannot be loaded, the old one goes on: "
+                                  f"{place_of(wrong, self._folder)}")
         self._seen |= self._marks()
 
     def forget(self) -> None:

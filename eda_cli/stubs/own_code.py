@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from eda_cli.stubs.answers import Answer, CodeFailure, GoesOn, OwnCode
 from eda_cli.stubs.attempts import InProgress
 from eda_cli.stubs.handler import Copies, Handler
 from eda_cli.stubs.inbox import lane_of
+from eda_cli.stubs.loaded import Told
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.program import Program, environment
 from eda_cli.stubs.saying import Saying
@@ -31,7 +32,7 @@ class Code:
         self._marks = InProgress(part.folder / f"{part.process}.attempt") if consumer.handler else None
         self._code = open_code(consumer, part.folder, part.process, part.replica,
                                lambda: {name: _Looked(rows) for name, rows in self.rows.items()},
-                               lambda text: part.journal.tell("warning", text=text))
+                               lambda kind, text: part.journal.tell(kind, text=text))
 
     def left(self) -> list[str]:
         """The events at which the process before this one ended: code in the stub's own process can end it."""
@@ -77,11 +78,11 @@ class Code:
 
 
 def open_code(consumer: Consumer, folder: Path, process: str, replica: int, copies: Copies,
-              told: Callable[[str], object]) -> OwnCode:
+              told: Told) -> OwnCode:
     """The handler or program of a consumer that has one; `folder` is the run's. Raises EdaError.
 
     A handler, too, finds its files beside the sketch: that becomes this process's folder. `copies` gives a handler the own
-    copies; `told` is called with a line for the user when its code changed.
+    copies; `told` is called when its code changed.
     """
     sketch = Path(orjson.loads((folder / "run.json").read_bytes())["path"]).parent
     if consumer.handler:

@@ -108,7 +108,6 @@ class Warm:
                 status = 0
             except EdaError as wrong:
                 report("failed", what=wrong.what, why=wrong.why, hint=wrong.hint, exit_code=wrong.exit_code)
-                log(str(wrong))
             except OSError as wrong:
                 report("failed", what="a file of the run cannot be read or written", why=str(wrong),
                        hint="is the disk full?", exit_code=1)

@@ -175,7 +175,7 @@ def _news(seen: Observation) -> tuple[str, str]:
             return "finished: all its events are published", "dim"
         case "stopped" if seen.part != RUN:
             return "stopped", "dim"
-        case "touched":
+        case "touched" | "loaded":
             return str(fields["text"]), "green"
         case "applied" if not fields.get("by_touch"):  # else it is told by part
             return "the changed sketch is live", "green"

@@ -33,7 +33,8 @@ def make(tmp_path: Path, told: list[str]) -> Iterator[Make]:
 
     def one(code: str, timeout_s: float = 30.0, name: str = "mine:handle") -> Handler:
         (tmp_path / "mine.py").write_text(code)
-        made.append(Handler(name, tmp_path, timeout_s, lambda: COPIES, told.append))
+        made.append(Handler(name, tmp_path, timeout_s, lambda: COPIES,
+                            lambda kind, text: told.append(f"{kind}: {text}")))
         return made[-1]
 
     path, alarm = list(sys.path), signal.getsignal(signal.SIGALRM)
@@ -195,7 +196,8 @@ def test_it_is_loaded_anew_when_its_file_or_one_it_imports_changes(make: Make, t
     until(one, [2])
     (tmp_path / "mine.py").write_text(f"import other\ndef handle(event, copy): return {event('other.N + 1')}")
     until(one, [3])
-    assert told == ["handler mine:handle: loaded anew, other.py changed", "handler mine:handle: loaded anew, mine.py changed"]
+    assert told == ["loaded: handler mine:handle: loaded anew, other.py changed",
+                    "loaded: handler mine:handle: loaded anew, mine.py changed"]
     assert not (tmp_path / "__pycache__").exists()
 
 
@@ -211,7 +213,7 @@ def test_what_cannot_be_loaded_any_more_stays_as_it_was_and_is_said_once(make: M
     until_looked_twice = time.monotonic() + 0.8
     while time.monotonic() < until_looked_twice:
         assert numbers(answers(one, deliveries(1))) == [1]
-    assert told == ["handler mine:handle: the changed code cannot be loaded, the old one goes on: "
+    assert told == ["warning: handler mine:handle: the changed code cannot be loaded, the old one goes on: "
                     "ModuleNotFoundError: No module named 'late' (mine.py:1)"]
     (tmp_path / "late.py").write_text("N = 2")
     until(one, [2])
