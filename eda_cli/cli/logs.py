@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
@@ -13,8 +12,8 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.options import Json, Run, complete_part, with_examples
+from eda_cli.cli.said import Log
 from eda_cli.errors import UsageError
-from eda_cli.log import stamped
 
 if TYPE_CHECKING:
     from eda_cli.journal import Observation
@@ -90,7 +89,7 @@ class _Heard:
 
         self._listener, self._parts = Listener(folder), parts
         self._folder = folder
-        self._logs: dict[Path, _Log] = {}
+        self._logs: dict[Path, Log] = {}
         self._held: list[Observation] = []
 
     def poll(self, settled_s: float) -> list[Observation]:
@@ -100,7 +99,7 @@ class _Heard:
 
         for path in self._folder.glob("*.log"):
             if path not in self._logs:
-                self._logs[path] = _Log(path)
+                self._logs[path] = Log(path)
         moment = time.time()
         told = in_order([self._held, self._listener.poll(), *(log.read() for log in self._logs.values())])
         settled, now = rfc3339(moment - settled_s), rfc3339(moment)
@@ -108,38 +107,3 @@ class _Heard:
         end = next(young, len(told)) if settled_s else len(told)
         self._held = told[end:]
         return [one for one in told[:end] if one.part in self._parts]
-
-
-class _Log:
-    """A `.log` file of a run, read as observations of the kind `log`. A line without a time has that of the one before it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        name, _, replica = path.stem.partition(".")
-        self._part = {"supervisor": "run"}.get(name, name)
-        self._replica = int(replica or 0)
-        self._at = 0
-        self._stamp = ""
-
-    def read(self) -> list[Observation]:
-        """What was written since the last call, whole lines only."""
-        from eda_cli.event import rfc3339
-        from eda_cli.journal import Observation
-
-        try:
-            with self._path.open("rb") as file:
-                at = self._at if self._at <= file.seek(0, os.SEEK_END) else 0  # it turned over
-                file.seek(at)
-                data = file.read()
-                written = os.fstat(file.fileno()).st_mtime
-        except FileNotFoundError:
-            return []
-        whole = data.rfind(b"\n") + 1
-        self._at = at + whole
-        lines = [stamped(line) for line in data[:whole].decode(errors="replace").splitlines()]
-        stamp = self._stamp or next((stamp for stamp, _ in lines if stamp), rfc3339(written))
-        found = []
-        for own, text in lines:
-            stamp = self._stamp = own or stamp
-            found.append(Observation("log", stamp, self._part, {"text": text, "replica": self._replica}))
-        return found

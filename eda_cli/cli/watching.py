@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from eda_cli.cli import console
+from eda_cli.cli.said import Said
 from eda_cli.errors import EdaError, NotReady
-from eda_cli.journal import Listener, Observation
+from eda_cli.journal import Listener, Observation, in_order
 from eda_cli.runs import lifecycle
 from eda_cli.runs.lifecycle import Brought
 from eda_cli.view.escape import escaped
@@ -63,6 +64,7 @@ class _Following:
         self._wishes = wishes
         self._mine = brought.supervisor is not None and not wishes.detach
         self._listener = Listener(brought.run.path, since=brought.since)
+        self._said = Said(brought.run.path, brought.run.sketch()) if not wishes.detach else None
         self._flow = Flow(console.out(), brought.run.sketch().replicas(), console.width())
         self._flow.past(self._listener.past)
         self._early = Picture().see_all(self._listener.past)  # until the first line is shown
@@ -161,6 +163,8 @@ class _Following:
         if seconds and select.select([self._wake], [], [], seconds)[0]:
             os.read(self._wake, 64)
         seen = self._listener.poll()
+        if self._said is not None:
+            seen = in_order([*self._said.poll(), seen])
         if show:
             self._show(seen)
         else:
@@ -173,6 +177,11 @@ class _Following:
         return seen
 
     def _show(self, seen: list[Observation]) -> None:
+        if any(observation.kind == "applied" for observation in seen):
+            sketch = self._run.sketch()
+            self._flow.parts = sketch.replicas()
+            if self._said is not None:
+                self._said.follow(sketch)
         if self._wishes.detach:
             self._flow.picture.see_all(seen)
             for observation in seen:
@@ -184,8 +193,6 @@ class _Following:
                 console.write_line(observation.to_line())
             console.flush()
         else:
-            if any(observation.kind == "applied" for observation in seen):
-                self._flow.parts = self._run.sketch().replicas()
             self._flow.resize(console.width())
             self._flow.show(seen)
 

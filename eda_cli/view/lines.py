@@ -45,6 +45,7 @@ class Flow:
         self._refilled = self._said = clock()
         self._shown = 0  # event lines, of all the events that are counted
         self._left_out = 0  # of them said already
+        self._unsaid = 0  # lines of logs that were left out since
 
     def past(self, observations: Sequence[Observation]) -> None:
         """Take in what happened before, without a line."""
@@ -59,6 +60,9 @@ class Flow:
                 if not (every or self._allowed()):
                     continue
                 self._shown += 1
+            elif observation.kind == "log" and not (every or self._allowed()):
+                self._unsaid += 1
+                continue
             self.line(observation)
         if self._clock() - self._said >= SAY_EVERY_S:
             self.say_left_out()
@@ -70,6 +74,9 @@ class Flow:
         if more := left_out - self._left_out:
             self._left_out = left_out
             self._print(Text(f"… {more:,} more events, not shown one by one", "dim"))
+        if self._unsaid:
+            self._print(Text(f"… {self._unsaid:,} more lines of logs; all: eda logs", "dim"))
+            self._unsaid = 0
 
     def line(self, observation: Observation) -> None:
         """Its line alone, where it has one."""

@@ -189,3 +189,14 @@ def test_a_program_does_not_outlive_the_folder_of_its_run(running: Eda) -> None:
     shutil.rmtree(running.home / "own", ignore_errors=True)
     eventually(lambda: not members(group), 20)
     eventually(lambda: not running.processes(), 20)
+
+
+def test_up_shows_what_own_code_says(embedded: Eda, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("def handle(event):\n    print('heard', event['data']['number'])\n    return []\n")
+    path = tmp_path / "own.yaml"
+    path.write_text(SKETCH.replace("run: PYTHON stubborn.py", "handler: mine:handle"))
+    shown = embedded("up", str(path), "--broker", "embedded", "--for", "2s").stdout
+    said = [line.split("heard ")[1] for line in shown.splitlines() if " ● heard " in line]
+    assert said[:3] == ["1", "2", "3"]
+    again = embedded("up", str(path), "--broker", "embedded", "--for", "1s").stdout
+    assert "● heard 1\n" not in again and "● heard " in again

@@ -131,3 +131,11 @@ def test_what_was_touched_is_told_under_its_part_alone() -> None:
     assert Screen().show(*seen) == [
         "09:30:00.123 webshop     ● set rate=50/s", "09:30:00.123 invoicing.2 ● killed",
         "09:30:00.123 run         ● the changed sketch is live"]
+
+
+def test_a_flood_of_log_lines_is_cut_and_how_many_is_said() -> None:
+    screen = Screen()
+    shown = screen.show(*(Observation("log", TIME, "mailer", {"text": f"line {number}"}) for number in range(400)))
+    assert len(shown) < 100
+    screen.now += 2
+    assert screen.show() == [f"… {400 - len(shown):,} more lines of logs; all: eda logs"]
