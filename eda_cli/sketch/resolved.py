@@ -1,7 +1,7 @@
 """A sketch in its full form: every default filled in, every quantity a number. Knows no YAML and no pydantic.
 
 Stubs read it as JSON. Values of bodies, keys and headers are raw here, as written in the sketch; `payloads`
-compiles them. Durations are seconds, rates are events per second.
+compiles them. Durations are seconds, rates are events per second. Over 250 lines: it is the list of what can be wished.
 """
 
 from __future__ import annotations
