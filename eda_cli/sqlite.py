@@ -1,4 +1,4 @@
-"""An SQLite file that several processes share: waiting for its lock. Knows no table.
+"""An SQLite file that several processes share: waiting for its lock, writing under it. Knows no table.
 
 SQLite's own busy wait costs up to 0.7 s under contention; this one a few milliseconds.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 PATIENCE_S = 30.0  # for the lock of the file; a writer holds it for milliseconds
@@ -30,6 +31,20 @@ def patiently(attempt: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
             if now >= deadline:
                 raise
         time.sleep(random.uniform(0.0003, 0.001))
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, patience_s: float = PATIENCE_S) -> Iterator[sqlite3.Connection]:
+    """A transaction that holds the file's lock: all of it is stored, or nothing."""
+    patiently(lambda: connection.execute("BEGIN IMMEDIATE"), patience_s)
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        raise
 
 
 def error_code(error: Exception) -> int:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from eda_cli.errors import BrokerUnreachable, ChannelError
-from eda_cli.sqlite import PATIENCE_S, error_code, patiently
+from eda_cli.sqlite import PATIENCE_S, error_code, patiently, transaction
 
 APPLICATION_ID = 0x65646101  # "eda" and a one: what `file events.db` shows
 SCHEMA = 1
@@ -94,17 +94,9 @@ class Store:
         """A transaction that holds the file's lock: all of it is stored, or nothing."""
         with mapped(self.path):
             self.look()
-            connection = self._connection
-            patiently(lambda: connection.execute("BEGIN IMMEDIATE"), patience_s)
-            try:
+            with transaction(self._connection, patience_s) as connection:
                 yield connection
-                connection.execute("COMMIT")
-                self.written += 1
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                raise
+            self.written += 1
 
     def changed(self) -> bool:
         """Whether another connection has committed since this was last asked; True the first time."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from eda_cli.errors import Forgetful
-from eda_cli.sqlite import error_code, patiently
+from eda_cli.sqlite import error_code, patiently, transaction
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
@@ -57,17 +57,8 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction that holds the file's lock: all of it is stored, or nothing."""
-        with self._mapped():
-            connection = self._connection
-            patiently(lambda: connection.execute("BEGIN IMMEDIATE"))
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                raise
+        with self._mapped(), transaction(self._connection) as connection:
+            yield connection
 
     def changed(self) -> bool:
         """Whether anybody else has written since this was asked last: what was read before may be otherwise now.
