@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
 from jinja2 import nodes
 
 from eda_cli.payloads.budget import Budget
-from eda_cli.payloads.code import Scope
+from eda_cli.payloads.code import Quick, Scope
 from eda_cli.payloads.context import MISSING, Seen
 
 Direct = Callable[[Seen, Budget], list[Any]]
@@ -22,6 +23,7 @@ Direct = Callable[[Seen, Budget], list[Any]]
 _DEEPEST = 30  # operations inside each other
 _LONGEST_COMPARED = 1_000  # characters
 _MOST_DECIMALS = 15
+_LARGE = 1 << 63
 _NUMBERS = frozenset({int, float})
 _SCALARS = frozenset({int, float, str, bool, type(None)})
 _ROOTS = {"body": ("rule", "fold", "key"), "item": ("rule",), "joined": ("rule",), "was": ("fold",)}
@@ -43,6 +45,21 @@ def compile_direct(values: Sequence[nodes.Expr], scope: Scope) -> Direct | None:
     exec(compile(f"def direct(seen, budget):\n    return [{', '.join(written)}]\n", "<direct>", "exec"), writer.names)
     direct: Direct = writer.names["direct"]
     return direct
+
+
+def compile_quick(value: nodes.Expr, scope: Scope) -> Quick | None:
+    """The function that makes this one where it is a small scalar and takes no budget; None where it cannot be. As above."""
+    writer = _Writer(scope)
+    try:
+        written = writer.value(value)
+    except _Doubt:
+        return None
+    if "budget" in written:
+        return None
+    source = f"def quick(seen):\n    value = {written}\n    return value if type(value) is int and 0 <= value < LARGE else small(value)\n"
+    exec(compile(source, "<quick>", "exec"), writer.names)
+    quick: Quick = writer.names["quick"]
+    return quick
 
 
 class _Writer:
@@ -156,6 +173,15 @@ _WRITE: dict[type[nodes.Node], Callable[[_Writer, Any], str]] = {
 }
 
 
+def _small(value: Any) -> Any:
+    """A scalar that `render.plain` lets through as it is, and that costs next to nothing."""
+    kind = type(value)
+    if ((kind is float and isfinite(value)) or (kind is int and -_LARGE <= value < _LARGE) or kind is bool or value is None
+            or (kind is str and len(value) <= _LONGEST_COMPARED and value.isascii())):
+        return value
+    raise _Doubt
+
+
 def _item_at(items: Any, index: int) -> Any:
     if type(items) is not list:
         raise _Doubt
@@ -216,7 +242,7 @@ def _of_scalars(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], boo
 
 
 _HELPERS: dict[str, Any] = {
-    "MISSING": MISSING, "item_at": _item_at, "found": _found, "sum_of": _sum_of, "length": _length,
+    "MISSING": MISSING, "LARGE": _LARGE, "small": _small, "item_at": _item_at, "found": _found, "sum_of": _sum_of, "length": _length,
     "absolute": _of_number(abs), "negative": _of_number(operator.neg), "rounded": _of_number(round),
     "Add": _of_numbers(operator.add), "Sub": _of_numbers(operator.sub), "Mul": _of_numbers(operator.mul),
     "Div": _of_numbers(operator.truediv), "FloorDiv": _of_numbers(operator.floordiv), "Mod": _of_numbers(operator.mod),

@@ -15,15 +15,16 @@ from typing import Any
 import orjson
 
 from eda_cli.event import Delivery, encode_json
-from eda_cli.payloads import MISSING, Context, Dice, Seen, Value, asks, compile_condition, compile_value
+from eda_cli.payloads import MISSING, Context, Dice, Quick, Seen, Value, asks, compile_condition, compile_value, quick_of
 from eda_cli.sketch.resolved import Fold, Kept
-from eda_cli.stubs.forms import as_failure, key_of, moment_of
+from eda_cli.stubs.forms import as_failure, key_of, moment_of, see
 from eda_cli.stubs.store import Store
 
 ROWS_KEPT = 10_000  # rows that are not read from the file again
 _SCALARS = frozenset({str, int, float, bool, type(None)})  # as values have them: surely written as JSON
 
 Row = bytes | dict[str, Any]  # as JSON, or as data that is to be written as JSON
+_Quick = tuple[str, Quick | None, Sequence[tuple[str, Quick]] | None]  # copy, key and fields: see `_Fold`
 Changes = dict[tuple[str, str], Row | None]  # by copy and key; None: it is deleted
 
 
@@ -42,6 +43,8 @@ class Copies:
         self.now = {copy.name: Table(self, copy.name, before=False) for copy in kept}
         self.before = {copy.name: Table(self, copy.name, before=True) for copy in kept}
         self._rows: dict[tuple[str, str], Any] = {}  # as they are stored
+        self._quick = {topic: quick for topic, folds in self._folds.items() if (quick := _quick(folds)) is not None}
+        self._seen = Seen()  # of `fold_on`
         self._context = Context(Dice(0, "fold"), 0.0)
 
     def __bool__(self) -> bool:
@@ -50,6 +53,51 @@ class Copies:
     def keeps(self, delivery: Delivery) -> bool:
         """Whether events of its topic and type change a copy."""
         return any(not fold.accepts or delivery.event.type in fold.accepts for fold in self._folds.get(delivery.topic, ()))
+
+    def fold_on(self, deliveries: Sequence[Delivery]) -> int:
+        """Take in and keep those from the first on that are folded without any doubt: how many they are.
+
+        The next one, if any, is a matter for `fold`: it deletes, it fails, or its folds look further. Over 40 lines
+        because calls would cost as much as what is done in it.
+        """
+        seen, kept, batch, rows = self._seen, self._quick, self._batch, self._rows
+        topic, fold, done = None, None, 0
+        try:
+            for delivery in deliveries:
+                if delivery.topic != topic:
+                    topic, fold = delivery.topic, kept.get(delivery.topic)
+                if fold is None:
+                    if topic in self._folds:
+                        break
+                    done += 1
+                    continue
+                see(seen, delivery)
+                copy, key, set = fold
+                name = key(seen) if key is not None else seen.key
+                data = delivery.event.data
+                if type(name) is not str or data is None:
+                    break
+                at = (copy, name)
+                if set is None:
+                    if isinstance(seen.body, (str, bytes)):
+                        break
+                    batch[at] = data
+                    done += 1
+                    continue
+                row = batch[at] if at in batch else rows.get(at)
+                if type(row) is not dict:
+                    row = self.look(copy, name)
+                seen.was = row
+                merged = {**row} if type(row) is dict else {}
+                for field, value in set:
+                    made = merged[field] = value(seen)
+                    if type(made) not in _SCALARS or (type(made) is str and not made.isascii()):
+                        return done
+                batch[at] = merged
+                done += 1
+        except Exception:  # `fold` finds out what is wrong
+            pass
+        return done
 
     def fold(self, delivery: Delivery, seen: Seen) -> None:
         """Take the event in: `keep` or `forget` decides on what it changes. Raises PayloadError."""
@@ -179,6 +227,18 @@ def _compiled(copy: str, fold: Fold) -> _Fold:
         copy, key=key, set=set, accepts=frozenset(fold.accepts),
         when=compile_condition(fold.when, "fold") if fold.when else None,
         asks=bool(asks(key)) or any(asks(value) for _, value in set or ()))
+
+
+def _quick(folds: Sequence[_Fold]) -> _Quick | None:
+    """The one fold of a topic where it takes all that come, and its values are quick; else None."""
+    if len(folds) > 1 or folds[0].accepts or folds[0].when is not None:
+        return None
+    fold = folds[0]
+    key = quick_of(fold.key) if fold.key is not None else None
+    fields = [(field, quick) for field, value in fold.set or () if (quick := quick_of(value)) is not None]
+    if (key is None and fold.key is not None) or len(fields) < len(fold.set or ()):
+        return None
+    return fold.copy, key, fields if fold.set is not None else None
 
 
 def _name_of(said: Any) -> str | None:

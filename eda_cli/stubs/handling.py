@@ -65,6 +65,7 @@ class Handling:
         self._clockwork = Clockwork(part, consumer, self._store, self._reactions)
         reacting = self._reactions.follow if self._reactions else None
         self._effect = self._clockwork.gather if self._clockwork.gathers else reacting
+        self._straight = not (code or consumer.idempotent or self._fate.strikes or self._interest.selective or self._effect)
         if code is not None:
             code.rows = self._copies.now
             self._asking = Asking(code, self._interest, self._store, self._positions, self._known, self._fate, self._copies,
@@ -171,7 +172,9 @@ class Handling:
         """With one: all that the batch changes is written in this transaction."""
         settled = self._positions.known(store, deliveries)
         repeated = self._known.find(deliveries, time.time()) if self._known is not None else ()
-        for index, delivery in enumerate(deliveries):
+        done = self._straight_on(deliveries) if self._straight and not settled and not self._lost and not self._fate.any() else 0
+        outcome.handled += deliveries[:done]
+        for index, delivery in enumerate(deliveries[done:] if done else deliveries, done):
             if self._lost and delivery.partition is not None and Place(delivery.topic, delivery.partition) in self._lost:
                 continue  # while own code worked: it is somebody else's now
             reacts = self._interest.reacts(delivery)
@@ -192,6 +195,10 @@ class Handling:
         for delivery in outcome.handled if self._fate.any() else ():
             self._fate.settled(delivery.identity)
         self._save(connection, outcome)
+
+    def _straight_on(self, deliveries: Sequence[Delivery]) -> int:
+        """How many of them, from the first on, are handled already: nothing of them is to be decided."""
+        return self._copies.fold_on(deliveries)
 
     def _seen(self, delivery: Delivery) -> Seen:
         seen = seen_of(delivery)
