@@ -65,7 +65,8 @@ class Handling:
         self._clockwork = Clockwork(part, consumer, self._store, self._reactions)
         reacting = self._reactions.follow if self._reactions else None
         self._effect = self._clockwork.gather if self._clockwork.gathers else reacting
-        self._straight = not (code or consumer.idempotent or self._fate.strikes or self._interest.selective or self._effect)
+        self._straight = not (code or consumer.idempotent or self._fate.strikes or self._interest.selective) and (
+            not consumer.keeps if self._clockwork.gathers else self._effect is None)
         if code is not None:
             code.rows = self._copies.now
             self._asking = Asking(code, self._interest, self._store, self._positions, self._known, self._fate, self._copies,
@@ -198,7 +199,7 @@ class Handling:
 
     def _straight_on(self, deliveries: Sequence[Delivery]) -> int:
         """How many of them, from the first on, are handled already: nothing of them is to be decided."""
-        return self._copies.fold_on(deliveries)
+        return self._clockwork.gather_on(deliveries) if self._clockwork.gathers else self._copies.fold_on(deliveries)
 
     def _seen(self, delivery: Delivery) -> Seen:
         seen = seen_of(delivery)
