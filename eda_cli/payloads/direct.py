@@ -119,6 +119,9 @@ class _Writer:
         source, steps = self.steps(node)
         if not steps or not all(isinstance(step, str) for step in steps):
             raise _Doubt
+        if len(steps) == 1:  # most of them, and a call costs half
+            name, held = self.constant(steps[0]), f"v{len(self.names)}"
+            return f"({held}[{name}] if type({held} := {source}) is dict and {name} in {held} else {default})"
         return f"found({source}, {self.constant(tuple(steps))}, {default})"
 
     def filter(self, node: Any) -> str:

@@ -16,12 +16,13 @@ class Aggregates:
         self._joins = [_JOIN[kind] for _, kind in self._kinds]
         self._measured = [(place, text, kind, compile_value(path, "rule")) for place, (text, kind) in enumerate(self._kinds)
                           if (path := aggregate_path(text)) is not None]
+        self.paths = [quick for *_, path in self._measured if (quick := quick_of(path)) is not None]
         self.quick = self._measuring()  # what `measured` gives of numbers that are there; in doubt it raises
 
     def _measuring(self) -> Callable[[Seen], list[tuple[int, Any]]] | None:
-        paths = [(place, kind, quick) for place, _, kind, path in self._measured if (quick := quick_of(path)) is not None]
-        if len(paths) < len(self._measured):
+        if len(self.paths) < len(self._measured):
             return None
+        paths = [(place, kind, path) for (place, _, kind, _), path in zip(self._measured, self.paths, strict=True)]
 
         def measured(seen: Seen) -> list[tuple[int, Any]]:
             made = []

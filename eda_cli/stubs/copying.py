@@ -17,14 +17,14 @@ import orjson
 from eda_cli.event import Delivery, encode_json
 from eda_cli.payloads import MISSING, Context, Dice, Quick, Seen, Value, asks, compile_condition, compile_value, quick_of
 from eda_cli.sketch.resolved import Fold, Kept
-from eda_cli.stubs.forms import as_failure, key_of, moment_of, see
+from eda_cli.stubs.forms import as_failure, key_of, look_beyond, moment_of, see_beyond
 from eda_cli.stubs.store import Store
 
 ROWS_KEPT = 10_000  # rows that are not read from the file again
 _SCALARS = frozenset({str, int, float, bool, type(None)})  # as values have them: surely written as JSON
 
 Row = bytes | dict[str, Any]  # as JSON, or as data that is to be written as JSON
-_Quick = tuple[str, Quick | None, Sequence[tuple[str, Quick]] | None]  # copy, key and fields: see `_Fold`
+_Quick = tuple[str, Quick, Sequence[tuple[str, Quick]] | None, bool]  # copy, key, fields, and whether they look beyond the body
 Changes = dict[tuple[str, str], Row | None]  # by copy and key; None: it is deleted
 
 
@@ -61,7 +61,7 @@ class Copies:
         because calls would cost as much as what is done in it.
         """
         seen, kept, batch, rows = self._seen, self._quick, self._batch, self._rows
-        topic, fold, done = None, None, 0
+        topic, fold, done, loads = None, None, 0, orjson.loads
         try:
             for delivery in deliveries:
                 if delivery.topic != topic:
@@ -71,15 +71,17 @@ class Copies:
                         break
                     done += 1
                     continue
-                see(seen, delivery)
-                copy, key, set = fold
-                name = key(seen) if key is not None else seen.key
+                copy, key, set, beyond = fold
                 data = delivery.event.data
-                if type(name) is not str or data is None:
+                seen.body = loads(data)  # type: ignore[arg-type]  # a tombstone is none of ours
+                if beyond:
+                    see_beyond(seen, delivery)
+                name = key(seen)
+                if type(name) is not str:
                     break
                 at = (copy, name)
                 if set is None:
-                    if isinstance(seen.body, (str, bytes)):
+                    if type(seen.body) is str:
                         break
                     batch[at] = data
                     done += 1
@@ -234,11 +236,15 @@ def _quick(folds: Sequence[_Fold]) -> _Quick | None:
     if len(folds) > 1 or folds[0].accepts or folds[0].when is not None:
         return None
     fold = folds[0]
-    key = quick_of(fold.key) if fold.key is not None else None
+    key = quick_of(fold.key) if fold.key is not None else _record_key
     fields = [(field, quick) for field, value in fold.set or () if (quick := quick_of(value)) is not None]
-    if (key is None and fold.key is not None) or len(fields) < len(fold.set or ()):
+    if key is None or len(fields) < len(fold.set or ()):
         return None
-    return fold.copy, key, fields if fold.set is not None else None
+    return fold.copy, key, fields if fold.set is not None else None, look_beyond((key, *(quick for _, quick in fields)))
+
+
+def _record_key(seen: Seen) -> Any:
+    return seen.key
 
 
 def _name_of(said: Any) -> str | None:

@@ -18,13 +18,12 @@ from eda_cli.payloads import Context, Dice, PayloadError, Seen, asks, compile_va
 from eda_cli.payloads import Window as Shown
 from eda_cli.sketch.resolved import Window
 from eda_cli.stubs.aggregating import Aggregates
-from eda_cli.stubs.forms import key_of, moment_of, see
+from eda_cli.stubs.forms import YEAR_9999, key_of, look_beyond, moment_of, see_beyond
 from eda_cli.stubs.reactions import Cause
 from eda_cli.stubs.store import Store, set_meta
 
 _MS = 100_000_000_000  # numbers beyond are no seconds but milliseconds
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799  # the moments that can be written: the years 1 to 9999
-_SURELY = 253_370_764_800  # up to the year 9999 in every zone
 AT_ONCE = 500  # windows that close together
 KEPT = 20_000  # windows at most that are not read from the file again
 
@@ -55,6 +54,7 @@ class Windows:
         self._asks = bool(asks(self._by) | asks(self._time))
         self._context = Context(Dice(0, "window"), 0.0)
         self._quick_by, self._seen = quick_of(self._by), Seen()  # of `add_on`
+        self._beyond = self._quick_by is not None and look_beyond((self._quick_by, *self._aggregates.paths))
         self._keys: dict[bytes, Open] = {}
         self._kept = 0  # in `_keys`
         self._whole_after = inf  # all windows that end later are in `_keys`
@@ -107,12 +107,15 @@ class Windows:
         if not self._looked:
             self._closed, self._looked = self._store.meta("closed") or -inf, True
         seen, measure, add = self._seen, self._aggregates.quick, self._aggregates.add
+        beyond, loads = self._beyond, orjson.loads
         here: dict[tuple[str, float], State] = {}  # of this batch
         topic, partition, newest, done = None, None, -inf, 0
         try:
             for delivery in deliveries:
                 event = delivery.event
-                see(seen, delivery)
+                seen.body = loads(event.data)  # type: ignore[arg-type]  # a tombstone is none of ours
+                if beyond:
+                    see_beyond(seen, delivery)
                 said = by(seen)
                 if type(said) is not str or event.time is None:
                     break
@@ -121,7 +124,7 @@ class Windows:
                 measured = measure(seen)
                 if (state := here.get((said, start))) is None:
                     end = start + every
-                    if end + self._window.late_s <= self._closed or not 0 <= start < end <= _SURELY:
+                    if end + self._window.late_s <= self._closed or not 0 <= start < end <= YEAR_9999:
                         break
                     key = said.encode()
                     there = self._there(key, moment)
