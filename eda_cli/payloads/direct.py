@@ -56,7 +56,8 @@ def compile_quick(value: nodes.Expr, scope: Scope) -> Quick | None:
         return None
     if "budget" in written:
         return None
-    source = f"def quick(seen):\n    value = {written}\n    return value if type(value) is int and 0 <= value < LARGE else small(value)\n"
+    source = (f"def quick(seen):\n    value = {written}\n"
+              "    return value if type(value) is int and 0 <= value < LARGE else small(value)\n")
     exec(compile(source, "<quick>", "exec"), writer.names)
     quick: Quick = writer.names["quick"]
     return quick
@@ -245,7 +246,8 @@ def _of_scalars(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], boo
 
 
 _HELPERS: dict[str, Any] = {
-    "MISSING": MISSING, "LARGE": _LARGE, "small": _small, "item_at": _item_at, "found": _found, "sum_of": _sum_of, "length": _length,
+    "MISSING": MISSING, "LARGE": _LARGE, "small": _small,
+    "item_at": _item_at, "found": _found, "sum_of": _sum_of, "length": _length,
     "absolute": _of_number(abs), "negative": _of_number(operator.neg), "rounded": _of_number(round),
     "Add": _of_numbers(operator.add), "Sub": _of_numbers(operator.sub), "Mul": _of_numbers(operator.mul),
     "Div": _of_numbers(operator.truediv), "FloorDiv": _of_numbers(operator.floordiv), "Mod": _of_numbers(operator.mod),

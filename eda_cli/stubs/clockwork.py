@@ -86,13 +86,7 @@ class Clockwork:
 
     def gather_on(self, deliveries: Sequence[Delivery]) -> int:
         """Take in those from the first on that belong to windows without any doubt: how many they are."""
-        if self._windows is None:
-            return 0
-        done, told = self._windows.add_on(deliveries)
-        for place, moment in told.items():
-            if place[1] is not None and moment > self._times.get(place, -inf):
-                self._times[place] = moment
-        return done
+        return self._windows.add_on(deliveries, self._times) if self._windows is not None else 0
 
     def hear(self, delivery: Delivery, seen: Seen) -> Follows:
         """Take in an event that nothing follows from but by a join. Raises PayloadError."""

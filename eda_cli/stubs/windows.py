@@ -28,6 +28,7 @@ AT_ONCE = 500  # windows that close together
 KEPT = 20_000  # windows at most that are not read from the file again
 
 State = dict[str, Any]  # n: events, by: the key's value, a: the aggregates, last: what is told of its last event
+Told = dict[tuple[str, int], float]  # up to which moment the events of a place tell
 Open = dict[float, tuple[float, State]]  # windows of one key by their start, with their end
 
 
@@ -95,21 +96,21 @@ class Windows:
         self._merged += [(key, other) for other in met if other != start]
         return moment
 
-    def add_on(self, deliveries: Sequence[Delivery]) -> tuple[int, dict[tuple[str, int | None], float]]:
-        """Take in those from the first on that belong to windows without any doubt: how many, and the newest moment of each place.
+    def add_on(self, deliveries: Sequence[Delivery], told: Told) -> int:
+        """Take in those from the first on that belong to windows without any doubt: how many they are.
 
-        The next one, if any, is a matter for `add`: it is late, it fails, or there is more to look at. Over 40 lines
+        `told` learns the newest moment of each place. The next one, if any, is a matter for `add`: it is late, it fails, or there is more to look at. Over 40 lines
         because calls would cost as much as what is done in it.
         """
-        by, every, told = self._quick_by, self._window.every_s, {}
+        by, every = self._quick_by, self._window.every_s
         if by is None or every is None or self._time is not None or not self._aggregates.quick:
-            return 0, told
+            return 0
         if not self._looked:
             self._closed, self._looked = self._store.meta("closed") or -inf, True
         seen, measure, add = self._seen, self._aggregates.quick, self._aggregates.add
         beyond, loads = self._beyond, orjson.loads
         here: dict[tuple[str, float], State] = {}  # of this batch
-        topic, partition, newest, done = None, None, -inf, 0
+        done = 0
         try:
             for delivery in deliveries:
                 event = delivery.event
@@ -140,20 +141,16 @@ class Windows:
                 state["last"] = event
                 add(state["a"], measured)
                 done += 1
-                if delivery.partition != partition or delivery.topic != topic:
-                    if topic is not None and newest > told.get((topic, partition), -inf):
-                        told[topic, partition] = newest
-                    topic, partition, newest = delivery.topic, delivery.partition, moment
-                elif moment > newest:
-                    newest = moment
+                if delivery.partition is not None:
+                    place = delivery.topic, delivery.partition
+                    if place not in told or moment > told[place]:
+                        told[place] = moment
         except Exception:  # `add` finds out what is wrong
             pass
-        if topic is not None and newest > told.get((topic, partition), -inf):
-            told[topic, partition] = newest
         for state in here.values():
             last = state["last"]
             state["last"] = (last.id, last.type, last.correlationid)
-        return done, told
+        return done
 
     def opened(self, changed: bool) -> None:
         """A transaction is open. `changed`: others may have written meanwhile, so that all is to be read anew."""
