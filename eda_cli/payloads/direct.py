@@ -2,7 +2,7 @@
 
 What is made here is what the sandbox makes. In any doubt (a field that is missing, a type for which an operator does
 something else) it raises, whatever that is, and the sandbox is asked, which knows what is wrong. So there are no messages
-here, and no operation that can make much out of little.
+here, and no operation that can make much out of little. Over 250 lines because what is written calls the helpers below it.
 """
 
 from __future__ import annotations
@@ -36,11 +36,9 @@ class _Doubt(Exception):
 
 def compile_direct(values: Sequence[nodes.Expr], scope: Scope) -> Direct | None:
     """The function that makes the values, or None where they need the sandbox. Whatever it raises: then, too."""
-    writer = _Writer(scope)
-    try:
-        written = [writer.value(value) for value in values]
-    except _Doubt:
+    if (made := _written(values, scope)) is None:
         return None
+    writer, written = made
     # As in `code`: only our own words and the names of constants.
     exec(compile(f"def direct(seen, budget):\n    return [{', '.join(written)}]\n", "<direct>", "exec"), writer.names)
     direct: Direct = writer.names["direct"]
@@ -49,18 +47,22 @@ def compile_direct(values: Sequence[nodes.Expr], scope: Scope) -> Direct | None:
 
 def compile_quick(value: nodes.Expr, scope: Scope) -> Quick | None:
     """The function that makes this one where it is a small scalar and takes no budget; None where it cannot be. As above."""
-    writer = _Writer(scope)
-    try:
-        written = writer.value(value)
-    except _Doubt:
+    if (made := _written([value], scope)) is None or "budget" in made[1][0]:
         return None
-    if "budget" in written:
-        return None
+    writer, (written,) = made
     source = (f"def quick(seen):\n    value = {written}\n"
               "    return value if type(value) is int and 0 <= value < LARGE else small(value)\n")
     exec(compile(source, "<quick>", "exec"), writer.names)
     quick: Quick = writer.names["quick"]
     return quick
+
+
+def _written(values: Sequence[nodes.Expr], scope: Scope) -> tuple[_Writer, list[str]] | None:
+    writer = _Writer(scope)
+    try:
+        return writer, [writer.value(value) for value in values]
+    except _Doubt:
+        return None
 
 
 class _Writer:

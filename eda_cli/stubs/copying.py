@@ -8,23 +8,22 @@ writes to the file; nobody changes a row in place.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from eda_cli.event import Delivery, encode_json
-from eda_cli.payloads import MISSING, Context, Dice, Quick, Seen, Value, asks, compile_condition, compile_value, quick_of
+from eda_cli.payloads import MISSING, Context, Dice, Seen, Value
 from eda_cli.sketch.resolved import Fold, Kept
-from eda_cli.stubs.forms import as_failure, key_of, look_beyond, moment_of, see_beyond
+from eda_cli.stubs.folds import CompiledFold, compiled_fold, quick_fold
+from eda_cli.stubs.forms import as_failure, key_of, moment_of, see_beyond
 from eda_cli.stubs.store import Store
 
 ROWS_KEPT = 10_000  # rows that are not read from the file again
 _SCALARS = frozenset({str, int, float, bool, type(None)})  # as values have them: surely written as JSON
 
 Row = bytes | dict[str, Any]  # as JSON, or as data that is to be written as JSON
-_Quick = tuple[str, Quick, Sequence[tuple[str, Quick]] | None, bool]  # copy, key, fields, and whether they look beyond the body
 Changes = dict[tuple[str, str], Row | None]  # by copy and key; None: it is deleted
 
 
@@ -35,15 +34,15 @@ class Copies:
         self._store = store
         self._batch: Changes = {}
         self._event: Changes = {}
-        self._folds: dict[str, list[_Fold]] = {}  # by topic
+        self._folds: dict[str, list[CompiledFold]] = {}  # by topic
         for copy in kept:
             for fold in copy.folds:
                 for topic in fold.topics:
-                    self._folds.setdefault(topic, []).append(_compiled(copy.name, fold))
+                    self._folds.setdefault(topic, []).append(compiled_fold(copy.name, fold))
         self.now = {copy.name: Table(self, copy.name, before=False) for copy in kept}
         self.before = {copy.name: Table(self, copy.name, before=True) for copy in kept}
         self._rows: dict[tuple[str, str], Any] = {}  # as they are stored
-        self._quick = {topic: quick for topic, folds in self._folds.items() if (quick := _quick(folds)) is not None}
+        self._quick = {topic: quick for topic, folds in self._folds.items() if (quick := quick_fold(folds)) is not None}
         self._seen = Seen()  # of `fold_on`
         self._context = Context(Dice(0, "fold"), 0.0)
 
@@ -112,7 +111,7 @@ class Copies:
             except (ValueError, ArithmeticError) as wrong:
                 raise as_failure(wrong) from wrong
 
-    def _apply(self, fold: _Fold, delivery: Delivery, seen: Seen) -> None:
+    def _apply(self, fold: CompiledFold, delivery: Delivery, seen: Seen) -> None:
         event = delivery.event
         context = self._context
         context.seen = seen
@@ -210,41 +209,6 @@ class Table:
     def get(self, key: str, /) -> Any:
         """The row, or MISSING."""
         return self._copies.look(self._name, key, self._before)
-
-
-@dataclass(slots=True)
-class _Fold:
-    copy: str
-    key: Value | None  # None: the record key
-    set: Sequence[tuple[str, Value]] | None
-    accepts: frozenset[str]
-    when: Callable[[Context], bool] | None
-    asks: bool  # for the time, or for chance
-
-
-def _compiled(copy: str, fold: Fold) -> _Fold:
-    key = compile_value(fold.key, "fold") if fold.key != "$key" else None
-    set = [(field, compile_value(value, "fold")) for field, value in fold.set.items()] if fold.set is not None else None
-    return _Fold(
-        copy, key=key, set=set, accepts=frozenset(fold.accepts),
-        when=compile_condition(fold.when, "fold") if fold.when else None,
-        asks=bool(asks(key)) or any(asks(value) for _, value in set or ()))
-
-
-def _quick(folds: Sequence[_Fold]) -> _Quick | None:
-    """The one fold of a topic where it takes all that come, and its values are quick; else None."""
-    if len(folds) > 1 or folds[0].accepts or folds[0].when is not None:
-        return None
-    fold = folds[0]
-    key = quick_of(fold.key) if fold.key is not None else _record_key
-    fields = [(field, quick) for field, value in fold.set or () if (quick := quick_of(value)) is not None]
-    if key is None or len(fields) < len(fold.set or ()):
-        return None
-    return fold.copy, key, fields if fold.set is not None else None, look_beyond((key, *(quick for _, quick in fields)))
-
-
-def _record_key(seen: Seen) -> Any:
-    return seen.key
 
 
 def _name_of(said: Any) -> str | None:

@@ -1,7 +1,8 @@
 """Windows: events gathered by key and by their moment, until their time is over. Knows no clock and no channel.
 
 A window is late events' only until it closed; how far that is, is stored with the windows. Those that were read or
-written are kept until another process writes to the file.
+written are kept until another process writes to the file. Over 250 lines because the two ways in, with care and
+straight on, are read beside each other.
 """
 
 from __future__ import annotations
@@ -99,8 +100,8 @@ class Windows:
     def add_on(self, deliveries: Sequence[Delivery], told: Told) -> int:
         """Take in those from the first on that belong to windows without any doubt: how many they are.
 
-        `told` learns the newest moment of each place. The next one, if any, is a matter for `add`: it is late, it fails, or there is more to look at. Over 40 lines
-        because calls would cost as much as what is done in it.
+        `told` learns the newest moment of each place. The next one, if any, is a matter for `add`: it is late, it
+        fails, or there is more to look at. Over 40 lines because calls would cost as much as what is done in it.
         """
         by, every = self._quick_by, self._window.every_s
         if by is None or every is None or self._time is not None or not self._aggregates.quick:

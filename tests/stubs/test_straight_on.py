@@ -72,7 +72,7 @@ def test_it_is_what_care_makes_of_it(duty: str, tmp_path_factory: pytest.TempPat
     def compared(events: Sequence[tuple[bytes | None, str | None, bytes | None, int | None]], cut: int) -> None:
         nonlocal straight_on
         offsets = iter(range(100))
-        deliveries = [Delivery(Event(f"e{n}", "/s", "happened", time, data, key), "t", partition, next(offsets), 1_700_000_000.0 + n)
+        deliveries = [Delivery(Event(f"e{n}", "/s", "happened", time, data, key), "t", partition, next(offsets), 1.7e9 + n)
                       for n, (data, time, key, partition) in enumerate(events)]
         batches = [batch for batch in (deliveries[:cut], deliveries[cut:]) if batch]
         folder = tmp_path_factory.mktemp("stores")
