@@ -4,7 +4,7 @@ Knows no sketch and no channel.
 """
 
 from eda_cli.payloads.aggregates import aggregate_path
-from eda_cli.payloads.code import Scope, Value, asks
+from eda_cli.payloads.code import Quick, Scope, Value, asks, quick_of
 from eda_cli.payloads.compile import compile_condition, compile_value
 from eda_cli.payloads.context import MISSING, TOMBSTONE, Context, Rows, Seen, Window
 from eda_cli.payloads.dice import Dice, derive_seed, derived_id, event_id
@@ -23,6 +23,7 @@ __all__ = [
     "Function",
     "InvalidValue",
     "PayloadError",
+    "Quick",
     "Rows",
     "Scope",
     "Seen",
@@ -42,4 +43,5 @@ __all__ = [
     "parse_range",
     "parse_rate",
     "parse_share",
+    "quick_of",
 ]

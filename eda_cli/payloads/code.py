@@ -16,6 +16,7 @@ from eda_cli.payloads.problems import PayloadError, Refused
 
 Scope = Literal["generator", "rule", "fold", "key"]
 Value = Callable[[Context], Any]
+Quick = Callable[[Seen], Any]
 
 MOST_ITEMS = 100_000  # of all $lists inside each other together
 DEEPEST_LISTS = 8  # $lists inside each other
@@ -28,7 +29,7 @@ _LOCALS = {  # what an expression may use, and where it comes from
     "uuid": "context.random.uuid",
     "now": "context.now",
     "number": "context.number",
-    "seen": "seen_in(context)",
+    "seen": "context.seen or seen_in(context)",
     "budget": "Budget()",
 }
 _CIRCUMSTANCES = {**dict.fromkeys(("random", "draw", "uuid"), "random"), "now": "now", "number": "number"}
@@ -41,7 +42,7 @@ class Code:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
-        self._constants: dict[str, Any] = {"Budget": Budget, "seen_in": seen_in, "int": int, "range": range}
+        self._constants: dict[str, Any] = {"Budget": Budget, "seen_in": seen_in, "int": int, "range": range, "dict": dict}
         self._used: set[str] = set()
         self._options: list[str] = []
         self._parts = 0
@@ -49,6 +50,7 @@ class Code:
         self._times = 1  # how often the part at hand is made for one event
         self._lists = 0  # how many $lists it stands in
         self._paths = 0
+        self._quick: Quick | None = None
 
     def constant(self, value: Any) -> str:
         """The name under which the source knows this object."""
@@ -59,6 +61,10 @@ class Code:
     def use(self, *names: str) -> None:
         """These locals appear in the expression."""
         self._used.update(names)
+
+    def quicken(self, quick: Quick | None) -> None:
+        """The whole value is what this makes, without a budget; it raises, whatever that is, where it is in doubt."""
+        self._quick = quick
 
     @property
     def full(self) -> bool:
@@ -112,13 +118,26 @@ class Code:
                           f"at most {LARGEST_BYTES // 1_000_000} MB make sense in an event")
         used = [name for name in _LOCALS if name in self._used]
         preamble = "".join([f"    {name} = {_LOCALS[name]}\n" for name in used])
-        source = "".join(self._options) + f"def value(context):\n{preamble}    return {expression}\n"
+        source = "".join(self._options)
         names = dict(self._constants)
+        if self._quick is not None:
+            names["quick"] = self._quick
+            preamble = f"    try:\n        return quick({_LOCALS['seen']})\n    except Exception:\n        pass\n{preamble}"
+        elif self._used <= {"seen"}:
+            source += f"def quick(seen):\n    return {expression}\n"
+        source += f"def value(context):\n{preamble}    return {expression}\n"
         # Only our own words and the names of constants: see the top of this file.
         exec(compile(source.replace(_USED, ", ".join(used)), "<value>", "exec"), names)
         names["value"].asks = frozenset({_CIRCUMSTANCES[name] for name in used if name in _CIRCUMSTANCES})
+        names["value"].quick = names.get("quick")
         value: Value = names["value"]
         return value
+
+
+def quick_of(value: Value) -> Quick | None:
+    """The value without a context, where it needs no more than the event: raises, whatever that is, in any doubt."""
+    quick: Quick | None = getattr(value, "quick", None)
+    return quick
 
 
 def asks(value: Value | None) -> frozenset[str]:

@@ -106,12 +106,14 @@ class _Compiler:
     def _template(self, text: str, path: _Path) -> str:
         if self.code.scope == "generator":
             raise Refused(f"'{shown(text)}' is a template, which looks into an event", *NO_EVENT)
-        from eda_cli.payloads.templates import compile_template  # see compile_condition
+        from eda_cli.payloads.templates import compile_template, quick_template  # see compile_condition
 
         if text not in self._templates:
             if len(self._templates) == MOST_TEMPLATES:
                 raise Refused("the value has too many templates", f"at most {MOST_TEMPLATES:,} are compiled")
             made = compile_template(text, ".".join(map(str, path)), self.code.scope)
+            if not path:
+                self.code.quicken(quick_template(text, self.code.scope))
             self._templates[text] = self.code.constant(made)
         self.code.use("seen", "budget")
         return f"{self._templates[text]}(seen, budget)"

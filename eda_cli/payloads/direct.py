@@ -2,19 +2,20 @@
 
 What is made here is what the sandbox makes. In any doubt (a field that is missing, a type for which an operator does
 something else) it raises, whatever that is, and the sandbox is asked, which knows what is wrong. So there are no messages
-here, and no operation that can make much out of little.
+here, and no operation that can make much out of little. Over 250 lines because what is written calls the helpers below it.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
 from jinja2 import nodes
 
 from eda_cli.payloads.budget import Budget
-from eda_cli.payloads.code import Scope
+from eda_cli.payloads.code import Quick, Scope
 from eda_cli.payloads.context import MISSING, Seen
 
 Direct = Callable[[Seen, Budget], list[Any]]
@@ -22,6 +23,7 @@ Direct = Callable[[Seen, Budget], list[Any]]
 _DEEPEST = 30  # operations inside each other
 _LONGEST_COMPARED = 1_000  # characters
 _MOST_DECIMALS = 15
+_LARGE = 1 << 63
 _NUMBERS = frozenset({int, float})
 _SCALARS = frozenset({int, float, str, bool, type(None)})
 _ROOTS = {"body": ("rule", "fold", "key"), "item": ("rule",), "joined": ("rule",), "was": ("fold",)}
@@ -34,15 +36,33 @@ class _Doubt(Exception):
 
 def compile_direct(values: Sequence[nodes.Expr], scope: Scope) -> Direct | None:
     """The function that makes the values, or None where they need the sandbox. Whatever it raises: then, too."""
-    writer = _Writer(scope)
-    try:
-        written = [writer.value(value) for value in values]
-    except _Doubt:
+    if (made := _written(values, scope)) is None:
         return None
+    writer, written = made
     # As in `code`: only our own words and the names of constants.
     exec(compile(f"def direct(seen, budget):\n    return [{', '.join(written)}]\n", "<direct>", "exec"), writer.names)
     direct: Direct = writer.names["direct"]
     return direct
+
+
+def compile_quick(value: nodes.Expr, scope: Scope) -> Quick | None:
+    """The function that makes this one where it is a small scalar and takes no budget; None where it cannot be. As above."""
+    if (made := _written([value], scope)) is None or "budget" in made[1][0]:
+        return None
+    writer, (written,) = made
+    source = (f"def quick(seen):\n    value = {written}\n"
+              "    return value if type(value) is int and 0 <= value < LARGE else small(value)\n")
+    exec(compile(source, "<quick>", "exec"), writer.names)
+    quick: Quick = writer.names["quick"]
+    return quick
+
+
+def _written(values: Sequence[nodes.Expr], scope: Scope) -> tuple[_Writer, list[str]] | None:
+    writer = _Writer(scope)
+    try:
+        return writer, [writer.value(value) for value in values]
+    except _Doubt:
+        return None
 
 
 class _Writer:
@@ -102,6 +122,9 @@ class _Writer:
         source, steps = self.steps(node)
         if not steps or not all(isinstance(step, str) for step in steps):
             raise _Doubt
+        if len(steps) == 1:  # most of them, and a call costs half
+            name, held = self.constant(steps[0]), f"v{len(self.names)}"
+            return f"({held}[{name}] if type({held} := {source}) is dict and {name} in {held} else {default})"
         return f"found({source}, {self.constant(tuple(steps))}, {default})"
 
     def filter(self, node: Any) -> str:
@@ -154,6 +177,15 @@ _WRITE: dict[type[nodes.Node], Callable[[_Writer, Any], str]] = {
     nodes.And: lambda writer, node: f"({writer.value(node.left)} and {writer.value(node.right)})",
     nodes.Or: lambda writer, node: f"({writer.value(node.left)} or {writer.value(node.right)})",
 }
+
+
+def _small(value: Any) -> Any:
+    """A scalar that `render.plain` lets through as it is, and that costs next to nothing."""
+    kind = type(value)
+    if ((kind is float and isfinite(value)) or (kind is int and -_LARGE <= value < _LARGE) or kind is bool or value is None
+            or (kind is str and len(value) <= _LONGEST_COMPARED and value.isascii())):
+        return value
+    raise _Doubt
 
 
 def _item_at(items: Any, index: int) -> Any:
@@ -216,7 +248,8 @@ def _of_scalars(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], boo
 
 
 _HELPERS: dict[str, Any] = {
-    "MISSING": MISSING, "item_at": _item_at, "found": _found, "sum_of": _sum_of, "length": _length,
+    "MISSING": MISSING, "LARGE": _LARGE, "small": _small,
+    "item_at": _item_at, "found": _found, "sum_of": _sum_of, "length": _length,
     "absolute": _of_number(abs), "negative": _of_number(operator.neg), "rounded": _of_number(round),
     "Add": _of_numbers(operator.add), "Sub": _of_numbers(operator.sub), "Mul": _of_numbers(operator.mul),
     "Div": _of_numbers(operator.truediv), "FloorDiv": _of_numbers(operator.floordiv), "Mod": _of_numbers(operator.mod),

@@ -75,7 +75,10 @@ def _source(text: str, code: Code) -> str | None:
     if text == "$":
         return f"{code.constant(_json)}(seen.body)"
     if text.startswith(("$.", "$[")):
-        return f"{code.constant(_follow(_steps(text)))}(seen.body)"
+        steps = _steps(text)
+        if len(steps) == 1 and steps[0][1] is None:  # most of them, and a call costs half
+            return f"(seen.body.get({code.constant(steps[0][0])}) if type(seen.body) is dict else None)"
+        return f"{code.constant(_follow(steps))}(seen.body)"
     if not (match := _NAMED.match(text)):
         return None
     name, rest = match.groups()
@@ -149,10 +152,6 @@ def _steps(text: str) -> list[_Step]:
 
 def _follow(steps: list[_Step]) -> Callable[[Any], Any]:
     """From a body to what the steps lead to; None where there is nothing."""
-    if len(steps) == 1 and steps[0][1] is None:  # most of them, and it costs half
-        only = steps[0][0]
-        return lambda body: body.get(only) if isinstance(body, dict) else None
-
     def follow(body: Any) -> Any:
         for name, index in steps:
             if isinstance(body, dict):

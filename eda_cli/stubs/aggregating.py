@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from eda_cli.payloads import Context, PayloadError, aggregate_path, compile_value
+from eda_cli.payloads import Context, PayloadError, Seen, aggregate_path, compile_value, quick_of
 
 
 class Aggregates:
@@ -16,6 +16,24 @@ class Aggregates:
         self._joins = [_JOIN[kind] for _, kind in self._kinds]
         self._measured = [(place, text, kind, compile_value(path, "rule")) for place, (text, kind) in enumerate(self._kinds)
                           if (path := aggregate_path(text)) is not None]
+        self.paths = [quick for *_, path in self._measured if (quick := quick_of(path)) is not None]
+        self.quick = self._measuring()  # what `measured` gives of numbers that are there; in doubt it raises
+
+    def _measuring(self) -> Callable[[Seen], list[tuple[int, Any]]] | None:
+        if len(self.paths) < len(self._measured):
+            return None
+        paths = [(place, kind, path) for (place, _, kind, _), path in zip(self._measured, self.paths, strict=True)]
+
+        def measured(seen: Seen) -> list[tuple[int, Any]]:
+            made = []
+            for place, kind, path in paths:
+                value = path(seen)
+                if type(value) is not float and type(value) is not int:
+                    raise ValueError(value)
+                made.append((place, [value, 1] if kind == "mean" else value))
+            return made
+
+        return measured
 
     def none(self) -> list[Any]:
         """Nothing gathered yet."""

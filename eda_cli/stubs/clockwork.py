@@ -84,6 +84,10 @@ class Clockwork:
                 self._times[place] = moment
         return NOTHING
 
+    def gather_on(self, deliveries: Sequence[Delivery]) -> int:
+        """Take in those from the first on that belong to windows without any doubt: how many they are."""
+        return self._windows.add_on(deliveries, self._times) if self._windows is not None else 0
+
     def hear(self, delivery: Delivery, seen: Seen) -> Follows:
         """Take in an event that nothing follows from but by a join. Raises PayloadError."""
         return self._meet(delivery, seen) if delivery.topic == self._joined else NOTHING

@@ -8,16 +8,16 @@ writes to the file; nobody changes a row in place.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from eda_cli.event import Delivery, encode_json
-from eda_cli.payloads import MISSING, Context, Dice, Seen, Value, asks, compile_condition, compile_value
+from eda_cli.payloads import MISSING, Context, Dice, Seen, Value
 from eda_cli.sketch.resolved import Fold, Kept
-from eda_cli.stubs.forms import as_failure, key_of, moment_of
+from eda_cli.stubs.folds import CompiledFold, compiled_fold, quick_fold
+from eda_cli.stubs.forms import as_failure, key_of, moment_of, see_beyond
 from eda_cli.stubs.store import Store
 
 ROWS_KEPT = 10_000  # rows that are not read from the file again
@@ -34,14 +34,16 @@ class Copies:
         self._store = store
         self._batch: Changes = {}
         self._event: Changes = {}
-        self._folds: dict[str, list[_Fold]] = {}  # by topic
+        self._folds: dict[str, list[CompiledFold]] = {}  # by topic
         for copy in kept:
             for fold in copy.folds:
                 for topic in fold.topics:
-                    self._folds.setdefault(topic, []).append(_compiled(copy.name, fold))
+                    self._folds.setdefault(topic, []).append(compiled_fold(copy.name, fold))
         self.now = {copy.name: Table(self, copy.name, before=False) for copy in kept}
         self.before = {copy.name: Table(self, copy.name, before=True) for copy in kept}
         self._rows: dict[tuple[str, str], Any] = {}  # as they are stored
+        self._quick = {topic: quick for topic, folds in self._folds.items() if (quick := quick_fold(folds)) is not None}
+        self._seen = Seen()  # of `fold_on`
         self._context = Context(Dice(0, "fold"), 0.0)
 
     def __bool__(self) -> bool:
@@ -50,6 +52,53 @@ class Copies:
     def keeps(self, delivery: Delivery) -> bool:
         """Whether events of its topic and type change a copy."""
         return any(not fold.accepts or delivery.event.type in fold.accepts for fold in self._folds.get(delivery.topic, ()))
+
+    def fold_on(self, deliveries: Sequence[Delivery]) -> int:
+        """Take in and keep those from the first on that are folded without any doubt: how many they are.
+
+        The next one, if any, is a matter for `fold`: it deletes, it fails, or its folds look further. Over 40 lines
+        because calls would cost as much as what is done in it.
+        """
+        seen, kept, batch, rows = self._seen, self._quick, self._batch, self._rows
+        topic, fold, done, loads = None, None, 0, orjson.loads
+        try:
+            for delivery in deliveries:
+                if delivery.topic != topic:
+                    topic, fold = delivery.topic, kept.get(delivery.topic)
+                if fold is None:
+                    if topic in self._folds:
+                        break
+                    done += 1
+                    continue
+                copy, key, set, beyond = fold
+                data = delivery.event.data
+                seen.body = loads(data)  # type: ignore[arg-type]  # a tombstone is none of ours
+                if beyond:
+                    see_beyond(seen, delivery)
+                name = key(seen)
+                if type(name) is not str:
+                    break
+                at = (copy, name)
+                if set is None:
+                    if type(seen.body) is str:
+                        break
+                    batch[at] = data
+                    done += 1
+                    continue
+                row = batch[at] if at in batch else rows.get(at)
+                if type(row) is not dict:
+                    row = self.look(copy, name)
+                seen.was = row
+                merged = {**row} if type(row) is dict else {}
+                for field, value in set:
+                    made = merged[field] = value(seen)
+                    if type(made) not in _SCALARS or (type(made) is str and not made.isascii()):
+                        return done
+                batch[at] = merged
+                done += 1
+        except Exception:  # `fold` finds out what is wrong
+            pass
+        return done
 
     def fold(self, delivery: Delivery, seen: Seen) -> None:
         """Take the event in: `keep` or `forget` decides on what it changes. Raises PayloadError."""
@@ -62,7 +111,7 @@ class Copies:
             except (ValueError, ArithmeticError) as wrong:
                 raise as_failure(wrong) from wrong
 
-    def _apply(self, fold: _Fold, delivery: Delivery, seen: Seen) -> None:
+    def _apply(self, fold: CompiledFold, delivery: Delivery, seen: Seen) -> None:
         event = delivery.event
         context = self._context
         context.seen = seen
@@ -160,25 +209,6 @@ class Table:
     def get(self, key: str, /) -> Any:
         """The row, or MISSING."""
         return self._copies.look(self._name, key, self._before)
-
-
-@dataclass(slots=True)
-class _Fold:
-    copy: str
-    key: Value | None  # None: the record key
-    set: Sequence[tuple[str, Value]] | None
-    accepts: frozenset[str]
-    when: Callable[[Context], bool] | None
-    asks: bool  # for the time, or for chance
-
-
-def _compiled(copy: str, fold: Fold) -> _Fold:
-    key = compile_value(fold.key, "fold") if fold.key != "$key" else None
-    set = [(field, compile_value(value, "fold")) for field, value in fold.set.items()] if fold.set is not None else None
-    return _Fold(
-        copy, key=key, set=set, accepts=frozenset(fold.accepts),
-        when=compile_condition(fold.when, "fold") if fold.when else None,
-        asks=bool(asks(key)) or any(asks(value) for _, value in set or ()))
 
 
 def _name_of(said: Any) -> str | None:

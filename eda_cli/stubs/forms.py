@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from eda_cli.event import Delivery, Event, decode_body, encode_json, encode_key, epoch, rfc3339
-from eda_cli.payloads import TOMBSTONE, Context, PayloadError, Rows, Scope, Seen, Value, compile_value
+from eda_cli.payloads import TOMBSTONE, Context, PayloadError, Quick, Rows, Scope, Seen, Value, compile_value
 
 Headers = tuple[tuple[str, bytes | None], ...]
 NO_HEADERS: Mapping[str, str | None] = {}
 NO_COPIES: Mapping[str, Rows] = {}
+_BEYOND = frozenset({"key", "id", "type", "source", "time", "headers", "topic"})
 _AS_WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z\Z")
-_YEAR_9999 = 253370764800  # when it begins
+YEAR_9999 = 253370764800  # when it begins
 
 
 def seen_of(delivery: Delivery) -> Seen:
@@ -25,13 +26,28 @@ def seen_of(delivery: Delivery) -> Seen:
                 _texts(event.headers) if event.headers else NO_HEADERS, delivery.topic, copy=NO_COPIES)
 
 
+def look_beyond(values: Iterable[Quick]) -> bool:
+    """Whether one of these looks at more of an event than its body."""
+    return any(not _BEYOND.isdisjoint(getattr(value, "__code__").co_names) for value in values)  # noqa: B009
+
+
+def see_beyond(seen: Seen, delivery: Delivery) -> None:
+    """Show the event, but for its body, in one that nobody looks at any more."""
+    event = delivery.event
+    key = event.key
+    seen.key = key.decode(errors="replace") if key is not None else None
+    seen.id, seen.type, seen.source, seen.time = event.id, event.type, event.source, event.time
+    seen.headers = _texts(event.headers) if event.headers else NO_HEADERS
+    seen.topic = delivery.topic
+
+
 def moment_of(delivery: Delivery) -> float:
     """When the event happened: `now()` of what follows, so that it is the same each time it is handled."""
     time = delivery.event.time
     if time:
         try:
             moment = epoch(time)
-            if not 0 <= moment < _YEAR_9999:
+            if not 0 <= moment < YEAR_9999:
                 rfc3339(moment)  # others may write what we could not: the last moment of the year 9999 in another zone
             return moment
         except ValueError:

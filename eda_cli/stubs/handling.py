@@ -65,6 +65,9 @@ class Handling:
         self._clockwork = Clockwork(part, consumer, self._store, self._reactions)
         reacting = self._reactions.follow if self._reactions else None
         self._effect = self._clockwork.gather if self._clockwork.gathers else reacting
+        # nothing is to be decided of an event but what it changes, and nothing that could fail comes after that
+        self._straight = not (code or consumer.idempotent or self._fate.strikes or self._interest.selective) and (
+            not consumer.keeps if self._clockwork.gathers else self._effect is None)
         if code is not None:
             code.rows = self._copies.now
             self._asking = Asking(code, self._interest, self._store, self._positions, self._known, self._fate, self._copies,
@@ -171,7 +174,9 @@ class Handling:
         """With one: all that the batch changes is written in this transaction."""
         settled = self._positions.known(store, deliveries)
         repeated = self._known.find(deliveries, time.time()) if self._known is not None else ()
-        for index, delivery in enumerate(deliveries):
+        done = 0 if settled else self._straight_on(deliveries)
+        outcome.handled += deliveries[:done]
+        for index, delivery in enumerate(deliveries[done:] if done else deliveries, done):
             if self._lost and delivery.partition is not None and Place(delivery.topic, delivery.partition) in self._lost:
                 continue  # while own code worked: it is somebody else's now
             reacts = self._interest.reacts(delivery)
@@ -192,6 +197,12 @@ class Handling:
         for delivery in outcome.handled if self._fate.any() else ():
             self._fate.settled(delivery.identity)
         self._save(connection, outcome)
+
+    def _straight_on(self, deliveries: Sequence[Delivery]) -> int:
+        """Handle those from the first on of which nothing is to be decided: how many; the next is taken with care."""
+        if not self._straight or self._lost or self._fate.any():
+            return 0
+        return self._clockwork.gather_on(deliveries) if self._clockwork.gathers else self._copies.fold_on(deliveries)
 
     def _seen(self, delivery: Delivery) -> Seen:
         seen = seen_of(delivery)

@@ -27,7 +27,8 @@ class Positions:
 
     def come(self, deliveries: Sequence[Delivery]) -> bool:
         """Whether one is of a place that this member has settled nothing of since it came to it."""
-        return any(one.partition is not None and (one.topic, one.partition) not in self._settled for one in deliveries)
+        places = {(one.topic, one.partition) for one in deliveries}
+        return any(place[1] is not None and place not in self._settled for place in places)
 
     def known(self, store: Store, deliveries: Sequence[Delivery]) -> Collection[int]:
         """The indexes of those that are settled already."""

@@ -1,7 +1,8 @@
 """Windows: events gathered by key and by their moment, until their time is over. Knows no clock and no channel.
 
 A window is late events' only until it closed; how far that is, is stored with the windows. Those that were read or
-written are kept until another process writes to the file.
+written are kept until another process writes to the file. Over 250 lines because the two ways in, with care and
+straight on, are read beside each other.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from eda_cli.event import Delivery, Event, encode_json, epoch, rfc3339
-from eda_cli.payloads import Context, Dice, PayloadError, Seen, asks, compile_value
+from eda_cli.payloads import Context, Dice, PayloadError, Seen, asks, compile_value, quick_of
 from eda_cli.payloads import Window as Shown
 from eda_cli.sketch.resolved import Window
 from eda_cli.stubs.aggregating import Aggregates
-from eda_cli.stubs.forms import key_of, moment_of
+from eda_cli.stubs.forms import YEAR_9999, key_of, look_beyond, moment_of, see_beyond
 from eda_cli.stubs.reactions import Cause
 from eda_cli.stubs.store import Store, set_meta
 
@@ -28,6 +29,7 @@ AT_ONCE = 500  # windows that close together
 KEPT = 20_000  # windows at most that are not read from the file again
 
 State = dict[str, Any]  # n: events, by: the key's value, a: the aggregates, last: what is told of its last event
+Told = dict[tuple[str, int], float]  # up to which moment the events of a place tell
 Open = dict[float, tuple[float, State]]  # windows of one key by their start, with their end
 
 
@@ -53,6 +55,8 @@ class Windows:
         self._aggregates = Aggregates(sorted(aggregates))
         self._asks = bool(asks(self._by) | asks(self._time))
         self._context = Context(Dice(0, "window"), 0.0)
+        self._quick_by, self._seen = quick_of(self._by), Seen()  # of `add_on`
+        self._beyond = self._quick_by is not None and look_beyond((self._quick_by, *self._aggregates.paths))
         self._keys: dict[bytes, Open] = {}
         self._kept = 0  # in `_keys`
         self._whole_after = inf  # all windows that end later are in `_keys`
@@ -93,6 +97,62 @@ class Windows:
         self._merged += [(key, other) for other in met if other != start]
         return moment
 
+    def add_on(self, deliveries: Sequence[Delivery], told: Told) -> int:
+        """Take in those from the first on that belong to windows without any doubt: how many they are.
+
+        `told` learns the newest moment of each place. The next one, if any, is a matter for `add`: it is late, it
+        fails, or there is more to look at. Over 40 lines because calls would cost as much as what is done in it.
+        """
+        by, every = self._quick_by, self._window.every_s
+        if by is None or every is None or self._time is not None or not self._aggregates.quick:
+            return 0
+        if not self._looked:
+            self._closed, self._looked = self._store.meta("closed") or -inf, True
+        seen, measure, add = self._seen, self._aggregates.quick, self._aggregates.add
+        beyond, loads = self._beyond, orjson.loads
+        here: dict[tuple[str, float], State] = {}  # of this batch
+        done = 0
+        try:
+            for delivery in deliveries:
+                event = delivery.event
+                seen.body = loads(event.data)  # type: ignore[arg-type]  # a tombstone is none of ours
+                if beyond:
+                    see_beyond(seen, delivery)
+                said = by(seen)
+                if type(said) is not str or event.time is None:
+                    break
+                moment = epoch(event.time)
+                start = floor(moment / every) * every
+                measured = measure(seen)
+                if (state := here.get((said, start))) is None:
+                    end = start + every
+                    if end + self._window.late_s <= self._closed or not 0 <= start < end <= YEAR_9999:
+                        break
+                    key = said.encode()
+                    there = self._there(key, moment)
+                    if start in there:
+                        state = there[start][1]
+                    else:
+                        state = {"n": 0, "by": said, "a": self._aggregates.none()}
+                        there[start] = (end, state)
+                        self._kept += 1
+                    self._touched.add((key, start))
+                    here[said, start] = state
+                state["n"] += 1
+                state["last"] = event
+                add(state["a"], measured)
+                done += 1
+                if delivery.partition is not None:
+                    place = delivery.topic, delivery.partition
+                    if place not in told or moment > told[place]:
+                        told[place] = moment
+        except Exception:  # `add` finds out what is wrong
+            pass
+        for state in here.values():
+            last = state["last"]
+            state["last"] = (last.id, last.type, last.correlationid)
+        return done
+
     def opened(self, changed: bool) -> None:
         """A transaction is open. `changed`: others may have written meanwhile, so that all is to be read anew."""
         if changed:
@@ -116,7 +176,7 @@ class Windows:
             connection.executemany("DELETE FROM windows WHERE key = ? AND start = ?", self._merged)
         connection.executemany(
             "INSERT INTO windows (key, start, end, state) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET end = excluded.end, state = excluded.state",
+            f" ON CONFLICT DO UPDATE SET {'end = excluded.end, ' if self._window.every_s is None else ''}state = excluded.state",
             [(key, start, self._keys[key][start][0], encode_json(self._keys[key][start][1]))
              for key, start in self._touched if start in self._keys[key]])
 

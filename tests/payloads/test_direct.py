@@ -71,7 +71,12 @@ def test_it_makes_what_the_sandbox_makes(expression: str, body: Any, was: Any, b
     directly = outcome(compiled(), seen)
     with pytest.MonkeyPatch.context() as without:
         without.setattr(templates, "compile_direct", lambda values, scope: None)
-        assert directly == outcome(compiled(), seen)
+        without.setattr(templates, "compile_quick", lambda value, scope: None)
+        slowly = outcome(compiled(), seen)
+        assert directly == slowly
+        without.undo()
+        without.setattr(templates, "compile_quick", lambda value, scope: None)
+        assert slowly == outcome(compiled(), seen)
 
 
 @pytest.mark.parametrize("expression", [
