@@ -77,6 +77,7 @@ def test_a_hundred_kills_change_nothing(eda: Eda, tmp_path: Path) -> None:
         path = eda.home / "memory" / f"{victim}.lock"
         os.kill(eventually(lambda path=path: lock.holder(path), READY_S), signal.SIGKILL)  # type: ignore[misc]
         if kill == KILLS // 2:
+            eventually(lambda: len(eda.events("facts", "memory")) >= TWICE, 60, every=0.2)
             some = eda("tail", "facts", "-n", str(TWICE), "-e", "--json", "--run", "memory").stdout
             eda("publish", "facts", "-", "--run", "memory", stdin=some)
 
