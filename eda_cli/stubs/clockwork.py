@@ -24,7 +24,7 @@ from eda_cli.stubs.reactions import NOTHING, Follows, Later, Reactions
 from eda_cli.stubs.store import Store
 from eda_cli.stubs.windows import AT_ONCE, Windows
 
-LOOK_S = 0.02  # how often the clock is looked at
+LOOK_S = 0.005  # how often the clock is looked at
 IDLE_S = 1.0  # a place from which nothing came for so long holds no window open
 PRUNE_S = 30.0
 

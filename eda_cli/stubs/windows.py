@@ -25,7 +25,7 @@ from eda_cli.stubs.store import Store, set_meta
 
 _MS = 100_000_000_000  # numbers beyond are no seconds but milliseconds
 _FIRST, _LAST = -62_135_596_800, 253_402_300_799  # the moments that can be written: the years 1 to 9999
-AT_ONCE = 500  # windows that close together
+AT_ONCE = 2_000  # windows that close together
 KEPT = 20_000  # windows at most that are not read from the file again
 
 State = dict[str, Any]  # n: events, by: the key's value, a: the aggregates, last: what is told of its last event
