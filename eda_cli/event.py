@@ -70,6 +70,7 @@ class Delivery:
     offset: int | None
     published: float
     tag: Any = None  # the channel's own, for acknowledging
+    message: str | None = None  # where there is no offset: the broker's own name of this message, the same when it comes again
 
     @property
     def identity(self) -> str:
@@ -77,6 +78,8 @@ class Delivery:
         event = self.event
         if event.id is not None:
             return f"{event.source}/{event.id}"
+        if self.offset is None and self.message is not None:
+            return f"{self.topic}/{self.message}"
         return f"{self.topic}/{self.partition}/{self.offset}"
 
 

@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "eda_cli"
 LAYERS = [  # lowest first; rooms of one line do not know each other
-    {"errors", "leash", "lock", "sqlite"},
+    {"errors", "leash", "lock", "sqlite", "technologies"},
     {"event"},
     {"journal", "log", "dead_letter", "programs"},
     {"payloads"},

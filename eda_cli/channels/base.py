@@ -8,20 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
 from eda_cli.event import Delivery, Event
-
-
-class Ability(Enum):
-    """What a channel may offer beyond publish and subscribe; the value is how it reads in a table."""
-
-    REPLAY = "replay from the beginning"
-    ORDER_BY_KEY = "order per key"
-    PARTITIONS = "partitions"
-    SEEK_TIME = "seek by time"
-    LAG = "lag of groups"
+from eda_cli.technologies import Ability
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from eda_cli.channels.containers_errors import (
     RegistryUnreachable,
 )
 from eda_cli.channels.containers_model import LABEL_ID, LABEL_ROLE, LOCALHOST, Container, Spec, run_of
-from eda_cli.channels.containers_sdk import mapped, take_in, text_of
+from eda_cli.channels.containers_sdk import mapped, packed, take_in, text_of
 from eda_cli.errors import Unreachable
 
 __all__ = ["Container", "ContainerDied", "Engine", "EngineAbsent", "EngineForbidden", "EngineRefused", "ImageMissing",
@@ -270,9 +270,17 @@ class Engine:
             try:
                 made = self._api.create_container(
                     spec.image, name=spec.name, hostname=spec.name, labels=spec.labels, host_config=host,
-                    ports=[f"{spec.inside}/tcp"], environment=dict(spec.environment(spec.name, port)))
+                    ports=[f"{spec.inside}/tcp"], environment=dict(spec.environment(spec.name, port)),
+                    command=list(spec.command) if spec.command is not None else None)
             except docker.errors.ImageNotFound as wrong:
                 raise errors.no_image(spec.image, text_of(wrong)) from wrong
+        try:
+            if spec.files:
+                with mapped("write files into the container"):
+                    self._api.put_archive(made["Id"], "/", packed(spec.files))
+        except BaseException:
+            self._drop(self._api.remove_container, made["Id"], v=True, force=True)
+            raise
         return str(made["Id"])
 
     def _volume(self, spec: Spec) -> bool:

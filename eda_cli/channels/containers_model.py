@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 LABEL_RUN, LABEL_ROLE, LABEL_ID = "eda.run", "eda.role", "eda.id"
@@ -27,6 +27,8 @@ class Spec:
     data: str  # the folder whose content is to outlive the container
     memory: str
     environment: Callable[[str, int], Mapping[str, str]]
+    command: Sequence[str] | None = None  # None is what the image says
+    files: Mapping[str, bytes] = field(default_factory=dict)  # by their paths in the container: written before it starts
 
     @property
     def name(self) -> str:

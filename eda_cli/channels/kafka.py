@@ -1,6 +1,6 @@
 """Apache Kafka, through kafka-python: the channel that the rest of eda sees. Knows how its neighbours do it, not what.
 
-`address` is `{"channel": "kafka", "bootstrap": "host:port[,…]"}`, and maybe `"ours": False`; whatever else it holds is
+`address` is `{"channel": "kafka", "at": "host:port[,…]"}`, and maybe `"ours": False`; whatever else it holds is
 for others. Names of topics and groups are final: whoever calls puts a run's name before them on somebody else's cluster.
 Nothing is connected, and no thread started, before it is needed: the warm process of a run imports this and forks.
 
@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from eda_cli.channels.base import (
-    Ability,
     End,
     Group,
     GroupInfo,
@@ -34,12 +33,13 @@ from eda_cli.channels.kafka_read import Reader
 from eda_cli.channels.kafka_topics import Topics
 from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery, Event
+from eda_cli.technologies import TECHNOLOGIES
 
 
 class KafkaChannel:
     """One connection to a Kafka cluster."""
 
-    can = frozenset(Ability)
+    can = TECHNOLOGIES["kafka"].can
 
     def __init__(self, address: Mapping[str, Any]) -> None:
         self._settings = Settings.of(address)

@@ -36,7 +36,7 @@ class Settings:
 
     @classmethod
     def of(cls, address: Mapping[str, Any]) -> Settings:
-        return cls(address["bootstrap"])
+        return cls(address["at"])
 
     def reach(self) -> None:
         """One of the brokers answers. Raises BrokerUnreachable, at once where nobody listens.

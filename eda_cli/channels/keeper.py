@@ -22,8 +22,7 @@ from eda_cli.channels.keeper_bell import Bell, Ended, Watch
 from eda_cli.errors import ChannelError, EdaError, NotReady, Unreachable
 from eda_cli.journal import Journal
 from eda_cli.log import log, log_libraries
-
-RECIPES = {"kafka": "eda_cli.channels.kafka_broker"}  # broker -> module: spec, address, answers, version
+from eda_cli.technologies import TECHNOLOGIES
 
 PROBE_S = 0.03  # between two handshakes
 START_S = 180.0  # until the broker answers, on a machine that is busy
@@ -40,7 +39,7 @@ class Keeper:
         self._folder = folder
         self._run = orjson.loads((folder / "run.json").read_bytes())
         self._kind: str = self._run["broker"]["kind"]
-        self._recipe = import_module(RECIPES[self._kind])
+        self._recipe = import_module(TECHNOLOGIES[self._kind].recipe)
         self._journal = Journal(folder / "keeper.jsonl", "keeper")
         self._bell = Bell(LEASH_STOP_S + 0.5)
         self._engine: Engine | None = None
@@ -224,7 +223,7 @@ class Keeper:
         new.write_bytes(orjson.dumps(address))
         new.chmod(0o600)
         new.rename(self._folder / "channel.json")
-        self._journal.tell("ready", address=address["bootstrap"], version=address["version"],
+        self._journal.tell("ready", address=address["at"], version=address["version"],
                            image=self._container.image, port=self._container.port, container=self._container.name)
 
     def _report(self, kind: str, **fields: Any) -> None:

@@ -15,6 +15,7 @@ import typer
 from eda_cli.cli import console, end_in_order
 from eda_cli.cli.options import Json, Run, with_examples
 from eda_cli.errors import EdaError, Unreachable, UsageError
+from eda_cli.technologies import TECHNOLOGIES
 
 if TYPE_CHECKING:
     from eda_cli.channels.containers import Engine
@@ -37,9 +38,7 @@ def register(app: typer.Typer) -> None:
 def pull(broker: Annotated[str, typer.Argument(metavar="BROKER")] = "kafka",
          image: Annotated[str | None, typer.Option("--image", help="Another image than the pinned one.")] = None) -> None:
     """Pull a broker's image ahead of time. The first up then need not wait for it."""
-    from eda_cli.channels import CHANNELS
-
-    brokers = [name for name, one in CHANNELS.items() if one.image is not None]
+    brokers = [name for name, one in TECHNOLOGIES.items() if one.image is not None]
     if broker not in brokers:
         raise UsageError(f"there is no image for '{broker}'", f"known: {', '.join(brokers)}", "for example: eda pull kafka")
     name = image_for(broker, image)
@@ -49,9 +48,7 @@ def pull(broker: Annotated[str, typer.Argument(metavar="BROKER")] = "kafka",
 
 def image_for(kind: str, wished: str | None) -> str:
     """The image of a broker: what the sketch says, else `EDA_<KIND>_IMAGE`, else the pinned official one."""
-    from eda_cli.channels import CHANNELS
-
-    image = wished or os.environ.get(f"EDA_{kind.upper()}_IMAGE") or CHANNELS[kind].image
+    image = wished or os.environ.get(f"EDA_{kind.upper()}_IMAGE") or TECHNOLOGIES[kind].image
     assert image is not None
     return image
 
@@ -98,10 +95,11 @@ def env(run: Run = None, json: Json = False) -> None:
     if address is None:
         raise Unreachable(f"the broker of '{found.name}' is not ready yet", "", "wait for: eda ps")
     values = {"EDA_RUN": info.name, "EDA_CHANNEL": address["channel"], "EDA_SEED": str(info.seed)}
-    if "bootstrap" in address:
-        values["KAFKA_BOOTSTRAP_SERVERS"] = address["bootstrap"]
+    variable = TECHNOLOGIES[address["channel"]].variable
+    if "at" in address:
+        values[variable] = address["at"]
     if "internal" in address:
-        values["KAFKA_BOOTSTRAP_SERVERS_IN_CONTAINERS"] = address["internal"]
+        values[f"{variable}_IN_CONTAINERS"] = address["internal"]
     if "path" in address:
         values["EDA_EVENTS_DB"] = address["path"]
     if json:

@@ -11,6 +11,7 @@ import typer
 
 from eda_cli.errors import ChannelError
 from eda_cli.sketch.resolved import Resolved
+from eda_cli.technologies import TECHNOLOGIES
 
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
@@ -57,9 +58,7 @@ def complete_type(incomplete: str) -> Iterable[str]:
 
 def complete_broker(incomplete: str) -> Iterable[str]:
     """What `--broker` takes."""
-    from eda_cli.channels import CHANNELS
-
-    return [name for name in ("auto", *CHANNELS) if name.startswith(incomplete)]
+    return [name for name in ("auto", *TECHNOLOGIES) if name.startswith(incomplete)]
 
 
 def one_of(*words: str) -> Callable[[str], Iterable[str]]:

@@ -11,6 +11,7 @@ from eda_cli.cli import console
 from eda_cli.cli.options import Json, Run, Sketch, complete_broker, complete_scale, with_examples
 from eda_cli.cli.wished import Knobs, decide, load
 from eda_cli.errors import NoRun, UsageError
+from eda_cli.technologies import foreign
 
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
@@ -35,7 +36,7 @@ def register(app: typer.Typer) -> None:
 def up(
     sketch: Sketch = DEFAULT_SKETCH,
     broker: Annotated[str | None, typer.Option("--broker", metavar="NAME", autocompletion=complete_broker,
-                                               help="embedded or kafka, whatever the sketch says.")] = None,
+                                               help="embedded, kafka, …: whatever the sketch says.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Another name for this run.")] = None,
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Start it and leave it running.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Apply each change of the sketch when it is saved.")] = False,
@@ -96,8 +97,8 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
 
     broker, alive = run.info().broker, run.alive()
     kept = "its events are kept" if keep else ""
-    if servers := broker.get("bootstrap_servers"):
-        kept = f"its events stay on {', '.join(servers)}, which eda did not start"
+    if where := foreign(broker):
+        kept = f"its events stay on {where}, which eda did not start"
     processes, containers, events = len(alive), int(bool(broker.get("kept")) and "keeper" in alive), 0
 
     def discard(gone: RunFolder) -> None:

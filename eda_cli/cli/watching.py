@@ -138,8 +138,8 @@ class _Following:
         """A line: name, broker and version, the address for one's own programs, seed. One more: the own code that runs."""
         info, address = self._info, self._run.address() or {}
         version = address.get("version") or _version_of(info.broker["kind"])
-        if "bootstrap" in address:
-            where = address["bootstrap"]
+        if "at" in address:
+            where = address["at"]
             if "internal" in address:
                 where += f" (from containers: {address['internal']})"
         else:

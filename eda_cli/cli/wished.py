@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from eda_cli.cli import console
 from eda_cli.errors import SketchError, UsageError
+from eda_cli.technologies import TECHNOLOGIES, foreign
 
 if TYPE_CHECKING:
     from eda_cli.sketch.load import Loaded
@@ -42,7 +43,6 @@ class Knobs:
 
 def load(path: Path, knobs: Knobs) -> Loaded:
     """The sketch as it is wished, its warnings told. Raises SketchError, UsageError."""
-    from eda_cli.channels import CHANNELS
     from eda_cli.sketch.check import demands
     from eda_cli.sketch.load import load as load_file
 
@@ -50,11 +50,8 @@ def load(path: Path, knobs: Knobs) -> Loaded:
     for warning in loaded.warnings:
         console.say(warning.text(str(path), "warning"), "yellow")
     loaded = replace(loaded, resolved=knobs.turn(loaded.resolved))
-    kind = loaded.resolved.broker["kind"]
-    if kind in CHANNELS:
-        can = frozenset(ability.name for ability in CHANNELS[kind].can)
-        if refused := demands(loaded.resolved, can, kind, loaded.places):
-            raise SketchError(str(path), refused)
+    if refused := demands(loaded.resolved, loaded.resolved.broker["kind"], loaded.places):
+        raise SketchError(str(path), refused)
     return loaded
 
 
@@ -63,6 +60,7 @@ def decide(resolved: Resolved) -> tuple[Mapping[str, Any], Mapping[str, Any] | N
 
     `auto` is Kafka in a container where an engine answers and the image can be had, else embedded.
     """
+    from eda_cli.channels import need_library
     from eda_cli.cli.engine import image_for, pull_with_progress
     from eda_cli.runs.folder import RunFolder
 
@@ -73,9 +71,9 @@ def decide(resolved: Resolved) -> tuple[Mapping[str, Any], Mapping[str, Any] | N
     if kind == "embedded":
         path = RunFolder.of(resolved.name).path / "events.db"
         return {"kind": "embedded"}, {"channel": "embedded", "path": str(path)}
-    if servers := wish.get("bootstrap_servers"):
-        address = {"channel": kind, "bootstrap": ",".join(servers), "run": resolved.name, "ours": False}
-        return {"kind": kind, "bootstrap_servers": servers}, address
+    need_library(kind)
+    if where := foreign(wish):
+        return wish, {"channel": kind, "at": where, "run": resolved.name, "ours": False}
     image = image_for(kind, wish.get("image"))
     pull_with_progress(image)
     return {"kind": kind, "image": image, "port": wish.get("port"), "kept": True}, None
@@ -104,10 +102,8 @@ def _kafka_offered(resolved: Resolved) -> bool:
 
 
 def _broker(name: str, wished: Mapping[str, Any]) -> Mapping[str, Any]:
-    from eda_cli.channels import CHANNELS
-
-    if name not in (*CHANNELS, "auto"):
-        raise UsageError(f"there is no broker '{name}'", f"known: auto, {', '.join(CHANNELS)}",
+    if name not in (*TECHNOLOGIES, "auto"):
+        raise UsageError(f"there is no broker '{name}'", f"known: auto, {', '.join(TECHNOLOGIES)}",
                          "for example: --broker embedded")
     return wished if wished["kind"] == name else {"kind": name}
 

@@ -30,7 +30,7 @@ class RunInfo:
     """What was decided when the run was made; it holds until `down` or `--fresh`.
 
     `id` is random: labels carry it, so that two homes on one engine never touch each other's. `broker` is
-    `{"kind": "embedded" | "kafka", …settings}`; `path` is the sketch's.
+    `{"kind": a technology, …settings}`; `path` is the sketch's.
     """
 
     id: str

@@ -12,6 +12,7 @@ from eda_cli.sketch.contents import keyless, statements, unheard
 from eda_cli.sketch.flow import ANY, Flow, always, endless, flow, published
 from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
+from eda_cli.technologies import TECHNOLOGIES, Ability
 
 
 def lint(resolved: Resolved, places: Places) -> list[Problem]:
@@ -21,16 +22,23 @@ def lint(resolved: Resolved, places: Places) -> list[Problem]:
             *statements(resolved, places), *unheard(resolved, places), *bare(resolved, places)]
 
 
-def demands(resolved: Resolved, can: frozenset[str], broker: str, places: Places = NOWHERE) -> list[Problem]:
-    """What the sketch demands and the event channel `broker` cannot do; `can` are the names of its abilities.
+def demands(resolved: Resolved, broker: str, places: Places = NOWHERE) -> list[Problem]:
+    """What the sketch demands and the event channel `broker` cannot do; nothing of `auto`, which is not decided.
 
     With `places` (those of what was loaded) each problem has the line that asks for it.
     """
-    return [Problem(*places.value(("consumers", one.name, "from")),
-                    f"consumer '{one.name}' is to begin with the earliest event",
-                    f"{broker} cannot replay what was published before",
-                    "write from: latest, or take another broker")
-            for one in resolved.consumers.values() if one.start == "earliest" and "REPLAY" not in can]
+    lacks = TECHNOLOGIES[broker].lacks if broker in TECHNOLOGIES else {}
+    problems: list[Problem] = []
+    if why := lacks.get(Ability.REPLAY):
+        problems += [Problem(*places.value(("consumers", one.name, "from")),
+                             f"consumer '{one.name}' is to begin with the earliest event", why,
+                             "write from: latest, or take another broker")
+                     for one in resolved.consumers.values() if one.start == "earliest"]
+    if why := lacks.get(Ability.COMPACTION):
+        problems += [Problem(*places.value(("topics", topic.name, "compacted")), f"topic '{topic.name}' is to be compacted",
+                             why, "leave compacted: away, or take another broker")
+                     for topic in resolved.topics.values() if topic.compacted]
+    return problems
 
 
 def publishers(resolved: Resolved) -> Iterator[tuple[str, Path]]:

@@ -14,6 +14,7 @@ from eda_cli.sketch import model, words
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.strict import keys_of
 from eda_cli.sketch.text import shorten
+from eda_cli.technologies import TECHNOLOGIES
 
 
 def explain(error: ValidationError, places: Places) -> list[Problem]:
@@ -114,5 +115,6 @@ def value_problems(path: Path, found: Sequence[Any], places: Places) -> list[Pro
 def _model(path: Path) -> type[BaseModel]:
     kind = words.kind(path)
     if kind == "broker" and len(path) == 2:
-        return {"kafka": model.Kafka}.get(str(path[1]), model.Nothing)
+        one = TECHNOLOGIES.get(str(path[1]))
+        return model.SETTINGS[one.reached if one else ""]
     return model.MODELS[kind]

@@ -24,7 +24,7 @@ from eda_cli.sketch.fitting import VARIABLE, Compiled, Kind, Misfit, Schema, mat
 __all__ = [
     "CONDITION", "DURATION", "DURATIONS", "EACH", "EVENT_TYPE", "EVENT_TYPE_OR_PATH", "FLAG", "FOLD_CONDITION", "GROUP",
     "HANDLER", "HEADER", "IMAGE", "LINE", "MOMENT", "OPTIONAL_DURATION", "PART", "PAUSE", "RATE", "SERVERS", "SETTING",
-    "SHARE", "SIDES", "SPAN", "START", "TOPIC", "WAIT", "Misfit", "fit_name", "sides",
+    "SHARE", "SIDES", "SPAN", "START", "TOPIC", "URL", "WAIT", "Misfit", "fit_name", "sides",
 ]
 
 
@@ -102,6 +102,18 @@ def _header(raw: Any) -> str:
     if name.lower().startswith("ce_") or name.lower() == "content-type":
         raise Misfit("eda itself writes this one", "take another name")
     return str(name)
+
+
+def _url(raw: Any) -> str:
+    found = re.fullmatch(r"([a-z]+)://([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?(/[\w.%-]*)?", raw) \
+        if isinstance(raw, str) else None
+    if not found:
+        with_user = isinstance(raw, str) and re.fullmatch(r"[a-z]+://[^/]*@.*", raw)
+        raise Misfit("a sketch holds no password" if with_user else "",
+                     "write username: and password: ${VAR} beside it" if with_user else "")
+    if found[3] and not 1 <= int(found[3]) <= 65535:
+        raise Misfit("a port is a number from 1 to 65535")
+    return found[0]
 
 
 def _servers(raw: Any) -> list[str]:
@@ -225,6 +237,7 @@ IMAGE = matching(r"[A-Za-z0-9][\w./:@-]*", 255, "the name of a container image",
                  "write it as apache/kafka:4.3.1")
 SERVERS = Kind("a list of host:port", "write it as localhost:9092", _servers,
                {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
+URL = Kind("a URL of scheme, host and port", "write it as amqp://localhost:5672", _url, {"type": "string"})
 DURATION = Kind("a duration", "write it as 200ms, 5s, 1h or 7d", _quantity(parse_duration), _QUANTITY)
 OPTIONAL_DURATION = Kind("a duration", "write it as 1h or 7d",
                          lambda raw: None if raw is None else DURATION.read(raw), _TEXT)

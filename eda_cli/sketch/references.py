@@ -15,6 +15,7 @@ from eda_cli.sketch.needs import exclusions, requirements
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.sights import sights
 from eda_cli.sketch.text import shorten
+from eda_cli.technologies import TECHNOLOGIES
 
 OWN = ("run", "keeper", "stubs", "publish")  # who else tells in a run's journals
 
@@ -66,12 +67,12 @@ def _clocks(sketch: Sketch, places: Places) -> Iterator[Problem]:
 
 
 def _broker(sketch: Sketch, places: Places) -> Iterator[Problem]:
-    kafka = sketch.broker.kafka
-    for key in ("image", "port"):
-        if kafka and kafka.bootstrap_servers and getattr(kafka, key) is not None:
-            yield Problem(*places.key(("broker", "kafka", key)),
-                          f"broker 'kafka' has both 'bootstrap_servers' and '{key}'",
-                          "eda starts no container where a Kafka already runs", "keep one of them")
+    kind = next(iter(sketch.broker.model_fields_set))
+    one, settings = TECHNOLOGIES.get(kind), getattr(sketch.broker, kind)
+    for key in ("image", "port") if one and one.reached and getattr(settings, one.reached) else ():
+        if one and getattr(settings, key) is not None:
+            yield Problem(*places.key(("broker", kind, key)), f"broker '{kind}' has both '{one.reached}' and '{key}'",
+                          "eda starts no container where a broker already runs", "keep one of them")
 
 
 def _groups(sketch: Sketch, places: Places) -> Iterator[Problem]:

@@ -75,7 +75,6 @@ _MEANT: Mapping[str, str] = {
 LATER: Mapping[str, frozenset[str]] = {
     "topic": frozenset({"envelope", "type"}),
     "generator": frozenset({"arrivals", "stages", "repeat", "faults", "entities", "run"}),
-    "broker": frozenset({"rabbitmq", "activemq"}),
 }
 _BEHAVIOUR = ("fails", "retries", "idempotent", "joins", "window")  # keys of a consumer that hold a map of keys
 _NUMBER = re.compile(r"[-_.]?v?[0-9]+\Z")

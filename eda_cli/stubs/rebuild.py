@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 
 from eda_cli import lock
-from eda_cli.channels.base import Ability, Place, Start
+from eda_cli.channels.base import Place, Start
 from eda_cli.errors import UnknownTopic
 from eda_cli.event import Delivery
 from eda_cli.payloads import PayloadError
@@ -25,6 +25,7 @@ from eda_cli.stubs.interest import Interest
 from eda_cli.stubs.known import hash_of
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.store import Store, forget_topics, set_meta
+from eda_cli.technologies import Ability
 
 AT_ONCE = 1_000  # events folded in one transaction
 

@@ -12,9 +12,10 @@ from typing import Any, NoReturn
 
 import pytest
 
-from eda_cli.channels import CHANNELS, kafka_broker
+from eda_cli.channels import kafka_broker
 from eda_cli.channels.containers import Container, Engine
 from eda_cli.errors import Unreachable
+from eda_cli.technologies import TECHNOLOGIES
 from tests.eventually import eventually
 
 READY_S = 120.0
@@ -22,7 +23,7 @@ READY_S = 120.0
 
 def kafka_image() -> str:
     """The image under test: the official one unless another is named."""
-    image = os.environ.get("EDA_KAFKA_IMAGE") or CHANNELS["kafka"].image
+    image = os.environ.get("EDA_KAFKA_IMAGE") or TECHNOLOGIES["kafka"].image
     assert image is not None
     return image
 

@@ -108,7 +108,7 @@ def _raw_kafka(address: Address) -> Write:
     from kafka import KafkaProducer
 
     def write(topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        producer = KafkaProducer(bootstrap_servers=address["bootstrap"])
+        producer = KafkaProducer(bootstrap_servers=address["at"])
         try:
             producer.send(topic, value=value, key=key, partition=partition, headers=headers).get(20)
         finally:

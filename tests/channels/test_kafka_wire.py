@@ -62,9 +62,9 @@ def test_only_a_broker_that_takes_clients_answers(answers: list[bytes | None], e
                 kafka_wire.greet(HOST, port, 0.3)
 
 
-@pytest.mark.parametrize("bootstrap", ["127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2", "nohost.invalid:9092", "nonsense"])
+@pytest.mark.parametrize("at", ["127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2", "nohost.invalid:9092", "nonsense"])
 def test_an_absent_broker_is_told_at_once_and_by_its_address(bootstrap: str) -> None:
-    channel = connect({"channel": "kafka", "bootstrap": bootstrap})
+    channel = connect({"channel": "kafka", "at": bootstrap})
     began = time.monotonic()
     for act in (channel.topics, channel.version, lambda: channel.publish("orders", [])):
         with pytest.raises(BrokerUnreachable) as raised:
@@ -77,7 +77,7 @@ def test_an_absent_broker_is_told_at_once_and_by_its_address(bootstrap: str) -> 
 
 def test_a_broker_that_says_nothing_is_given_up_in_time() -> None:
     with server(None) as port:
-        channel = connect({"channel": "kafka", "bootstrap": f"{HOST}:{port}"})
+        channel = connect({"channel": "kafka", "at": f"{HOST}:{port}"})
         began = time.monotonic()
         with pytest.raises(BrokerUnreachable):
             channel.topics()

@@ -140,11 +140,11 @@ def docker(command: str, container: str, *options: str) -> None:
 def test_it_tells_what_it_does_and_where_the_broker_is(run: Run) -> None:
     keeper = run.ready()
     address = run.address()
-    port = int(address["bootstrap"].removeprefix("127.0.0.1:"))
+    port = int(address["at"].removeprefix("127.0.0.1:"))
     assert kafka_broker.answers(port)
     name = f"eda-keeptest-{run.id[:8]}"
     assert address | {"version": "4"} == {
-        "channel": "kafka", "bootstrap": f"127.0.0.1:{port}", "internal": f"{name}:19092", "ours": True,
+        "channel": "kafka", "at": f"127.0.0.1:{port}", "internal": f"{name}:19092", "ours": True,
         "run": "keeptest", "version": "4"}
     assert address["version"].startswith("Apache Kafka 4.")
     assert run.folder.joinpath("channel.json").stat().st_mode & 0o777 == 0o600
@@ -266,11 +266,11 @@ def test_a_container_whose_port_is_taken_is_replaced_on_the_same_data(run: Run) 
     keeper.let_go()
     keeper.wait()
     eventually(lambda: run.container()["state"] == "exited", GONE_S)
-    port = int(run.address()["bootstrap"].rpartition(":")[2])
+    port = int(run.address()["at"].rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)):
         run.ready()
     assert run.container()["id"] != before["id"]
-    assert run.address()["bootstrap"] != f"127.0.0.1:{port}"
+    assert run.address()["at"] != f"127.0.0.1:{port}"
     assert run.holds("kept")
 
 
@@ -289,7 +289,7 @@ def test_a_container_whose_network_was_pruned_is_replaced_on_the_same_data(run: 
 
 def test_a_broker_that_others_start_again_is_ready_once_it_answers(run: Run) -> None:
     run.ready()
-    port = int(run.address()["bootstrap"].rpartition(":")[2])
+    port = int(run.address()["at"].rpartition(":")[2])
     docker("restart", run.container()["id"])
     eventually(lambda: len(run.told("ready")) == 2, READY_S)
     assert kafka_broker.answers(port)
