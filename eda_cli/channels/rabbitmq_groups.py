@@ -10,9 +10,10 @@ import json
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from operator import methodcaller
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from pika import BasicProperties
@@ -30,6 +31,7 @@ ANSWER_S = 1.0  # for members to say what they hold
 # No limit at all would send what a member gave back behind what came later.
 QUEUE = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000, "x-single-active-consumer": True}
 SEAM = 2_000  # messages at the end of a backlog that the queue may hold too
+SEAM_S = 0.2  # for the next of them
 
 
 def declare(link: Link, catalog: Catalog, groups: Sequence[Group]) -> None:
@@ -178,25 +180,23 @@ class _Filled:
 
 def _cut_seam(link: Link, queue: str, known: frozenset[str]) -> None:
     """Take out of the queue's head what the backlog holds already: it came while that was filled."""
+    look = link.lane()
+    if not look.count(queue).result().method.message_count:
+        look.close()
+        return
     lane = link.lane()
-    kept = 0
-    while kept < SEAM:
-        got: Any = lane.begin(partial(_get, queue)).result()
-        if got is None:
-            break
-        method, properties = got
-        if properties.message_id in known:
-            lane.tell(methodcaller("basic_ack", method.delivery_tag))
-        else:
-            kept += 1
-            if kept > 50:
-                break
-    lane.close()  # what is not acknowledged is ready again, at its place
-
-
-def _get(queue: str, channel: Any, done: Callable[[Any], None]) -> None:
-    channel.add_callback(lambda _: done(None), ["Basic.GetEmpty"])
-    channel.basic_get(queue, lambda _, method, properties, __: done((method, properties)))
+    came: SimpleQueue[tuple[int, str | None]] = SimpleQueue()
+    lane.call("basic_qos", prefetch_count=SEAM)
+    lane.call("basic_consume", queue, lambda _, method, properties, __: came.put((method.delivery_tag, properties.message_id)))
+    seen = 0
+    with suppress(Empty):
+        while seen < SEAM:
+            tag, message = came.get(timeout=SEAM_S)
+            seen += 1
+            if message in known:
+                lane.tell(methodcaller("basic_ack", tag))
+    lane.close()  # what is not acknowledged is ready again, in its order
+    look.close()
 
 
 def remove(lane: Lane, group: str, places: Iterable[Place]) -> None:

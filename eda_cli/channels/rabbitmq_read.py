@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from eda_cli.channels.base import Place, Start
 from eda_cli.channels.rabbitmq_link import Link
 from eda_cli.channels.rabbitmq_names import stream
-from eda_cli.channels.rabbitmq_streams import Cursor, Message, ends
+from eda_cli.channels.rabbitmq_streams import Cursor, Message, edge
 from eda_cli.channels.rabbitmq_wire import event_of, published_of
 from eda_cli.event import Delivery
 
@@ -60,9 +60,10 @@ class Part:
 
 def parts(link: Link, places: Sequence[Place], start: Start, follow: bool) -> list[Part]:
     """The partitions as `start` has them read, but for `last` over several of them."""
-    known = ends(link, [stream(place) for place in places]) if not follow or start.at == "last" else [None] * len(places)
     made: list[Part] = []
-    for place, end in zip(places, known, strict=True):
+    for place in places:
+        last = None if follow and start.at != "last" else edge(link, stream(place), "last")
+        end = None if follow and start.at != "last" else last.offset + 1 if last else 0
         wanted: Callable[[Message], bool] = _all
         at: Any
         match start.at:
@@ -77,6 +78,8 @@ def parts(link: Link, places: Sequence[Place], start: Start, follow: bool) -> li
             case "time":
                 at = datetime.fromtimestamp(max(0.0, start.value - CLOCK_S), UTC)
                 wanted = _since(start.value)
+                if last and published_of(last.properties) < start.value:
+                    end = 0
         made.append(Part(link, place, at, None if follow else end, wanted))
     return made
 

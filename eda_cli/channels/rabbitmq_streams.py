@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pika import BasicProperties
 
@@ -92,15 +92,16 @@ class Cursor:
 
 def ends(link: Link, streams: Sequence[str]) -> list[int]:
     """The offset behind the newest message of each. Raises UnknownTopic."""
-    return [_edge(link, stream, "last") for stream in streams]
+    return [0 if newest is None else newest.offset + 1 for newest in (edge(link, stream, "last") for stream in streams)]
 
 
 def firsts(link: Link, streams: Sequence[str]) -> list[int]:
     """The offset of the oldest message of each that is kept; 0 where there is none."""
-    return [_edge(link, stream, "first") for stream in streams]
+    return [0 if oldest is None else oldest.offset for oldest in (edge(link, stream, "first") for stream in streams)]
 
 
-def _edge(link: Link, stream: str, which: str) -> int:
+def edge(link: Link, stream: str, which: Literal["first", "last"]) -> Message | None:
+    """The oldest or newest message; None where there is none. Raises UnknownTopic."""
     cursor = Cursor(link, stream, stream, which)
     lane = link.lane()
     try:
@@ -109,15 +110,15 @@ def _edge(link: Link, stream: str, which: str) -> int:
             cursor.wait(SURE_S if lane.count(stream).result().method.message_count else FIRST_S)
             found = list(cursor.take(1))
         if not found:
-            return 0
+            return None
         if which == "first":
-            return found[0].offset
+            return found[0]
         cursor.settle()
         last = found[0]
         while more := cursor.take():
             last = more[-1]
             cursor.settle()
-        return last.offset + 1
+        return last
     finally:
         cursor.close()
         lane.tell(lambda channel: channel.close())

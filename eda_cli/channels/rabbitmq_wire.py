@@ -8,6 +8,7 @@ is no text, several headers of one name, and that there is no body at all. `mess
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -54,10 +55,10 @@ def event_of(properties: BasicProperties, body: bytes) -> Event:
     attributes = {name[len(CE):]: value for name, value in given.items() if name[:12] == CE and isinstance(value, str)}
     key = _bytes(given[KEY]) if KEY in given else None
     data = None if given.get(TOMBSTONE) is True and not body else body
-    headers = tuple((str(name), _bytes(value)) for name, value in given.items()
-                    if name[:12] != CE and name[:4] != "eda:" and name[:9] != "x-stream-" and name != "x-delivery-count")
-    if isinstance(listed := given.get(HEADERS), list):
-        headers += tuple((str(name), _bytes(value)) for name, value in zip(listed[::2], listed[1::2], strict=False))
+    headers = _listed(given.get(HEADERS))
+    if headers is None:
+        headers = tuple((str(name), _bytes(value)) for name, value in given.items()
+                        if name[:12] != CE and name[:4] != "eda:" and name[:9] != "x-stream-" and name != "x-delivery-count")
     take = attributes.pop
     id_, source, type_ = take("id", None), take("source", None), take("type", None)
     if not (id_ and source and type_ and take("specversion", None)):
@@ -77,12 +78,21 @@ def published_of(properties: BasicProperties) -> float:
 
 
 def _own(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, Any]:
-    """As headers of the message where these can hold them: each name once, short, and nobody else's."""
+    """As headers of the message, for everybody; and as one list where a table of a stream would not give them back."""
+    texts = {name: _text(value) for name, value in headers if value is not None}
+    own = {name: text for name, text in texts.items() if isinstance(text, str) and len(name.encode()) <= _LONGEST_NAME
+           and not name.startswith((CE, "eda:", "x-"))}
     names = [name for name, _ in headers]
-    if len(set(names)) == len(names) and all(
-            len(name.encode()) <= _LONGEST_NAME and not name.startswith((CE, "eda:", "x-")) for name in names):
-        return {name: None if value is None else _text(value) for name, value in headers}
-    return {HEADERS: [part for name, value in headers for part in (name, None if value is None else _text(value))]}
+    if sorted(own) != names:  # a broker sorts them by name
+        own[HEADERS] = json.dumps([[name, None if value is None else value.decode("latin-1")] for name, value in headers])
+    return own
+
+
+def _listed(text: Any) -> tuple[tuple[str, bytes | None], ...] | None:
+    try:
+        return tuple((name, None if value is None else value.encode("latin-1")) for name, value in json.loads(text))
+    except (ValueError, TypeError, AttributeError):
+        return None
 
 
 def _text(value: bytes) -> str | bytes:
