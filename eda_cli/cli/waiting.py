@@ -18,7 +18,8 @@ from eda_cli.view.escape import escaped
 if TYPE_CHECKING:
     from rich.text import Text
 
-SAY_EVERY_S = 0.4  # a pipe hears of what is waited for then; what is over by then is not worth a line
+QUIET_S = 0.4  # a pipe that heard nothing so long is told what is waited for; what is over by then is not worth a line
+LOOK_S = 0.05
 DETAIL_EVERY_S = 5.0  # and of what is known of it, such as a broker's last log line
 COUNTED_S = 2.0  # a wait that takes longer shows how long
 
@@ -30,7 +31,6 @@ class Waiting:
         self._text, self._detail = text, ""
         self._since = time.monotonic()
         self._said = ("", "")
-        self._detailed = float("-inf")
         self._over = threading.Event()
         self._shown: Any = None  # rich's status, or the thread that says it line by line
 
@@ -73,17 +73,17 @@ class Waiting:
         return line
 
     def _say(self) -> None:
-        while not self._over.wait(SAY_EVERY_S):
+        global _quiet_since
+        while not self._over.wait(LOOK_S):
             now, current = time.monotonic(), (self._text, self._detail)
-            due = current[0] != self._said[0] or (current[1] and now - self._detailed >= DETAIL_EVERY_S)
-            if current != self._said and due:
-                detail = f" · {escaped(current[1])}" if current[1] else ""
-                console.say(f"{escaped(current[0])} …{detail}", "dim")
-                self._said = current
-                self._detailed = now if detail else self._detailed
+            quiet = QUIET_S if current[0] != self._said[0] else DETAIL_EVERY_S
+            if current != self._said and now - _quiet_since >= quiet:
+                console.say(f"{escaped(current[0])} …" + (f" · {escaped(current[1])}" if current[1] else ""), "dim")
+                self._said, _quiet_since = current, now
 
 
 _now: Waiting | None = None
+_quiet_since = time.monotonic()  # this is imported where a command begins
 
 
 @contextmanager
