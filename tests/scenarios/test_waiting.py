@@ -60,7 +60,8 @@ def test_in_a_pipe_a_slow_start_is_a_few_lines_with_what_the_broker_logs(slow: E
     assert any(r"· boot step 2 \x1b[31mof 3\x1b[0m" in line for line in lines), told
     assert "\x1b" not in told
     assert len(lines) <= READY_S / 5, "it floods the pipe"
-    kept = [seen["log"] for seen in slow.lines("logs", "--json", "--run", "small") if seen["kind"] == "starting" and "log" in seen]
+    journal = slow.lines("logs", "--json", "--run", "small")
+    kept = [seen["log"] for seen in journal if seen["kind"] == "starting" and "log" in seen]
     assert "\x1b[31mof 3" in kept[0], "the journal has it as it was"
 
 
