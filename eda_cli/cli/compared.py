@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from eda_cli.event import epoch
 from eda_cli.journal import Observation
 from eda_cli.sketch.resolved import Consumer, Resolved
-from eda_cli.view.picture import Picture
+from eda_cli.view.picture import RUN, Picture
 
 AT_WORK_S = 2.0  # a group that settled something so shortly before is at work still
 
@@ -52,7 +53,8 @@ class GroupFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one run. `received` and `handled` are from publishing on, the first time each; `untold` is how many lines miss."""
+    """Of one run. `received` and `handled` are from publishing on, the first time each, of what was published once the
+    run was ready; before that it is its start that one would measure. `untold` is how many lines miss."""
 
     published: Mapping[str, int]  # by topic
     groups: Mapping[str, GroupFigures]
@@ -64,6 +66,14 @@ class Figures:
     def total(self, what: str) -> int:
         """Of all groups: a field of GroupFigures."""
         return sum(getattr(group, what) for group in self.groups.values())
+
+
+class _Seen(NamedTuple):
+    """A member told of an event: when, and how many milliseconds after it was published."""
+
+    moment: str
+    id: Id
+    after_ms: float
 
 
 @dataclass(slots=True)
@@ -81,8 +91,8 @@ class _Group:
     owed: dict[Id, int] = field(default_factory=dict)  # how often it is still to be settled; below 0: too often
     open: int = 0  # how many are still to be settled
     held: set[Id] = field(default_factory=set)  # received and not settled since
-    received: dict[Id, float] = field(default_factory=dict)  # after how many milliseconds, the first time
-    handled: list[tuple[str, Id, float]] = field(default_factory=list)  # when, which, after how many milliseconds
+    received: list[_Seen] = field(default_factory=list)
+    handled: list[_Seen] = field(default_factory=list)
     settled_at: str = ""
     _reacts: dict[tuple[str, str | None], bool] = field(default_factory=dict)
 
@@ -114,6 +124,7 @@ class Compared:
         self._published: dict[Id, _Published] = {}
         self._lines: dict[tuple[str, int], int] = {}  # published and handled, by process
         self._numbers: dict[tuple[str, int], int] = {}
+        self.ready_at: float | None = None
         parts: dict[str, list[Consumer]] = {}
         for one in sketch.consumers.values():
             parts.setdefault(sketch.group_of(one), []).append(one)
@@ -125,6 +136,8 @@ class Compared:
         """Fold these in, in the order of time as far as it is known."""
         for seen in observations:
             self.picture.see(seen)
+            if seen.kind == "ready" and seen.part == RUN and self.ready_at is None:
+                self.ready_at = epoch(seen.time)
             if "id" in seen.fields and "topic" in seen.fields:
                 self._see_event(seen)
 
@@ -161,35 +174,37 @@ class Compared:
         for (topic, _), one in self._published.items():
             topics[topic] = topics.get(topic, 0) + one.copies
         groups = {name: self._figures_of(group, now) for name, group in self._groups.items()}
-        firsts = [_firsts(group, self._published) for group in self._groups.values()]
         untold = sum(max(0, part.total("published") + part.total("handled") - self._lines.get(process, 0))
                      for process, part in self.picture.parts.items())
         return Figures(
             topics, groups,
-            Spread.of(after for group in self._groups.values() for id_, after in group.received.items()
-                      if id_ in self._published),
-            Spread.of(after for first in firsts for _, after in first.values()),
+            self._spread(group.received for group in self._groups.values()),
+            self._spread(group.handled for group in self._groups.values()),
             sum(self.picture.restarts.values()), untold)
+
+    def _spread(self, each: Iterable[Sequence[_Seen]]) -> Spread | None:
+        return Spread.of(one.after_ms for seen in each for one in _firsts(seen, self._published)
+                         if self.ready_at is not None and epoch(one.moment) - one.after_ms / 1000 >= self.ready_at)
 
     def _figures_of(self, group: _Group, now: float) -> GroupFigures:
         at_work = any(group.owed.get(id_, 0) > 0 for id_ in group.held) or (
             bool(group.settled_at) and now - epoch(group.settled_at) < AT_WORK_S)
         times: dict[Id, int] = {}
-        for _, id_, _ in group.handled:
-            times[id_] = times.get(id_, 0) + 1
+        for one in group.handled:
+            times[one.id] = times.get(one.id, 0) + 1
         again = sum(max(0, many - self._published[id_].copies) for id_, many in times.items() if id_ in self._published)
         left = group.open
         return GroupFigures(len(group.handled), 0 if at_work else left, left if at_work else 0, again,
-                            _out_of_order([self._published[id_] for id_ in _firsts(group, self._published)]))
+                            _out_of_order([self._published[one.id] for one in _firsts(group.handled, self._published)]))
 
 
 def _see_consumed(group: _Group, seen: Observation, id_: Id) -> None:
     match seen.kind:
         case "received":
             group.held.add(id_)
-            group.received.setdefault(id_, seen.fields["after_ms"])
+            group.received.append(_Seen(seen.time, id_, seen.fields["after_ms"]))
         case "handled":
-            group.handled.append((seen.time, id_, seen.fields["after_ms"]))
+            group.handled.append(_Seen(seen.time, id_, seen.fields["after_ms"]))
             group.settle(id_, seen.time)
         case "skipped":
             group.settle(id_, seen.time)
@@ -197,13 +212,13 @@ def _see_consumed(group: _Group, seen: Observation, id_: Id) -> None:
             group.settle(id_, seen.time)
 
 
-def _firsts(group: _Group, published: Collection[Id]) -> dict[Id, tuple[str, float]]:
-    """When each event was handled for the first time, in the order of time; lines of one moment in the order they came."""
-    first: dict[Id, tuple[str, float]] = {}
-    for moment, id_, after in sorted(group.handled, key=lambda one: one[0]):
-        if id_ in published:
-            first.setdefault(id_, (moment, after))
-    return first
+def _firsts(seen: Sequence[_Seen], published: Collection[Id]) -> list[_Seen]:
+    """The first time of each event, in the order of time; those of one moment in the order they came."""
+    first: dict[Id, _Seen] = {}
+    for one in sorted(seen, key=lambda one: one.moment):
+        if one.id in published:
+            first.setdefault(one.id, one)
+    return list(first.values())
 
 
 def _out_of_order(handled: Sequence[_Published]) -> int:

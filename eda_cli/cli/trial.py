@@ -22,7 +22,6 @@ from eda_cli.cli.up import sweep
 from eda_cli.cli.watching import version_of
 from eda_cli.cli.wished import Knobs, decide, turned
 from eda_cli.errors import EdaError, NoRun, NotReady
-from eda_cli.event import epoch
 from eda_cli.journal import WHOLE, Listener
 from eda_cli.runs import lifecycle
 from eda_cli.runs.folder import RunFolder
@@ -154,8 +153,6 @@ class _Observed:
         for one in seen:
             if one.kind == "warning":
                 console.say(escaped(f"{self._told.broker}: {one.fields['text']}"), "yellow")
-            if one.kind == "ready" and one.part == "run" and self._told.ready_s is None:
-                self._told.ready_s = epoch(one.time) - self._begun
         if (failure := self._fold.picture.failure) is not None:
             raise EdaError(failure.get("what", "the run failed"), failure.get("why", ""), failure.get("hint", ""))
         if ended:
@@ -163,12 +160,13 @@ class _Observed:
 
     def _wait_ready(self, listener: Listener) -> None:
         deadline = time.monotonic() + READY_S
-        while self._told.ready_s is None:
+        while self._fold.ready_at is None:
             self._look(listener)
             if time.monotonic() > deadline:
                 parts = self._fold.picture.parts.items()
                 waiting = ", ".join(dict.fromkeys(name for (name, _), part in parts if part.state == "starting"))
                 raise NotReady(f"it was not ready in {READY_S:.0f} s", f"still waiting for: {waiting or 'the broker'}")
+        self._told.ready_s = round(self._fold.ready_at - self._begun, 3)
         address = self._run.address() or {}
         self._told.version = address.get("version") or version_of(self._told.broker)
 
