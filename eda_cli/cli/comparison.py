@@ -53,9 +53,11 @@ MEASURES: Sequence[tuple[str, Cell]] = (
     ("unfinished", lambda told, seen: f"{seen.total('unfinished'):,}"),
     ("duplicated", lambda told, seen: f"{seen.total('duplicated'):,}"),
     ("out of order per key", lambda told, seen: f"{seen.total('out_of_order'):,}"),
-    ("received, p50 / p99 ms", lambda told, seen: _spread(seen.received)),
-    ("handled, p50 / p99 ms", lambda told, seen: _spread(seen.handled)),
-    ("ready after, s", lambda told, seen: f"{told.ready_s:.1f}"),
+    ("ms until received, p50", lambda told, seen: _ms(seen.received, "p50")),
+    ("ms until received, p99", lambda told, seen: _ms(seen.received, "p99")),
+    ("ms until handled, p50", lambda told, seen: _ms(seen.handled, "p50")),
+    ("ms until handled, p99", lambda told, seen: _ms(seen.handled, "p99")),
+    ("s until ready", lambda told, seen: f"{told.ready_s:.1f}"),
     ("crashed parts", lambda told, seen: f"{seen.restarts:,}"),
 )
 ONLY_IF_ANY = {"unfinished", "crashed parts"}  # rows that say nothing where all are 0
@@ -83,5 +85,5 @@ def _cell(told: Told, cell: Cell) -> str:
     return cell(told, told.figures) if told.figures is not None and told.error is None else "–"
 
 
-def _spread(spread: Spread | None) -> str:
-    return f"{spread.p50:.1f} / {spread.p99:.1f}" if spread is not None else "–"
+def _ms(spread: Spread | None, share: str) -> str:
+    return "–" if spread is None else f"{getattr(spread, share):,.1f}"
