@@ -36,10 +36,10 @@ def compare(
     seed: Annotated[int | None, typer.Option("--seed", help="The seed of all random values.")] = None,
     json: Json = False,
 ) -> None:
-    """Run a sketch on several brokers, one after another, and show side by side what each made of it.
+    """Run a sketch on several brokers and show side by side what each made of it.
 
-    An event is lost where a group that had to handle it did not, although nothing in it was at work any more. Nothing is
-    left afterwards: each run is taken down, and its events with it.
+    They run one after another. An event is lost where a group that had to handle it did not, although nothing in it was
+    at work any more. Nothing is left afterwards: each run is taken down, and its events with it.
     """
     from eda_cli.cli.comparison import Told, table
     from eda_cli.cli.trial import Interrupts

@@ -10,9 +10,31 @@ import pytest
 
 from tests.eventually import eventually
 from tests.scenarios.harness import READY_S, Eda
-from tests.scenarios.test_life import SKETCHES, SMALL, write
+from tests.scenarios.test_life import ROOT, SKETCHES, SMALL, write
 
 RUN = "shop-compare"
+
+
+LIAR = """
+from eda_cli.channels.embedded_member import Member
+
+fetch = Member._fetch
+
+def lying(member, at_most):
+    heard = []
+    for delivery in fetch(member, at_most):
+        kind = int(delivery.event.id[:2], 16) % 8
+        if kind < 2:
+            with open(TOLD, "a") as told:
+                told.write("lost " if kind else "duplicated ")
+        if kind == 1:
+            member.done([delivery])
+        else:
+            heard += [delivery] * (2 if kind == 0 else 1)
+    return heard
+
+Member._fetch = lying
+"""
 
 
 def nothing_is_left(eda: Eda) -> bool:
@@ -42,6 +64,18 @@ def test_every_event_is_counted_though_there_are_too_many_to_show(embedded: Eda,
     assert told["published"] > 2000
     assert told["groups"]["billing"] == {"handled": told["published"], "lost": 0, "unfinished": 0, "duplicated": 0,
                                          "out_of_order": 0}
+
+
+def test_what_a_channel_loses_and_repeats_is_found_to_the_last_event(embedded: Eda, tmp_path: Path) -> None:
+    lies = tmp_path / "lies"
+    write(tmp_path / "liar" / "sitecustomize.py", f"TOLD = {str(lies)!r}\n{LIAR}")
+    embedded.environ["PYTHONPATH"] = f"{tmp_path / 'liar'}:{ROOT}"
+    small = write(tmp_path / "small.yaml", SMALL)
+    (told,) = embedded.lines("compare", str(small), "--brokers", "embedded", "--for", "2s", "--json")
+    said = lies.read_text().split()
+    assert (told["lost"], told["duplicated"], told["unfinished"]) == (said.count("lost"), said.count("duplicated"), 0)
+    assert told["lost"] > 2
+    assert told["duplicated"] > 2
 
 
 def test_a_generator_that_has_published_all_is_not_begun_again(embedded: Eda, tmp_path: Path) -> None:
