@@ -36,7 +36,7 @@ def compare(
     seed: Annotated[int | None, typer.Option("--seed", help="The seed of all random values.")] = None,
     json: Json = False,
 ) -> None:
-    """Run a sketch on several brokers and show side by side what each made of it.
+    """Run a sketch on several brokers and compare what each made of it.
 
     They run one after another. An event is lost where a group that had to handle it did not, although nothing in it was
     at work any more. Nothing is left afterwards: each run is taken down, and its events with it.
