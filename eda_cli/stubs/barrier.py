@@ -14,6 +14,7 @@ from eda_cli.stubs.messages import stored
 from eda_cli.stubs.store import Store
 
 ASK_EVERY_S = 0.1  # the broker, and only while somebody waits
+ASK_AGAIN_S = 0.5  # the same of what is known since a look, and only not reached
 GIVE_IN_S = 15.0  # a position may never come to the end: transactions and compaction leave gaps behind the last event.
 # Longer than nothing comes of a place while a member that died is still counted (Kafka: 6 s), and it is dealt anew.
 QUIET_S = 1.0  # a queue of which nobody knows what is left, and of which nothing was settled for so long, is taken for empty
@@ -85,7 +86,8 @@ class QueueBarrier(Barrier):
         self._takes_s = takes_s
 
     def _is_to_look(self) -> bool:
-        return True  # a queue that is empty is reached, whatever is counted: what was not acknowledged is in it twice
+        # a queue that is empty is reached, whatever is counted: what was settled and not acknowledged yet is left in it
+        return self._ends is None or time.time() - self._asked >= ASK_AGAIN_S
 
     def _look(self, now: float) -> None:
         left = {place.place: place.lag for place in self._places() if place.lag != 0}
