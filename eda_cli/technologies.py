@@ -46,6 +46,11 @@ class Technology:
         return frozenset(Ability) - self.lacks.keys()
 
 
+def why_not(kind: str, ability: Ability) -> str:
+    """Why a technology cannot do something; empty where it can."""
+    return TECHNOLOGIES[kind].lacks.get(ability, "") if kind in TECHNOLOGIES else ""
+
+
 def foreign(broker: Mapping[str, Any]) -> str:
     """Where the bus is that eda did not start, of a broker as wished or decided on; empty where it is eda's own."""
     named = broker.get("bootstrap_servers") or broker.get("url") or ""
