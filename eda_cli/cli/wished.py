@@ -44,7 +44,12 @@ class Knobs:
 
 def load(path: Path, knobs: Knobs) -> Loaded:
     """The sketch as it is wished, its warnings told. Raises SketchError, UsageError."""
-    return turned(read(path), path, knobs)
+    from eda_cli.sketch.check import hints
+
+    loaded = turned(read(path), path, knobs)
+    for hint in hints(loaded.resolved, loaded.resolved.broker["kind"], loaded.places):
+        console.say(hint.text(str(path), "warning"), "yellow")
+    return loaded
 
 
 def read(path: Path) -> Loaded:
