@@ -71,6 +71,11 @@ def complete_broker(incomplete: str) -> Iterable[str]:
     return [name for name in ("auto", *TECHNOLOGIES) if name.startswith(incomplete)]
 
 
+def complete_pulled(incomplete: str) -> Iterable[str]:
+    """The brokers that have an image."""
+    return [name for name, one in TECHNOLOGIES.items() if one.image is not None and name.startswith(incomplete)]
+
+
 def one_of(*words: str) -> Callable[[str], Iterable[str]]:
     """Completes these words."""
     return lambda incomplete: [word for word in words if word.startswith(incomplete)]
