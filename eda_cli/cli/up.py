@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.options import Json, Run, Sketch, complete_broker, complete_scale, with_examples
+from eda_cli.cli.options import Json, Run, Sketch, complete_broker, complete_scale, seconds_of, with_examples
 from eda_cli.cli.waiting import waiting
 from eda_cli.cli.wished import Knobs, decide, load
 from eda_cli.errors import NoRun, UsageError
@@ -63,7 +63,7 @@ def up(
         raise UsageError("-d does not go with --watch or --for", "it leaves the run to itself, and nobody would look",
                          "leave out -d")
     knobs = Knobs(broker, name, tuple(scale or ()), seed)
-    seconds = _duration(for_) if for_ is not None else None
+    seconds = seconds_of(for_, "--for") if for_ is not None else None
     with waiting(f"reading {sketch}") as status:
         loaded = load(sketch, knobs)
         if fresh and loaded.resolved.guest:
@@ -139,12 +139,3 @@ def sweep(run: RunFolder) -> int:
 
 def _many(number: int, one: str, more: str) -> str:
     return f"{number:,} {one if number == 1 else more}"
-
-
-def _duration(text: str) -> float:
-    from eda_cli.payloads import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as wrong:
-        raise UsageError(f"--for {text} is no time", str(wrong), "for example: --for 10s") from None

@@ -147,7 +147,7 @@ class _Following:
     def _header(self) -> None:
         """A line: name, broker and version, the address for one's own programs, seed. One more: the own code that runs."""
         info, address = self._info, self._run.address() or {}
-        version = address.get("version") or _version_of(info.broker["kind"])
+        version = address.get("version") or version_of(info.broker["kind"])
         if "at" in address:
             where = address["at"]
             if "internal" in address:
@@ -318,7 +318,8 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _version_of(kind: str) -> str:
+def version_of(kind: str) -> str:
+    """What carries events, where its address does not say it."""
     if kind == "embedded":
         import sqlite3
 

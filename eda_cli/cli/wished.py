@@ -44,12 +44,23 @@ class Knobs:
 
 def load(path: Path, knobs: Knobs) -> Loaded:
     """The sketch as it is wished, its warnings told. Raises SketchError, UsageError."""
-    from eda_cli.sketch.check import demands
+    return turned(read(path), path, knobs)
+
+
+def read(path: Path) -> Loaded:
+    """The sketch as it is written, its warnings told. Raises SketchError."""
     from eda_cli.sketch.load import load as load_file
 
     loaded = load_file(path)
     for warning in loaded.warnings:
         console.say(warning.text(str(path), "warning"), "yellow")
+    return loaded
+
+
+def turned(loaded: Loaded, path: Path, knobs: Knobs) -> Loaded:
+    """A sketch with these knobs over it. Raises UsageError, and SketchError where its broker cannot do what it demands."""
+    from eda_cli.sketch.check import demands
+
     loaded = replace(loaded, resolved=knobs.turn(loaded.resolved))
     if refused := demands(loaded.resolved, loaded.resolved.broker["kind"], loaded.places):
         raise SketchError(str(path), refused)
