@@ -71,6 +71,7 @@ def up(
                         "yellow")
         wanted = lifecycle.Wanted(loaded.resolved, sketch.resolve(), loaded.text, lambda: decide(loaded.resolved), fresh=fresh,
                                   leashed=not detach, named=name is not None, on_wait=status.update)
+        status.update(f"starting {loaded.resolved.name}")
         brought = lifecycle.up(wanted, on_discard=sweep)
     watching.follow(brought, watching.Wishes(
         json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,
