@@ -46,6 +46,11 @@ class Technology:
         return frozenset(Ability) - self.lacks.keys()
 
 
+def why_not(kind: str, ability: Ability) -> str:
+    """Why a technology cannot do something; empty where it can."""
+    return TECHNOLOGIES[kind].lacks.get(ability, "") if kind in TECHNOLOGIES else ""
+
+
 def foreign(broker: Mapping[str, Any]) -> str:
     """Where the bus is that eda did not start, of a broker as wished or decided on; empty where it is eda's own."""
     named = broker.get("bootstrap_servers") or broker.get("url") or ""
@@ -58,4 +63,10 @@ TECHNOLOGIES: Mapping[str, Technology] = {
         "Apache Kafka", "eda_cli.channels.kafka:KafkaChannel", "Apache Kafka.",
         image="apache/kafka:4.3.1", recipe="eda_cli.channels.kafka_broker", port=9092, reached="bootstrap_servers",
         example="localhost:9092", variable="KAFKA_BOOTSTRAP_SERVERS"),
+    "rabbitmq": Technology(
+        "RabbitMQ", "eda_cli.channels.rabbitmq:RabbitChannel", "RabbitMQ: streams and quorum queues.",
+        {Ability.OFFSETS: "a queue of RabbitMQ hands out messages without the offset that they have in the stream",
+         Ability.COMPACTION: "RabbitMQ's streams cannot be compacted"},
+        image="rabbitmq:4.2", recipe="eda_cli.channels.rabbitmq_broker", port=5672, reached="url",
+        example="amqp://localhost:5672", variable="AMQP_URL", library="pika", extra="rabbitmq"),
 }

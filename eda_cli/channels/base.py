@@ -66,10 +66,10 @@ class Receipt(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A partition of a topic."""
+    """A partition of a topic; the topic itself, with None, where the channel has no partitions."""
 
     topic: str
-    partition: int
+    partition: int | None
 
 
 class Polled(NamedTuple):
