@@ -46,6 +46,9 @@ class Technology:
         return frozenset(Ability) - self.lacks.keys()
 
 
+LETS_IN = ("mechanism", "username", "password", "password_file", "tls")  # keys of `broker:` that say how one gets in there
+
+
 def foreign(broker: Mapping[str, Any]) -> str:
     """Where the bus is that eda did not start, of a broker as wished or decided on; empty where it is eda's own."""
     named = broker.get("bootstrap_servers") or broker.get("url") or ""

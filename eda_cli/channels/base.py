@@ -197,3 +197,10 @@ class EventChannel(Protocol):
 
     def close(self) -> None:
         """Let go; idempotent. What is in flight is given up: flush before."""
+
+
+def none_created(names: Iterable[str]) -> ChannelError:
+    """What to raise where topics are missing and the address says `"creates": False`: names all of them."""
+    told = sorted(names)
+    what = f"there is no topic '{told[0]}'" if len(told) == 1 else f"{len(told)} topics are not there: {', '.join(told)}"
+    return ChannelError(what, "this run creates none (--no-create)", "have them created there, or leave --no-create out")

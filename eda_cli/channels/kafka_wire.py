@@ -22,18 +22,28 @@ def greet(host: str, port: int, seconds: float = ANSWER_S) -> None:
     connection alone says nothing.
     """
     with socket.create_connection((host, port), timeout=seconds) as connection:
-        try:
-            _ask(connection, _API_VERSIONS, 0, b"")
-            no_topics = struct.pack(">i", 0)
-            (brokers,) = struct.unpack_from(">i", _ask(connection, _METADATA, 1, no_topics))
-        except struct.error:
-            raise OSError("what answers is not Kafka") from None
-        if brokers < 1:
-            raise OSError("the broker is not ready yet")
+        hello(connection)
+        look(connection)
 
 
-def _ask(connection: socket.socket, api: int, version: int, body: bytes) -> bytes:
-    """One request; the answer behind its header."""
+def hello(connection: socket.socket) -> None:
+    """It speaks Kafka: it says so to anybody, known or not. Raises OSError where it does not."""
+    ask(connection, _API_VERSIONS, 0, b"")
+
+
+def look(connection: socket.socket) -> None:
+    """It takes this client. Raises OSError where it does not."""
+    no_topics = struct.pack(">i", 0)
+    try:
+        (brokers,) = struct.unpack_from(">i", ask(connection, _METADATA, 1, no_topics))
+    except struct.error:
+        raise OSError("what answers is not Kafka") from None
+    if brokers < 1:
+        raise OSError("the broker is not ready yet")
+
+
+def ask(connection: socket.socket, api: int, version: int, body: bytes) -> bytes:
+    """One request; the answer behind its header. Raises OSError."""
     request = struct.pack(">hhih", api, version, api, len(_CLIENT)) + _CLIENT + body
     connection.sendall(struct.pack(">i", len(request)) + request)
     size, correlation = struct.unpack(">ii", _exactly(connection, 8))
