@@ -6,10 +6,11 @@ raise ChannelError, and nothing else: a channel maps the errors of its library a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
+from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery, Event
 from eda_cli.technologies import Ability
 

@@ -1,7 +1,8 @@
 """Apache Kafka, through kafka-python: the channel that the rest of eda sees. Knows how its neighbours do it, not what.
 
 `address` is `{"channel": "kafka", "at": "host:port[,…]"}`, and maybe `"ours": False`, `"creates": False` and what
-`credentials` reads; whatever else it holds is for others. Names of topics and groups are final: whoever calls puts a run's name before them on somebody else's cluster.
+`credentials` reads; whatever else it holds is for others. Names of topics and groups are final: whoever calls puts a
+run's name before them on somebody else's cluster.
 Nothing is connected, and no thread started, before it is needed: the warm process of a run imports this and forks.
 
 Its neighbours: `kafka_publish`, `kafka_member` (of a group), `kafka_read`, `kafka_topics` and `kafka_groups` over

@@ -158,9 +158,9 @@ def _say(connection: socket.socket, token: bytes) -> bytes:
 
 def _logins(host: str, port: int, seconds: float, context: ssl.SSLContext | None) -> list[str]:
     """The mechanisms of a broker that wants a login; none where it wants none."""
-    with suppress(OSError), socket.create_connection((host, port), timeout=seconds) as plain:
-        with (context.wrap_socket(plain, server_hostname=host) if context else plain) as connection:
-            return _agree(connection, "none")[1]
+    with suppress(OSError), socket.create_connection((host, port), timeout=seconds) as plain, \
+            (context.wrap_socket(plain, server_hostname=host) if context else plain) as connection:
+        return _agree(connection, "none")[1]
     return []
 
 

@@ -72,7 +72,8 @@ def up(
         console.say("warning: on a bus that eda did not start the events of the last run stay; the run begins anew", "yellow")
     path = sketch.resolve()
     wanted = lifecycle.Wanted(loaded.resolved, path, loaded.text,
-                              lambda: decide(loaded.resolved, path.parent, creates=not no_create), fresh=fresh, leashed=not detach, named=name is not None)
+                              lambda: decide(loaded.resolved, path.parent, creates=not no_create),
+                              fresh=fresh, leashed=not detach, named=name is not None)
     brought = lifecycle.up(wanted, on_discard=sweep)
     watching.follow(brought, watching.Wishes(
         json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,
