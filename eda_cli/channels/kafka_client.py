@@ -17,6 +17,7 @@ from eda_cli.channels.kafka_errors import unreachable
 from eda_cli.errors import BrokerRefused
 
 REACH_S = 4.0  # for a broker to answer at all
+MOST_LOOKED_AT = 3  # brokers of a cluster, whether they can be reached where they say they are
 BOOTSTRAP_MS = 5_000  # for the client's own first words with it
 REQUEST_MS = 10_000
 METADATA_RETRY_MS = 20
@@ -48,17 +49,21 @@ class Settings:
         """
         deadline = time.monotonic() + REACH_S
         why, refused = "no host is named", None
-        for server in self.bootstrap.split(","):
-            host, _, port = server.strip().rpartition("://")[2].rpartition(":")
+        servers = [server.strip().rpartition("://")[2] for server in self.bootstrap.split(",")]
+        for server in servers:
+            host, _, port = server.rpartition(":")
             if not port.isdigit():
                 why = f"'{server}' is not host:port"
                 continue
             try:
-                return kafka_door.enter(host.strip("[]"), int(port), max(0.1, deadline - time.monotonic()), self.door)
+                places = kafka_door.enter(host.strip("[]"), int(port), max(0.1, deadline - time.monotonic()), self.door)
+                if not {f"{name}:{number}" for name, number in places} & set(servers):
+                    kafka_door.follow(places[:MOST_LOOKED_AT], server, max(0.5, deadline - time.monotonic()), self.door)
+                return
             except BrokerRefused as wrong:
                 refused = refused or wrong
             except OSError as wrong:
-                why = f"{server.strip()}: {wrong.strerror or wrong}"
+                why = f"{server}: {wrong.strerror or wrong}"
         raise refused or unreachable(self.bootstrap, why)
 
     def client(self, topics: Iterable[str] = ()) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -38,8 +38,11 @@ def client_settings(address: Mapping[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def enter(host: str, port: int, seconds: float, address: Mapping[str, Any]) -> None:
-    """Come in as a client would. Raises BrokerRefused where it is known what keeps us out, else OSError."""
+def enter(host: str, port: int, seconds: float, address: Mapping[str, Any]) -> list[kafka_wire.Place]:
+    """Come in as a client would: where the broker sends its clients.
+
+    Raises BrokerRefused where it is known what keeps us out, else OSError.
+    """
     settings, who = client_settings(address), f"the Kafka broker at {host}:{port}"
     context: ssl.SSLContext | None = settings.get("ssl_context")
     with socket.create_connection((host, port), timeout=seconds) as plain:
@@ -59,7 +62,7 @@ def enter(host: str, port: int, seconds: float, address: Mapping[str, Any]) -> N
             if address.get("credentials"):
                 _log_in(connection, settings, who, address["credentials"])
             try:
-                kafka_wire.look(connection)
+                return kafka_wire.look(connection)
             except OSError:
                 if not address.get("credentials") and (offered := _logins(host, port, seconds, context)):
                     raise BrokerRefused(
@@ -68,8 +71,23 @@ def enter(host: str, port: int, seconds: float, address: Mapping[str, Any]) -> N
                 raise
 
 
+def follow(places: Sequence[kafka_wire.Place], sent_by: str, seconds: float, address: Mapping[str, Any]) -> None:
+    """Go where a broker sends its clients: one of them lets us in. Raises BrokerRefused."""
+    why = ""
+    for host, port in places:
+        try:
+            enter(host, port, seconds, address)
+            return
+        except OSError as wrong:
+            why = why or f"{host}:{port}: {wrong.strerror or wrong}"
+    raise BrokerRefused(f"the Kafka broker at {sent_by} sends its clients where nobody answers", why,
+                        "its advertised.listeners must name an address that can be reached from here")
+
+
 def _not_understood(wrong: OSError, who: str, host: str, port: int, address: Mapping[str, Any]) -> Exception:
     """Why there was no answer to the first words."""
+    if isinstance(wrong, TimeoutError):
+        return wrong
     if address.get("tls") is None:
         return tls_errors.speaks_tls(host, port, who) or wrong
     alert = wrong if isinstance(wrong, ssl.SSLError) else _alert(host, port, address)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Iterator
+
+Place = tuple[str, int]  # host and port
 
 ANSWER_S = 1.0  # a broker that took the connection answers in milliseconds, or is not up yet
 LARGEST = 1 << 20  # bytes of an answer that is believed
@@ -31,15 +34,28 @@ def hello(connection: socket.socket) -> None:
     ask(connection, _API_VERSIONS, 0, b"")
 
 
-def look(connection: socket.socket) -> None:
-    """It takes this client. Raises OSError where it does not."""
+def look(connection: socket.socket) -> list[Place]:
+    """It takes this client: where it sends its clients. Raises OSError where it does not."""
     no_topics = struct.pack(">i", 0)
+    answer = ask(connection, _METADATA, 1, no_topics)
     try:
-        (brokers,) = struct.unpack_from(">i", ask(connection, _METADATA, 1, no_topics))
-    except struct.error:
+        places = list(_brokers(answer))
+    except (struct.error, UnicodeDecodeError):
         raise OSError("what answers is not Kafka") from None
-    if brokers < 1:
+    if not places:
         raise OSError("the broker is not ready yet")
+    return places
+
+
+def _brokers(answer: bytes) -> Iterator[Place]:
+    """Of an answer about the cluster: of each broker its number, host, port and maybe rack."""
+    (many,), at = struct.unpack_from(">i", answer), 4
+    for _ in range(many):
+        (size,) = struct.unpack_from(">h", answer, at + 4)
+        host = answer[at + 6:at + 6 + size].decode()
+        port, rack = struct.unpack_from(">ih", answer, at + 6 + size)
+        yield host, port
+        at += 12 + size + max(0, rack)
 
 
 def ask(connection: socket.socket, api: int, version: int, body: bytes) -> bytes:

@@ -32,6 +32,7 @@ def register(app: typer.Typer) -> None:
                 "eda env --json"))(env)
     app.command(epilog=with_examples(
                 "eda doctor",
+                "eda doctor sketch.yaml",
                 "eda doctor --json"))(doctor)
 
 
@@ -112,11 +113,17 @@ def env(run: Run = None, json: Json = False) -> None:
 # --- doctor
 
 
-def doctor(json: Json = False) -> None:
-    """Look at what eda needs on this machine. Where something is missing it says what to do."""
+def doctor(
+    sketch: Annotated[Path | None, typer.Argument(metavar="SKETCH", help="Look at the bus of this sketch, too.")] = None,
+    json: Json = False,
+) -> None:
+    """Look at what eda needs on this machine, and at a bus. Where something is missing it says what to do."""
     end_in_order()
     broken = False
-    for name, look in (("python", _python), ("home", _home), ("engine", _engine), ("image", _image), ("port", _port)):
+    looks = [("python", _python), ("home", _home), ("engine", _engine), ("image", _image), ("port", _port)]
+    if sketch is not None:
+        looks.append(("bus", _bus_of(sketch)))
+    for name, look in looks:
         try:
             told, level, hint = look(), "ok", ""
         except _Note as note:
@@ -197,6 +204,19 @@ def _image() -> str:
         return f"{image} is here"
 
     return _connected(look)
+
+
+def _bus_of(sketch: Path) -> Callable[[], str]:
+    """A look at the bus of a sketch. Raises SketchError."""
+    from eda_cli.cli import bus
+    from eda_cli.sketch.load import load
+
+    resolved = load(sketch).resolved
+
+    def look() -> str:
+        return bus.look(resolved, sketch.resolve().parent) or "eda starts the broker of this sketch itself"
+
+    return look
 
 
 def _port() -> str:

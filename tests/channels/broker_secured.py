@@ -26,7 +26,7 @@ USER, PASSWORD = "shop", "correct-horse-battery-staple"
 SCRAM = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 LISTENERS = {  # name -> protocol
     "OPEN": "PLAINTEXT", "LOGIN": "SASL_PLAINTEXT", "TLS": "SSL", "MUTUAL": "SSL", "BOTH": "SASL_SSL", "EXPIRED": "SSL",
-    "ELSEWHERE": "SSL"}
+    "ELSEWHERE": "SSL", "LOST": "PLAINTEXT"}
 INSIDE = {name: 9101 + number for number, name in enumerate(LISTENERS)}
 FOLDER = "/etc/kafka/secrets"
 
@@ -78,7 +78,8 @@ class Secured:
         made = {
             **kafka_broker.environment(self.name, 0, self.name),
             "KAFKA_LISTENERS": ",".join([*(f"{name}://:{port}" for name, port in INSIDE.items()), "CONTROLLER://:9093"]),
-            "KAFKA_ADVERTISED_LISTENERS": ",".join(f"{name}://localhost:{port}" for name, port in self.ports.items()),
+            "KAFKA_ADVERTISED_LISTENERS": ",".join(
+                f"{name}://{'kafka.invalid' if name == 'LOST' else 'localhost'}:{port}" for name, port in self.ports.items()),
             "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": ",".join(
                 [*(f"{name}:{protocol}" for name, protocol in LISTENERS.items()), "CONTROLLER:PLAINTEXT", "INSIDE:PLAINTEXT"]),
             "KAFKA_INTER_BROKER_LISTENER_NAME": "INSIDE",

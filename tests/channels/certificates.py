@@ -49,7 +49,8 @@ class Authority:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         made = _certificate(subject, self._name, key.public_key(), until)
         made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
-        made = made.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]), False)
+        for_both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+        made = made.add_extension(x509.ExtendedKeyUsage(for_both), False)
         made = made.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), False)
         if hosts:
             made = made.add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), False)
