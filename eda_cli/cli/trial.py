@@ -86,7 +86,7 @@ class Trial:
         """Whether the sketch can run there, and its image, if it needs one."""
         try:
             self._loaded = turned(self._loaded, self._path, Knobs(self.broker, self._name, (), self._seed))
-            self._decision = decide(self._loaded.resolved)
+            self._decision = decide(self._loaded.resolved, self._path.resolve().parent)
         except EdaError as wrong:
             self.error = wrong
 
