@@ -63,4 +63,10 @@ TECHNOLOGIES: Mapping[str, Technology] = {
         "Apache Kafka", "eda_cli.channels.kafka:KafkaChannel", "Apache Kafka.",
         image="apache/kafka:4.3.1", recipe="eda_cli.channels.kafka_broker", port=9092, reached="bootstrap_servers",
         example="localhost:9092", variable="KAFKA_BOOTSTRAP_SERVERS"),
+    "rabbitmq": Technology(
+        "RabbitMQ", "eda_cli.channels.rabbitmq:RabbitChannel", "RabbitMQ: streams and quorum queues.",
+        {Ability.OFFSETS: "a queue of RabbitMQ hands out messages without the offset that they have in the stream",
+         Ability.COMPACTION: "RabbitMQ's streams cannot be compacted"},
+        image="rabbitmq:4.2", recipe="eda_cli.channels.rabbitmq_broker", port=5672, reached="url",
+        example="amqp://localhost:5672", variable="AMQP_URL", library="pika", extra="rabbitmq"),
 }

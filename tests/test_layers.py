@@ -29,6 +29,7 @@ FORBIDDEN = {
 }
 LIBRARIES = {  # library -> the files that may import it
     "kafka": "channels/kafka",
+    "pika": "channels/rabbitmq",
     "docker": "channels/containers",
     "typer": "cli/",
     "click": "nowhere",

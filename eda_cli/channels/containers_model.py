@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LABEL_RUN, LABEL_ROLE, LABEL_ID = "eda.run", "eda.role", "eda.id"
+LABEL_IMAGE = "eda.image"  # as it was wished: Podman tells the full name, localhost/… or docker.io/…
 LOCALHOST = "127.0.0.1"  # nothing of a run listens anywhere else
 
 
@@ -36,7 +37,7 @@ class Spec:
 
     @property
     def labels(self) -> dict[str, str]:
-        return {LABEL_RUN: self.run, LABEL_ROLE: self.role, LABEL_ID: self.run_id}
+        return {LABEL_RUN: self.run, LABEL_ROLE: self.role, LABEL_ID: self.run_id, LABEL_IMAGE: self.image}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Container:
         bindings = told["HostConfig"].get("PortBindings") or {}
         ports = [int(each["HostPort"]) for given in bindings.values() for each in given or () if each.get("HostPort")]
         state = told["State"]
-        return cls(told["Id"], told["Name"].lstrip("/"), state["Status"], told["Config"]["Image"],
+        config = told["Config"]
+        image = (config.get("Labels") or {}).get(LABEL_IMAGE) or config["Image"]
+        return cls(told["Id"], told["Name"].lstrip("/"), state["Status"], image,
                    ports[0] if ports else None, state.get("ExitCode", 0), bool(state.get("OOMKilled")))
 
 

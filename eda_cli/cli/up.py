@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.options import Json, Run, Sketch, complete_broker, complete_scale, with_examples
+from eda_cli.cli.options import Json, Run, Sketch, complete_broker, complete_scale, seconds_of, with_examples
+from eda_cli.cli.waiting import waiting
 from eda_cli.cli.wished import Knobs, decide, load
 from eda_cli.errors import NoRun, UsageError
 from eda_cli.technologies import foreign
@@ -62,13 +63,15 @@ def up(
         raise UsageError("-d does not go with --watch or --for", "it leaves the run to itself, and nobody would look",
                          "leave out -d")
     knobs = Knobs(broker, name, tuple(scale or ()), seed)
-    seconds = _duration(for_) if for_ is not None else None
-    loaded = load(sketch, knobs)
-    if fresh and loaded.resolved.guest:
-        console.say("warning: on a bus that eda did not start the events of the last run stay; the run begins anew", "yellow")
-    wanted = lifecycle.Wanted(loaded.resolved, sketch.resolve(), loaded.text, lambda: decide(loaded.resolved),
-                              fresh=fresh, leashed=not detach, named=name is not None)
-    brought = lifecycle.up(wanted, on_discard=sweep)
+    seconds = seconds_of(for_, "--for") if for_ is not None else None
+    with waiting(f"reading {sketch}") as status:
+        loaded = load(sketch, knobs)
+        if fresh and loaded.resolved.guest:
+            console.say("warning: on a bus that eda did not start the events of the last run stay; the run begins anew",
+                        "yellow")
+        wanted = lifecycle.Wanted(loaded.resolved, sketch.resolve(), loaded.text, lambda: decide(loaded.resolved), fresh=fresh,
+                                  leashed=not detach, named=name is not None, on_wait=status.update)
+        brought = lifecycle.up(wanted, on_discard=sweep)
     watching.follow(brought, watching.Wishes(
         json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,
         reload=(lambda: load(sketch, knobs)) if watch else None, discard=sweep, path=sketch,
@@ -106,10 +109,11 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
         events = 0 if kept else Picture().see_all(gone.last_told()).published()
         containers = max(containers, sweep(gone))
 
-    if keep:
-        lifecycle.stop(run)
-    else:
-        lifecycle.remove(run, discard)
+    with waiting(f"stopping {run.name}"):
+        if keep:
+            lifecycle.stop(run)
+        else:
+            lifecycle.remove(run, discard)
     if json:
         console.write_json({"run": run.name, "processes": processes, "containers": containers, "events": events})
         return
@@ -134,12 +138,3 @@ def sweep(run: RunFolder) -> int:
 
 def _many(number: int, one: str, more: str) -> str:
     return f"{number:,} {one if number == 1 else more}"
-
-
-def _duration(text: str) -> float:
-    from eda_cli.payloads import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as wrong:
-        raise UsageError(f"--for {text} is no time", str(wrong), "for example: --for 10s") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eda_cli.cli import console
+from eda_cli.cli.waiting import waiting
 from eda_cli.errors import SketchError, UsageError
 from eda_cli.technologies import TECHNOLOGIES, foreign
 
@@ -43,12 +44,23 @@ class Knobs:
 
 def load(path: Path, knobs: Knobs) -> Loaded:
     """The sketch as it is wished, its warnings told. Raises SketchError, UsageError."""
-    from eda_cli.sketch.check import demands
+    return turned(read(path), path, knobs)
+
+
+def read(path: Path) -> Loaded:
+    """The sketch as it is written, its warnings told. Raises SketchError."""
     from eda_cli.sketch.load import load as load_file
 
     loaded = load_file(path)
     for warning in loaded.warnings:
         console.say(warning.text(str(path), "warning"), "yellow")
+    return loaded
+
+
+def turned(loaded: Loaded, path: Path, knobs: Knobs) -> Loaded:
+    """A sketch with these knobs over it. Raises UsageError, and SketchError where its broker cannot do what it demands."""
+    from eda_cli.sketch.check import demands
+
     loaded = replace(loaded, resolved=knobs.turn(loaded.resolved))
     if refused := demands(loaded.resolved, loaded.resolved.broker["kind"], loaded.places):
         raise SketchError(str(path), refused)
@@ -81,16 +93,17 @@ def decide(resolved: Resolved) -> tuple[Mapping[str, Any], Mapping[str, Any] | N
 
 def _kafka_offered(resolved: Resolved) -> bool:
     """Whether `auto` can be Kafka here: an engine answers and has the image, or can pull it."""
-    from eda_cli.channels.containers import Engine, EngineAbsent
+    from eda_cli.channels.containers import Engine, EngineAbsent, EngineElsewhere
     from eda_cli.cli.engine import image_for, pull_with_progress
     from eda_cli.errors import Unreachable
 
     image = image_for("kafka", None)
     try:
-        Engine.connect().close()
-    except EngineAbsent:
-        return False
+        with waiting("reaching the container engine"):
+            Engine.connect().close()
     except Unreachable as wrong:
+        if isinstance(wrong, EngineAbsent) and not isinstance(wrong, EngineElsewhere):
+            return False  # that there is none is usual
         console.say(f"warning: no Kafka, running embedded: {wrong.what}", "yellow")
         return False
     try:

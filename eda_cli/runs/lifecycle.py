@@ -43,6 +43,7 @@ class Wanted:
     fresh: bool = False
     leashed: bool = True
     named: bool = False  # by --name, not by the sketch
+    on_wait: Callable[[str], object] = lambda text: None  # hears what takes a while
 
 
 @dataclass(slots=True)
@@ -82,12 +83,15 @@ def _up(wanted: Wanted, on_discard: Callable[[RunFolder], object], run: RunFolde
     _own(info, wanted.path)
     if wanted.fresh:
         decision = wanted.decide()  # what cannot begin anew is not thrown away
+        wanted.on_wait(f"ending the last run of {run.name}")
         remove(run, on_discard)
         wanted.fresh, wanted.decide = False, lambda: decision
         return None
     if run.supervisor() is not None:
         if not run.ending():
+            wanted.on_wait(f"applying the sketch to {run.name}")
             return _attach(run, info, wanted)
+        wanted.on_wait(f"waiting for the run {run.name} that is about to end")
         _await_end(run)
         return None
     _refuse(run, info, wanted)

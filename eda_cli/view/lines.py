@@ -181,7 +181,8 @@ def _news(seen: Observation) -> tuple[str, str]:
         case "waiting" | "warning":
             return f"{seen.kind}: {fields.get('text', '')}", "yellow"
         case "starting":
-            return str(fields.get("text", "starting")), "dim"
+            log = f" — {fields['log']}" if fields.get("log") else ""
+            return f"{fields.get('text', 'starting')}{log}", "dim"
         case "finished":
             return "finished: all its events are published", "dim"
         case "stopped" if seen.part != RUN:
