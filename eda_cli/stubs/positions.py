@@ -84,7 +84,7 @@ class Positions:
             if ahead := [offset for offset in done if offset > next_]:
                 connection.executemany(  # not where another member, who has the place now, is past them
                     "INSERT OR IGNORE INTO ahead SELECT topic, partition, ?3 FROM positions"
-                    " WHERE topic = ?1 AND partition = ?2 AND next < ?3", [(*place, offset) for offset in ahead])
+                    " WHERE topic = ?1 AND partition = ?2 AND next <= ?3", [(*place, offset) for offset in ahead])
             else:
                 connection.execute("DELETE FROM ahead WHERE topic = ? AND partition = ? AND offset < ?", (*place, next_))
 
