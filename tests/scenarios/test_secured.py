@@ -130,6 +130,25 @@ def test_another_way_in_needs_no_new_beginning(eda: Eda, secured: Secured) -> No
     assert '"SCRAM-SHA-256"' in eda("ps", "--json").stdout
 
 
+def test_a_password_that_changes_is_told_once_and_taken_when_it_is_right(eda: Eda, secured: Secured) -> None:  # noqa: F811
+    password = secured.folder / "changing"
+    password.write_text(PASSWORD)
+    eda("up", str(sketched(secured, "LOGIN", "username: shop\npassword_file: changing", "changing")), "-d")
+    password.write_text("not-the-one")
+
+    eda("kill", "webshop", "invoicing")
+
+    def refused() -> list[str]:
+        return [line for line in eda("logs").stdout.splitlines() if "waiting" in line and "refused the user 'shop'" in line]
+
+    eventually(lambda: len(refused()) == 2, 30, every=0.5)
+    published = eda.ps("secured")["parts"][0]["published"]
+    password.write_text(PASSWORD)
+    eventually(lambda: eda.ps("secured")["parts"][0]["published"] > published + 20, 30, every=0.5)
+    assert len(refused()) == 2  # one of each part, however often it tried
+    assert PASSWORD not in eda("logs").stdout
+
+
 def test_nothing_is_created_where_that_is_not_wished(eda: Eda, secured: Secured, tmp_path: Path) -> None:  # noqa: F811
     sketch = sketched(secured, "LOGIN", PLAIN, "absent",
                       more="  audit: {subscribes: also-absent}\n")
@@ -140,6 +159,9 @@ def test_nothing_is_created_where_that_is_not_wished(eda: Eda, secured: Secured,
     eda("down")
     eda("up", str(sketch), "-d", "--no-create")
     eventually(lambda: eda.ps("secured")["parts"][1].get("handled", 0) > 5, 30, every=0.3)
+
+    for command in (("topics", "create", "mine"), ("publish", "mine", "{}", "--create")):
+        assert "there is no topic 'mine'" in eda(*command, code=1).stderr
 
     own = tmp_path / "own.yaml"
     own.write_text("broker: embedded\ngenerators: {shop: {publishes: it}}\nconsumers: {billing: {subscribes: it}}\n")
