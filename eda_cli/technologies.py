@@ -51,6 +51,9 @@ def why_not(kind: str, ability: Ability) -> str:
     return TECHNOLOGIES[kind].lacks.get(ability, "") if kind in TECHNOLOGIES else ""
 
 
+LETS_IN = ("mechanism", "username", "password", "password_file", "tls")  # keys of `broker:` that say how one gets in there
+
+
 def foreign(broker: Mapping[str, Any]) -> str:
     """Where the bus is that eda did not start, of a broker as wished or decided on; empty where it is eda's own."""
     named = broker.get("bootstrap_servers") or broker.get("url") or ""
@@ -69,4 +72,13 @@ TECHNOLOGIES: Mapping[str, Technology] = {
          Ability.COMPACTION: "RabbitMQ's streams cannot be compacted"},
         image="rabbitmq:4.2", recipe="eda_cli.channels.rabbitmq_broker", port=5672, reached="url",
         example="amqp://localhost:5672", variable="AMQP_URL", library="pika", extra="rabbitmq"),
+    "activemq": Technology(
+        "ActiveMQ Classic", "eda_cli.channels.activemq:ActiveMQChannel", "ActiveMQ Classic: virtual topics and queues.",
+        {Ability.REPLAY: "ActiveMQ forgets an event once every group has handled it",
+         Ability.PARTITIONS: "a topic of ActiveMQ is not divided: members of a group share one queue",
+         Ability.OFFSETS: "a queue of ActiveMQ has no positions, only messages that are not done yet",
+         Ability.SEEK_TIME: "ActiveMQ forgets an event once every group has handled it",
+         Ability.COMPACTION: "ActiveMQ keeps no log that could be compacted"},
+        image="apache/activemq-classic:6.3.1", recipe="eda_cli.channels.activemq_broker", port=61613, reached="url",
+        example="stomp://localhost:61613", variable="ACTIVEMQ_URL", library="stomp", extra="activemq"),
 }

@@ -30,6 +30,7 @@ FORBIDDEN = {
 LIBRARIES = {  # library -> the files that may import it
     "kafka": "channels/kafka",
     "pika": "channels/rabbitmq",
+    "stomp": "channels/activemq",
     "docker": "channels/containers",
     "typer": "cli/",
     "click": "nowhere",

@@ -284,7 +284,7 @@ class Engine:
             try:
                 made = self._api.create_container(
                     spec.image, name=spec.name, hostname=spec.name, labels=spec.labels, host_config=host,
-                    ports=[f"{spec.inside}/tcp"], environment=dict(spec.environment(spec.name, port)),
+                    ports=[spec.inside], environment=dict(spec.environment(spec.name, port)),
                     command=list(spec.command) if spec.command is not None else None)
             except docker.errors.ImageNotFound as wrong:
                 raise errors.no_image(spec.image, text_of(wrong)) from wrong

@@ -67,7 +67,7 @@ class Positions:
         last: tuple[str, int | None] | None = None
         done: list[int] = []
         for delivery in settled:
-            if delivery.offset is None:
+            if delivery.partition is None or delivery.offset is None:
                 continue
             if last is None or delivery.partition != last[1] or delivery.topic != last[0]:
                 last = delivery.topic, delivery.partition
@@ -84,7 +84,7 @@ class Positions:
             if ahead := [offset for offset in done if offset > next_]:
                 connection.executemany(  # not where another member, who has the place now, is past them
                     "INSERT OR IGNORE INTO ahead SELECT topic, partition, ?3 FROM positions"
-                    " WHERE topic = ?1 AND partition = ?2 AND next < ?3", [(*place, offset) for offset in ahead])
+                    " WHERE topic = ?1 AND partition = ?2 AND next <= ?3", [(*place, offset) for offset in ahead])
             else:
                 connection.execute("DELETE FROM ahead WHERE topic = ? AND partition = ? AND offset < ?", (*place, next_))
 

@@ -33,7 +33,7 @@ from eda_cli.channels.containers import (
 )
 from eda_cli.channels.containers_errors import not_pulled, refused
 from eda_cli.errors import Unreachable
-from tests.channels.broker_kafka import kafka_image
+from tests.channels.brokers import need_image
 from tests.channels.registry import LAYER_BYTES, registry
 from tests.eventually import eventually
 
@@ -205,7 +205,7 @@ def test_what_the_engine_refuses_is_told_by_its_reason(status: int, text: str, e
 def spec(engine: Engine) -> Iterator[Spec]:
     """A container of a run that is made up; nothing of it is left."""
     run_id = secrets.token_hex(8)
-    yield kafka_broker.spec("test", run_id, kafka_image(), None)
+    yield kafka_broker.spec("test", run_id, need_image(engine, "kafka"), None)
     engine.sweep(run_id, volumes=True)
 
 

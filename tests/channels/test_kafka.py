@@ -26,7 +26,7 @@ from eda_cli.channels.containers import Engine
 from eda_cli.errors import BrokerUnreachable, ChannelError, PublishError, UnknownTopic
 from eda_cli.event import Event
 from tests.channels.acts import committed, drain, event, events, ids, info, nothing_more, publish, share, stored
-from tests.channels.broker_kafka import Broker
+from tests.channels.brokers import Broker
 from tests.channels.conftest import Address
 from tests.eventually import eventually
 
@@ -51,7 +51,7 @@ def admin(kafka_address: Address) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def rough(engine: Engine) -> Iterator[Broker]:
     """A broker of its own, for tests that treat it badly and bring it back."""
-    broker = Broker(engine)
+    broker = Broker(engine, "kafka")
     yield broker
     broker.remove()
 
@@ -257,7 +257,7 @@ def test_a_topic_that_others_delete_is_missed_in_the_end(channel: EventChannel, 
 
 
 def test_asking_for_a_topic_makes_none_even_where_the_broker_would(engine: Engine) -> None:
-    broker = Broker(engine, KAFKA_AUTO_CREATE_TOPICS_ENABLE="true")
+    broker = Broker(engine, "kafka", KAFKA_AUTO_CREATE_TOPICS_ENABLE="true")
     channel = connect(broker.address)
     try:
         for act in (lambda: channel.publish("typo", events(1)), lambda: channel.read("typo", Start("end"), "stored"),

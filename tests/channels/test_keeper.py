@@ -26,7 +26,7 @@ from eda_cli.channels.containers import Engine
 from eda_cli.errors import ChannelError
 from eda_cli.journal import Observation, last_observations
 from tests.channels.acts import events, publish, stored
-from tests.channels.broker_kafka import kafka_image
+from tests.channels.brokers import image_of, need_image
 from tests.channels.test_containers import volumes
 from tests.eventually import eventually
 
@@ -79,7 +79,8 @@ class Run:
     def __init__(self, folder: Path, engine: Engine, **broker: Any) -> None:
         self.folder, self.engine, self.id = folder, engine, secrets.token_hex(8)
         folder.joinpath("run.json").write_text(json.dumps(
-            {"id": self.id, "name": "keeptest", "broker": {"kind": "kafka", "image": kafka_image(), "port": None, **broker}}))
+            {"id": self.id, "name": "keeptest", "broker": {"kind": "kafka", "image": need_image(engine, "kafka"), "port": None,
+                                                          **broker}}))
         self._keepers: list[Keeper] = []
 
     def keeper(self, **environ: str) -> Keeper:
@@ -152,7 +153,7 @@ def test_it_tells_what_it_does_and_where_the_broker_is(run: Run) -> None:
     assert [seen.part for seen in run.told("starting") if "log" not in seen.fields] == ["keeper"] * 3
     assert all(seen.fields["text"] for seen in run.told("starting"))
     (ready,) = run.told("ready")
-    assert ready.fields == {"address": f"127.0.0.1:{port}", "version": address["version"], "image": kafka_image(),
+    assert ready.fields == {"address": f"127.0.0.1:{port}", "version": address["version"], "image": image_of("kafka"),
                             "port": port, "container": name}
     assert (run.container()["name"], run.container()["state"], run.container()["run"]) == (name, "running", "keeptest")
 
@@ -334,10 +335,11 @@ def test_a_port_that_is_taken(tmp_path: Path, engine: Engine) -> None:
 
 
 @pytest.fixture
-def deadly() -> Iterator[str]:
+def deadly(engine: Engine) -> Iterator[str]:
     """An image whose containers say something and die."""
     image = f"eda-test/deadly:{secrets.token_hex(4)}"
-    made = subprocess.run(["docker", "create", kafka_image(), "true"], check=True, capture_output=True, text=True)
+    made = subprocess.run(["docker", "create", need_image(engine, "kafka"), "true"], check=True, capture_output=True,
+                          text=True)
     container = made.stdout.strip()
     try:
         image_id = subprocess.run(["docker", "commit", "--change", 'CMD ["bash", "-c", "echo no broker today; exit 3"]',
