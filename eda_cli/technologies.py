@@ -51,6 +51,9 @@ def why_not(kind: str, ability: Ability) -> str:
     return TECHNOLOGIES[kind].lacks.get(ability, "") if kind in TECHNOLOGIES else ""
 
 
+LETS_IN = ("mechanism", "username", "password", "password_file", "tls")  # keys of `broker:` that say how one gets in there
+
+
 def foreign(broker: Mapping[str, Any]) -> str:
     """Where the bus is that eda did not start, of a broker as wished or decided on; empty where it is eda's own."""
     named = broker.get("bootstrap_servers") or broker.get("url") or ""

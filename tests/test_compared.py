@@ -74,6 +74,14 @@ def test_a_group_that_was_at_work_until_now_has_lost_nothing_yet() -> None:
     assert billing(history, now=BEGUN + 5).lost == 1
 
 
+def test_what_the_channel_has_nothing_left_of_is_lost_though_a_member_took_it_up() -> None:
+    fold = Compared(sketch(BILLING))
+    fold.see_all([published(1, "a"), published(2, "b"), received(3, "a"), received(4, "b")])
+    assert fold.figures(LATER, {"billing": 0}).groups["billing"] == GroupFigures(0, 2, 0, 0, 0)
+    assert fold.figures(LATER, {"billing": 1}).groups["billing"] == GroupFigures(0, 1, 1, 0, 0)
+    assert fold.figures(LATER, {"billing": None}).groups["billing"] == GroupFigures(0, 0, 2, 0, 0)
+
+
 @pytest.mark.parametrize("end", [
     told("skipped", 3, "billing", "a", reason="it was handled before"),
     told("failed", 3, "billing", "a", reason="no", attempt=4, given_up=True),

@@ -6,10 +6,11 @@ raise ChannelError, and nothing else: a channel maps the errors of its library a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
+from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery, Event
 from eda_cli.technologies import Ability
 
@@ -197,3 +198,10 @@ class EventChannel(Protocol):
 
     def close(self) -> None:
         """Let go; idempotent. What is in flight is given up: flush before."""
+
+
+def none_created(names: Iterable[str]) -> ChannelError:
+    """What to raise where topics are missing and the address says `"creates": False`: names all of them."""
+    told = sorted(names)
+    what = f"there is no topic '{told[0]}'" if len(told) == 1 else f"{len(told)} topics are not there: {', '.join(told)}"
+    return ChannelError(what, "this run creates none (--no-create)", "have them created there, or leave --no-create out")

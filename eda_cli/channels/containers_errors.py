@@ -89,7 +89,7 @@ def elsewhere(told: str, host: str) -> EngineElsewhere:
 def no_ssh(told: str) -> EngineAbsent:
     """The SDK speaks ssh only with a library that not everybody has."""
     return EngineAbsent("no container engine answers", f"{told}: ssh:// needs the Python package 'paramiko'",
-                        "pip install paramiko, or name the engine's socket: DOCKER_HOST=unix://…")
+                        "pip install 'eda-cli[ssh]', or name the engine's socket: DOCKER_HOST=unix://…")
 
 
 def forbidden(where: str) -> EngineForbidden:

@@ -37,7 +37,7 @@ from eda_cli.channels.rabbitmq_publish import Publisher
 from eda_cli.channels.rabbitmq_streams import ends, firsts
 from eda_cli.errors import ChannelError, UnknownTopic
 from eda_cli.event import Delivery, Event
-from eda_cli.technologies import TECHNOLOGIES, Ability
+from eda_cli.technologies import TECHNOLOGIES
 
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 SEGMENT_BYTES = 50_000_000  # of a stream that forgets: whole segments go
@@ -70,8 +70,6 @@ class RabbitChannel:
             raise ChannelError(f"'{topic.name}' cannot be the name of a topic", "it takes letters, digits, . _ -")
         if topic.partitions < 1:
             raise ChannelError(f"topic '{topic.name}' cannot have {topic.partitions} partitions")
-        if topic.compacted:
-            raise ChannelError(f"topic '{topic.name}' cannot be compacted", TECHNOLOGIES["rabbitmq"].lacks[Ability.COMPACTION])
         known = catalog.topics.get(topic.name)
         has = known.partitions if known else 0
         if topic.partitions <= has:

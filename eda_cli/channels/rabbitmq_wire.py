@@ -24,8 +24,8 @@ _LONGEST_NAME = 255  # bytes, of a header's name in AMQP
 
 
 
-def message_of(event: Event, published: float, name: str) -> tuple[BasicProperties, bytes]:
-    """The message of an event that is published at that moment (epoch seconds); `name` is of no other message."""
+def message_of(event: Event, published: float, named: str) -> tuple[BasicProperties, bytes]:
+    """The message of an event that is published at that moment (epoch seconds); `named` is the name of no other message."""
     headers: dict[str, Any] = {PUBLISHED: round(published * 1e6)}
     if event.id is not None:
         headers |= {CE + "specversion": "1.0", CE + "id": event.id, CE + "source": event.source, CE + "type": event.type}
@@ -45,7 +45,7 @@ def message_of(event: Event, published: float, name: str) -> tuple[BasicProperti
     if event.data is None:
         headers[TOMBSTONE] = True
     properties = BasicProperties(content_type=event.datacontenttype, headers=headers, delivery_mode=PERSISTENT,
-                                 message_id=name, timestamp=int(published))
+                                 message_id=named, timestamp=int(published))
     return properties, event.data or b""
 
 

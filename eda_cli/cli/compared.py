@@ -17,6 +17,7 @@ from eda_cli.sketch.resolved import Consumer, Resolved
 from eda_cli.view.picture import RUN, Picture
 
 AT_WORK_S = 2.0  # a group that settled something so shortly before is at work still
+NO_LAGS: Mapping[str, int | None] = {}  # none is known
 
 Id = tuple[str, str]  # topic and id: what one event is
 Lane = tuple[str, str, str, int]  # topic, key, and the process that published: the only order that was ever promised
@@ -40,7 +41,8 @@ class Spread:
 class GroupFigures:
     """What one group did. All but `handled` are about events that it had to handle.
 
-    `lost`: not settled, though nothing in the group was at work any more. `unfinished`: not settled, and it was.
+    `lost`: not settled, though nothing in the group was at work any more, or the channel has nothing left for it.
+    `unfinished`: not settled, while it was at work.
     `duplicated`: handled more often than published. `out_of_order`: handled behind a later event of its key.
     """
 
@@ -168,12 +170,12 @@ class Compared:
             if group.reacts(id_[0], seen.fields.get("type")):
                 group.owe(id_, 1)
 
-    def figures(self, now: float) -> Figures:
-        """What is known so far; `now` (epoch seconds) tells who is at work still."""
+    def figures(self, now: float, lags: Mapping[str, int | None] = NO_LAGS) -> Figures:
+        """What is known so far; `now` (epoch seconds) tells who is at work still, `lags` what the channel has for them."""
         topics: dict[str, int] = {}
         for (topic, _), one in self._published.items():
             topics[topic] = topics.get(topic, 0) + one.copies
-        groups = {name: self._figures_of(group, now) for name, group in self._groups.items()}
+        groups = {name: self._figures_of(group, now, lags.get(name)) for name, group in self._groups.items()}
         untold = sum(max(0, part.total("published") + part.total("handled") - self._lines.get(process, 0))
                      for process, part in self.picture.parts.items())
         return Figures(
@@ -186,15 +188,15 @@ class Compared:
         return Spread.of(one.after_ms for seen in each for one in _firsts(seen, self._published)
                          if self.ready_at is not None and epoch(one.moment) - one.after_ms / 1000 >= self.ready_at)
 
-    def _figures_of(self, group: _Group, now: float) -> GroupFigures:
+    def _figures_of(self, group: _Group, now: float, lag: int | None) -> GroupFigures:
         at_work = any(group.owed.get(id_, 0) > 0 for id_ in group.held) or (
             bool(group.settled_at) and now - epoch(group.settled_at) < AT_WORK_S)
         times: dict[Id, int] = {}
         for one in group.handled:
             times[one.id] = times.get(one.id, 0) + 1
         again = sum(max(0, many - self._published[id_].copies) for id_, many in times.items() if id_ in self._published)
-        left = group.open
-        return GroupFigures(len(group.handled), 0 if at_work else left, left if at_work else 0, again,
+        unfinished = 0 if not at_work else group.open if lag is None else min(group.open, lag)
+        return GroupFigures(len(group.handled), group.open - unfinished, unfinished, again,
                             _out_of_order([self._published[one.id] for one in _firsts(group.handled, self._published)]))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -29,6 +29,7 @@ COLOURS = {"ok": "green", "note": "yellow", "broken": "red"}
 def register(app: typer.Typer) -> None:
     app.command(epilog=with_examples(
                 "eda doctor",
+                "eda doctor sketch.yaml",
                 "eda doctor --json"))(doctor)
 
 
@@ -42,11 +43,14 @@ class Seen(NamedTuple):
     more: dict[str, Any] = {}  # noqa: RUF012  # never changed
 
 
-def doctor(json: Json = False) -> None:
-    """Look at what eda needs on this machine. Where something is missing it says what to do."""
+def doctor(
+    sketch: Annotated[Path | None, typer.Argument(metavar="SKETCH", help="Look at the bus of this sketch, too.")] = None,
+    json: Json = False,
+) -> None:
+    """Look at what eda needs on this machine, and at a bus. Where something is missing it says what to do."""
     end_in_order()
     broken = False
-    for seen in _looks():
+    for seen in _looks(sketch):
         broken = broken or seen.level == "broken"
         if json:
             console.write_json({"check": seen.check, "level": seen.level, "found": seen.found, "hint": seen.hint, **seen.more})
@@ -57,7 +61,7 @@ def doctor(json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def _looks() -> Iterator[Seen]:
+def _looks(sketch: Path | None) -> Iterator[Seen]:
     yield _looked("python", _python)
     yield _looked("home", _home)
     with waiting("reaching the container engine"):
@@ -70,6 +74,21 @@ def _looks() -> Iterator[Seen]:
     finally:
         if engine is not None:
             engine.close()
+    if sketch is not None:
+        yield _looked("bus", _bus_of(sketch))
+
+
+def _bus_of(sketch: Path) -> Callable[[], str]:
+    """A look at the bus of a sketch. Raises SketchError."""
+    from eda_cli.cli import bus
+    from eda_cli.sketch.load import load
+
+    resolved = load(sketch).resolved
+
+    def look() -> str:
+        return bus.look(resolved, sketch.resolve().parent) or "eda starts the broker of this sketch itself"
+
+    return look
 
 
 def _looked(check: str, look: Callable[[], str]) -> Seen:

@@ -72,7 +72,7 @@ def check(
 
 def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequence[Problem], Sequence[str]]:
     """What is wrong with a sketch on this broker: errors, warnings; and the own code that it runs."""
-    from eda_cli.sketch.check import demands
+    from eda_cli.sketch.check import demands, hints
     from eda_cli.sketch.load import load
     from eda_cli.sketch.own_code import own_code
 
@@ -81,7 +81,7 @@ def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequen
         resolved = Knobs(broker, None, (), None).turn(loaded.resolved)
         kind = resolved.broker["kind"]
         errors = demands(resolved, kind, loaded.places)
-        return errors, loaded.warnings, own_code(resolved, loaded.places)
+        return errors, [*loaded.warnings, *hints(resolved, kind, loaded.places)], own_code(resolved, loaded.places)
     except SketchError as wrong:
         return wrong.problems, (), ()
 

@@ -10,18 +10,20 @@ import os
 import select
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eda_cli.cli import console
-from eda_cli.cli.compared import Compared
+from eda_cli.cli.channel import with_channel
+from eda_cli.cli.compared import NO_LAGS, Compared
 from eda_cli.cli.comparison import Told
 from eda_cli.cli.knobs import hold
 from eda_cli.cli.up import sweep
 from eda_cli.cli.watching import version_of
 from eda_cli.cli.wished import Knobs, decide, turned
-from eda_cli.errors import EdaError, NoRun, NotReady
+from eda_cli.errors import ChannelError, EdaError, NoRun, NotReady
 from eda_cli.journal import WHOLE, Listener
 from eda_cli.runs import lifecycle
 from eda_cli.runs.folder import RunFolder
@@ -84,7 +86,7 @@ class Trial:
         """Whether the sketch can run there, and its image, if it needs one."""
         try:
             self._loaded = turned(self._loaded, self._path, Knobs(self.broker, self._name, (), self._seed))
-            self._decision = decide(self._loaded.resolved)
+            self._decision = decide(self._loaded.resolved, self._path.resolve().parent)
         except EdaError as wrong:
             self.error = wrong
 
@@ -131,7 +133,7 @@ class _Observed:
             try:
                 self._wait_ready(listener)
                 self._pass(listener, for_s)
-                hold(self._run, self._fold_generators(), paused=True)
+                hold(self._run, self._generators(), paused=True)
                 self._drain(listener)
             finally:
                 listener.close()
@@ -139,7 +141,7 @@ class _Observed:
             del os.environ[WHOLE]
             self._remove(brought)
 
-    def _fold_generators(self) -> list[str]:
+    def _generators(self) -> list[str]:
         return [one.name for one in self._wanted.resolved.generators.values() if one.replicas and not one.external]
 
     def _look(self, listener: Listener) -> None:
@@ -182,10 +184,17 @@ class _Observed:
             self._look(listener)
             if self._fold.moved != moved:
                 moved, quiet_since = self._fold.moved, time.monotonic()
-        self._told.figures = figures = self._fold.figures(time.time())
+        self._told.figures = figures = self._fold.figures(time.time(), self._lags() if self._fold.open else NO_LAGS)
         if figures.untold:
             raise EdaError(f"the journals miss {figures.untold:,} lines", "what is lost cannot be told from them",
                            "is the disk full?")
+
+    def _lags(self) -> Mapping[str, int | None]:
+        """What the channel has left for each group, where it knows."""
+        lags: dict[str, int | None] = {}
+        with suppress(ChannelError):
+            with_channel(self._run, lambda channel: lags.update({group.name: group.lag for group in channel.groups()}))
+        return lags
 
     def _remove(self, brought: lifecycle.Brought | None) -> None:
         """In a hurry where the run failed or the user waits: nothing of it is to be kept."""

@@ -48,6 +48,7 @@ def up(
     seed: Annotated[int | None, typer.Option("--seed", help="The seed of all random values.")] = None,
     wait_timeout: Annotated[float, typer.Option("--wait-timeout", metavar="SECONDS", min=0.1,
                                                 help="How long to wait until all is ready.")] = 120.0,
+    no_create: Annotated[bool, typer.Option("--no-create", help="Make no topic on a bus that already runs.")] = False,
     json: Json = False,
 ) -> None:
     """Start a sketch and show its events as they flow.
@@ -64,13 +65,19 @@ def up(
                          "leave out -d")
     knobs = Knobs(broker, name, tuple(scale or ()), seed)
     seconds = seconds_of(for_, "--for") if for_ is not None else None
+    path = sketch.resolve()
     with waiting(f"reading {sketch}") as status:
         loaded = load(sketch, knobs)
+        if no_create and not loaded.resolved.guest:
+            raise UsageError("--no-create is for a bus that already runs",
+                             "the broker of this sketch is eda's own, and begins empty", "leave it out")
         if fresh and loaded.resolved.guest:
             console.say("warning: on a bus that eda did not start the events of the last run stay; the run begins anew",
                         "yellow")
-        wanted = lifecycle.Wanted(loaded.resolved, sketch.resolve(), loaded.text, lambda: decide(loaded.resolved), fresh=fresh,
-                                  leashed=not detach, named=name is not None, on_wait=status.update)
+        wanted = lifecycle.Wanted(
+            loaded.resolved, path, loaded.text, lambda: decide(loaded.resolved, path.parent, creates=not no_create),
+            fresh=fresh, leashed=not detach, named=name is not None, on_wait=status.update)
+        status.update(f"starting {loaded.resolved.name}")
         brought = lifecycle.up(wanted, on_discard=sweep)
     watching.follow(brought, watching.Wishes(
         json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 QUIET_S = 0.4  # a pipe that heard nothing so long is told what is waited for; what is over by then is not worth a line
 LOOK_S = 0.05
 DETAIL_EVERY_S = 5.0  # and of what is known of it, such as a broker's last log line
+DETAIL_LINES = 2  # of a terminal, for what is known
 COUNTED_S = 2.0  # a wait that takes longer shows how long
 
 
@@ -66,10 +67,11 @@ class Waiting:
 
         seconds = time.monotonic() - self._since
         counted = f" {seconds:.0f} s" if seconds >= COUNTED_S else ""
+        columns = max(console.err().width - 3, 1)
         line = Text(f"{escaped(self._text)} …{counted}")
-        if self._detail:
-            line.append(f" · {escaped(self._detail)}", "dim")
-        line.truncate(max(console.err().width - 3, 1), overflow="ellipsis")
+        line.truncate(columns, overflow="ellipsis")
+        if self._detail:  # a log line begins with its time: in one line with the rest nothing of it would be seen
+            line.append(f"\n  {escaped(self._detail, DETAIL_LINES * columns)}", "dim")
         return line
 
     def _say(self) -> None:

@@ -127,21 +127,21 @@ class _Following:
 
     def _late(self) -> None:
         early = self._early  # its helpers tell of no ready: they are waited for where no part is seen yet
-        waiting = [name for (name, _), part in early.parts.items() if part.state not in ("running", "finished")]
-        waiting = list(dict.fromkeys(waiting)) or [name for name, part in early.helpers.items() if part.state != "running"]
+        late = [name for (name, _), part in early.parts.items() if part.state not in ("running", "finished")]
+        late = list(dict.fromkeys(late)) or [name for name, part in early.helpers.items() if part.state != "running"]
         failed = {one.part: one.fields for one in self._held if one.kind == "failed" and "what" in one.fields}
-        why = [f"{name}: {failed[name]['what']}: {failed[name]['why']}" for name in waiting if name in failed]
-        hint = next((failed[name]["hint"] for name in waiting if name in failed), "give it longer: --wait-timeout 300")
+        why = [f"{name}: {failed[name]['what']}: {failed[name]['why']}" for name in late if name in failed]
+        hint = next((failed[name]["hint"] for name in late if name in failed), "give it longer: --wait-timeout 300")
         if self._brought.supervisor is not None:
             lifecycle.stop(self._run)
         raise NotReady(f"the run '{self._run.name}' was not ready in {self._wishes.wait_s:g} s",
-                       "; ".join(why) or f"{self._still(waiting)}; logs: {self._run.path}",
+                       "; ".join(why) or f"{self._still(late)}; logs: {self._run.path}",
                        hint)
 
-    def _still(self, waiting: Sequence[str]) -> str:
+    def _still(self, late: Sequence[str]) -> str:
         """What it was that was not ready in time."""
         if not self._awaited.log:
-            return f"still waiting for: {', '.join(waiting) or 'the broker'}"
+            return f"still waiting for: {', '.join(late) or 'the broker'}"
         return f"still {self._awaited.text}; its last words: {self._awaited.log}"
 
     def _header(self) -> None:

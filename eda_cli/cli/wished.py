@@ -44,7 +44,12 @@ class Knobs:
 
 def load(path: Path, knobs: Knobs) -> Loaded:
     """The sketch as it is wished, its warnings told. Raises SketchError, UsageError."""
-    return turned(read(path), path, knobs)
+    from eda_cli.sketch.check import hints
+
+    loaded = turned(read(path), path, knobs)
+    for hint in hints(loaded.resolved, loaded.resolved.broker["kind"], loaded.places):
+        console.say(hint.text(str(path), "warning"), "yellow")
+    return loaded
 
 
 def read(path: Path) -> Loaded:
@@ -67,12 +72,14 @@ def turned(loaded: Loaded, path: Path, knobs: Knobs) -> Loaded:
     return loaded
 
 
-def decide(resolved: Resolved) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
-    """The broker of a run that begins, and its address where it is known already.
+def decide(resolved: Resolved, folder: Path, creates: bool = True) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """The broker of a run that begins, and its address where it is known already; `folder` is the sketch's.
 
+    Not `creates`: on a bus that eda did not start, topics that are missing are not made.
     `auto` is Kafka in a container where an engine answers and the image can be had, else embedded.
     """
     from eda_cli.channels import need_library
+    from eda_cli.channels.credentials import address_keys
     from eda_cli.cli.engine import image_for, pull_with_progress
     from eda_cli.runs.folder import RunFolder
 
@@ -85,7 +92,8 @@ def decide(resolved: Resolved) -> tuple[Mapping[str, Any], Mapping[str, Any] | N
         return {"kind": "embedded"}, {"channel": "embedded", "path": str(path)}
     need_library(kind)
     if where := foreign(wish):
-        return wish, {"channel": kind, "at": where, "run": resolved.name, "ours": False}
+        return wish, {"channel": kind, "at": where, "run": resolved.name, "ours": False,
+                      **({} if creates else {"creates": False}), **address_keys(wish, folder)}
     image = image_for(kind, wish.get("image"))
     pull_with_progress(image)
     return {"kind": kind, "image": image, "port": wish.get("port"), "kept": True}, None

@@ -8,7 +8,7 @@ from typing import Any
 from eda_cli.runs.folder import RunInfo
 from eda_cli.sketch.knobs import fields_of
 from eda_cli.sketch.resolved import Resolved
-from eda_cli.technologies import foreign
+from eda_cli.technologies import LETS_IN, foreign
 
 
 def changes(old: Resolved, new: Resolved) -> list[str]:
@@ -46,7 +46,12 @@ def refusals(old: Resolved, new: Resolved, info: RunInfo) -> list[str]:
 def _same_broker(wished: Mapping[str, Any], runs: Mapping[str, Any]) -> bool:
     if foreign(wished) != foreign(runs):
         return False
-    return wished["kind"] == "auto" or all(runs.get(name) == value for name, value in wished.items())
+    return wished["kind"] == "auto" or all(runs.get(name) == value for name, value in wished.items() if name not in LETS_IN)
+
+
+def same_door(wished: Mapping[str, Any], runs: Mapping[str, Any]) -> bool:
+    """Whether one gets into a broker in the same way: with another password or certificate its events are the same."""
+    return all(wished.get(name) == runs.get(name) for name in LETS_IN)
 
 
 def _told(broker: Mapping[str, Any], other: Mapping[str, Any]) -> str:

@@ -102,6 +102,11 @@ class RunFolder:
         write(self.path / "sketch.yaml", text.encode())
         write(self.path / "sketch.json", orjson.dumps(resolved.to_json()), (stat.st_atime_ns, stat.st_mtime_ns) if stat else None)
 
+    def write_broker(self, info: RunInfo, address: Mapping[str, Any]) -> None:
+        """Another way into the broker of a run that is not up."""
+        write(self.path / "run.json", orjson.dumps(asdict(info), option=orjson.OPT_INDENT_2))
+        write(self.path / "channel.json", orjson.dumps(address))
+
     def address(self) -> dict[str, Any] | None:
         """Where the event channel is; None while its broker has not answered yet."""
         try:

@@ -28,16 +28,24 @@ def demands(resolved: Resolved, broker: str, places: Places = NOWHERE) -> list[P
     With `places` (those of what was loaded) each problem has the line that asks for it.
     """
     lacks = TECHNOLOGIES[broker].lacks if broker in TECHNOLOGIES else {}
+    if not (why := lacks.get(Ability.REPLAY)):
+        return []
+    return [Problem(*places.value(("consumers", one.name, "from")),
+                    f"consumer '{one.name}' is to begin with the earliest event", why,
+                    "write from: latest, or take another broker")
+            for one in resolved.consumers.values() if one.start == "earliest"]
+
+
+def hints(resolved: Resolved, broker: str, places: Places = NOWHERE) -> list[Problem]:
+    """What the sketch wishes and the event channel `broker` does without: warnings."""
+    lacks = TECHNOLOGIES[broker].lacks if broker in TECHNOLOGIES else {}
     problems: list[Problem] = []
-    if why := lacks.get(Ability.REPLAY):
-        problems += [Problem(*places.value(("consumers", one.name, "from")),
-                             f"consumer '{one.name}' is to begin with the earliest event", why,
-                             "write from: latest, or take another broker")
-                     for one in resolved.consumers.values() if one.start == "earliest"]
     if why := lacks.get(Ability.COMPACTION):
-        problems += [Problem(*places.value(("topics", topic.name, "compacted")), f"topic '{topic.name}' is to be compacted",
-                             why, "leave compacted: away, or take another broker")
+        problems += [Problem(*places.value(("topics", topic.name, "compacted")), f"topic '{topic.name}' keeps every event", why)
                      for topic in resolved.topics.values() if topic.compacted]
+    if why := lacks.get(Ability.PARTITIONS):
+        problems += [Problem(*places.value(("topics", topic.name, "partitions")), f"topic '{topic.name}' has no partitions", why)
+                     for topic in resolved.topics.values() if places.exact(("topics", topic.name, "partitions"))]
     return problems
 
 

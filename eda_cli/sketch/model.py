@@ -37,6 +37,7 @@ from eda_cli.sketch.kinds import (
     GROUP,
     HANDLER,
     IMAGE,
+    MECHANISM,
     OPTIONAL_DURATION,
     PART,
     PAUSE,
@@ -47,6 +48,7 @@ from eda_cli.sketch.kinds import (
     START,
     URL,
 )
+from eda_cli.sketch.secured import Secured
 from eda_cli.sketch.strict import (
     HEADERS,
     TOPICS,
@@ -160,11 +162,12 @@ class Consumer(Part):
                          says("What follows from an event: a topic name, a rule or a list of rules.")] = []
 
 
-class Kafka(Strict):
+class Kafka(Secured):
     """Apache Kafka: in a container, or one that already runs (`bootstrap_servers`)."""
 
     bootstrap_servers: Annotated[list[str] | None, SERVERS,
                                  says("A Kafka that already runs.", "localhost:9092")] = None
+    mechanism: Annotated[str | None, MECHANISM, says("How a user logs in (SASL); without it, PLAIN.", "SCRAM-SHA-512")] = None
     image: Annotated[str | None, IMAGE, says("The container image.", "apache/kafka-native:4.3.1")] = None
     port: Annotated[int | None, _PORT, says("The port on this machine.", 9092)] = None
 
@@ -177,7 +180,7 @@ class Kafka(Strict):
         return raw
 
 
-class Server(Strict):
+class Server(Secured):
     """A broker in a container, or one that already runs (`url`)."""
 
     url: Annotated[str | None, URL, says("One that already runs.", "amqp://localhost:5672")] = None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from eda_cli.errors import Problem
 from eda_cli.payloads import InvalidValue, Scope, compile_value
-from eda_cli.sketch import words
+from eda_cli.sketch import secured, words
 from eda_cli.sketch.behaviour import Rule
 from eda_cli.sketch.defaults import event_type
 from eda_cli.sketch.fitting import Effort
@@ -24,9 +24,10 @@ def references(sketch: Sketch, places: Places, effort: Effort, whole: bool = Tru
     """Every problem between the parts of a sketch; not `whole`: parts with problems were left out."""
     found = [*_names(sketch, places), *_clocks(sketch, places), *_broker(sketch, places),
              *_groups(sketch, places), *_events(sketch, places), *_bodies(sketch, places, effort),
-             *exclusions(sketch, places)]
+             *exclusions(sketch, places), *secured.exclusions(sketch, places)]
     if whole:
-        found += [*_accepted(sketch, places), *requirements(sketch, places), *sights(sketch, places)]
+        found += [*_accepted(sketch, places), *requirements(sketch, places), *secured.requirements(sketch, places),
+                  *sights(sketch, places)]
     return found
 
 

@@ -67,7 +67,7 @@ class Positions:
         last: tuple[str, int | None] | None = None
         done: list[int] = []
         for delivery in settled:
-            if delivery.offset is None:
+            if delivery.partition is None or delivery.offset is None:
                 continue
             if last is None or delivery.partition != last[1] or delivery.topic != last[0]:
                 last = delivery.topic, delivery.partition
