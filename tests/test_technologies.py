@@ -44,7 +44,9 @@ def test_each_recipe_knows_its_broker(kind: str) -> None:
     assert address["channel"] == kind
     assert "127.0.0.1:4711" in address["at"]
     assert spec.name in address["internal"]
-    assert one.title in (recipe.version(one.image) or "")
+    name, _, number = (recipe.version(one.image) or "").rpartition(" ")
+    assert name in one.title
+    assert number == one.image.rpartition(":")[2]
     assert recipe.version("somebody.example/else@sha256:0") is None
     assert recipe.answers(1) is False
 

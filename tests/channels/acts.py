@@ -49,14 +49,20 @@ def stored(channel: EventChannel, topic: str, start: Start | None = None) -> lis
     return [each for batch in channel.read(topic, start or Start("beginning"), "stored") for each in batch]
 
 
-def drain(subscription: Subscription, count: int, seconds: float = PATIENCE_S) -> list[Delivery]:
-    """Poll until so many deliveries came; fails with what there is when they do not."""
+def drain(subscription: Subscription, count: int, seconds: float = PATIENCE_S, done: bool = False) -> list[Delivery]:
+    """Poll until so many deliveries came; fails with what there is when they do not.
+
+    With `done` each is done as it comes: how many a broker hands out before is bounded.
+    """
     found: list[Delivery] = []
     deadline = time.monotonic() + seconds
     while len(found) < count:
         if time.monotonic() > deadline:
             raise AssertionError(f"{len(found)} of {count} deliveries after {seconds} s: {places(found)}")
-        found += subscription.poll(0.1, 500).deliveries
+        deliveries = subscription.poll(0.1, 500).deliveries
+        if done:
+            subscription.done(deliveries)
+        found += deliveries
     return found
 
 

@@ -22,7 +22,7 @@ from eda_cli.errors import ChannelError, Unreachable
 from eda_cli.technologies import TECHNOLOGIES
 from tests.eventually import eventually
 
-READY_S = 120.0
+READY_S = 100.0  # less than a test may take, so that it says what it waited for
 TESTED = pytest.StashKey[dict[str, str]]()  # kind -> the version that answered, for the summary
 
 

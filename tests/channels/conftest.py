@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             continue
         lacks = TECHNOLOGIES[kind].lacks
         needed = [ability for marker in item.iter_markers("needs") for ability in marker.args]
-        if reason := "; ".join(lacks[ability] for ability in needed if ability in lacks):
+        if reason := "; ".join(dict.fromkeys(lacks[ability] for ability in needed if ability in lacks)):
             item.add_marker(pytest.mark.xfail(reason=reason, raises=(ChannelError, AssertionError), strict=True))
         if any(ability not in lacks for marker in item.iter_markers("lacking") for ability in marker.args):
             others.append(item)

@@ -40,7 +40,7 @@ def test_the_order_of_a_key_is_kept(channel: EventChannel, topic: str, group: st
     for begin in range(0, 600, 50):
         publish(channel, topic, published[begin:begin + 50])
     subscription = channel.subscribe(Group(group, (topic,)))
-    found = drain(subscription, 600)
+    found = drain(subscription, 600, done=True)
     for key in {each.key for each in published}:
         of_key = [delivery.event.id for delivery in found if delivery.event.key == key]
         assert of_key == [each.id for each in published if each.key == key]

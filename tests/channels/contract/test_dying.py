@@ -171,7 +171,9 @@ def test_what_a_killed_publisher_told_comes(channel: EventChannel, topic: str, g
     found: set[str | None] = set()
 
     def all_came() -> bool:
-        found.update(ids(subscription.poll(0.1, 500).deliveries))
+        deliveries = subscription.poll(0.1, 500).deliveries
+        subscription.done(deliveries)
+        found.update(ids(deliveries))
         return found >= told
 
     eventually(all_came, 30)
