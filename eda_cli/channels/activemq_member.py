@@ -17,7 +17,7 @@ from eda_cli.channels.base import Group, Polled
 from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery
 
-PREFETCH = 500  # messages of a queue that are on their way or not done
+PREFETCH = 1_000  # messages of a queue that are not done: a stub holds as many at most, half of them in its hands
 
 
 class Member:

@@ -56,19 +56,19 @@ def frame(command: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -
 
 def message(destination: str, transaction: str, published: int, event: Event) -> bytes:
     """The frame that publishes an event; `published` is in epoch microseconds. Raises EventRefused."""
-    headers = headers_of(event)
+    headers, data = headers_of(event), event.data or b""
     headers += [("destination", destination), ("transaction", transaction), ("persistent", "true"),
-                ("eda_published", str(published)), ("content-length", str(len(event.data or b"")))]
-    text = "".join([value for _, value in headers])
+                ("eda_published", str(published)), ("content-length", str(len(data)))]
+    text = "".join([part for header in headers for part in header])
     if "\0" in text:
         raise EventRefused("ActiveMQ takes no NUL in an attribute of an event", "a header of STOMP cannot hold it", id=event.id)
-    if len(text) > _PIECE:
+    if len(text) > _PIECE or len(data) > LARGEST_BYTES:
         _check(event, headers)
-    return frame("SEND", headers, event.data or b"")
+    return frame("SEND", headers, data)
 
 
 def _check(event: Event, headers: Headers) -> None:
-    size = len(event.data or b"") + sum(len(value) for _, value in headers)
+    size = len(event.data or b"")
     if size > LARGEST_BYTES:
         raise EventRefused(f"ActiveMQ takes no event of {size:,} bytes", f"its limit is {LARGEST_BYTES:,}",
                            "make the body smaller", id=event.id)
