@@ -124,7 +124,7 @@ class Kafka:
 
     def up(self, log: Log, **parts: dict[str, Any]) -> Run:
         self._made += 1
-        guest = {"kafka": {"bootstrap_servers": self._address["bootstrap"]}}
+        guest = {"kafka": {"bootstrap_servers": self._address["at"]}}
         return self.rig.up(sketch(f"guest{self._made}", log.topic, guest, parts))
 
     def end(self, run: Run, log: Log) -> None:
@@ -135,7 +135,7 @@ class Kafka:
 
     def hand_log(self, events: int = 0) -> tuple[str, str]:
         log = self.filled(events) if events else self.fresh()
-        return self._address["bootstrap"], log.topic
+        return self._address["at"], log.topic
 
 
 def sketch(name: str, topic: str, broker: Any, parts: dict[str, Any]) -> dict[str, Any]:

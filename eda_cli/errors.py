@@ -10,6 +10,7 @@ EdaError                   1  ran and failed
 ├── Forgetful              1  what a consumer remembers cannot be read or written
 └── ChannelError           1  the event channel could not do it
     ├── BrokerUnreachable  4  the broker does not answer
+    │   └── BrokerRefused  4  it does, and one of the two does not let the other in
     ├── UnknownTopic       1  the channel has no such topic
     ├── EventRefused       1  the channel will never take this event
     └── PublishError       1  some events are not stored; names them
@@ -108,6 +109,10 @@ class BrokerUnreachable(ChannelError):
     """The broker does not answer."""
 
     exit_code = 4
+
+
+class BrokerRefused(BrokerUnreachable):
+    """The broker is there, and does not let us in, or we do not trust it: what to mend is known."""
 
 
 class UnknownTopic(ChannelError):

@@ -14,6 +14,7 @@ import time as clock
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -70,14 +71,22 @@ class Delivery:
     offset: int | None
     published: float
     tag: Any = None  # the channel's own, for acknowledging
+    message: str | None = None  # where there is no offset: the broker's own name of this message, the same when it comes again
 
     @property
     def identity(self) -> str:
-        """`source/id`, or the place in the log for a foreign event: equal means the same event."""
+        """`source/id`, or for a foreign event the place in the log or the name of the message: equal means the same event."""
         event = self.event
         if event.id is not None:
             return f"{event.source}/{event.id}"
+        if self.offset is None:
+            return f"{self.topic}/{self.message or self._content()}"
         return f"{self.topic}/{self.partition}/{self.offset}"
+
+    def _content(self) -> str:
+        """What nobody gave a name is told by what it says, and when: mostly the same when it comes again."""
+        said = repr((self.published, self.event.key, self.event.headers, self.event.data))
+        return blake2b(said.encode(), digest_size=16).hexdigest()
 
 
 def now() -> str:

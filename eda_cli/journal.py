@@ -1,8 +1,8 @@
 """The journal: what each process of a run tells, as lines of JSON, and how to listen to it.
 
 Knows neither processes nor channels. An observation is one line of `<process>.jsonl`. Single events are sampled above
-LINES_PER_S, while the `counted` line behind each batch always holds the exact totals. Over 250 lines because writing and
-reading share what a line and its totals are.
+LINES_PER_S (none is where the environment sets WHOLE), while the `counted` line behind each batch always holds the exact
+totals. Over 250 lines because writing and reading share what a line and its totals are.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import orjson
 from eda_cli.event import Delivery, Event, rfc3339
 
 LINES_PER_S = 200  # events a process tells one by one; above it samples
+WHOLE = "EDA_WHOLE_JOURNAL"  # set in the environment of a run: every event has its lines, whatever they cost
 BODY_SHOWN = 2_000  # bytes of a body that an observation carries
 FILE_LIMIT = 32 * 1024 * 1024  # bytes; then the file moves to `.jsonl.1` and a new one begins
 COUNTED_EVERY = 16 * 1024  # bytes at most between two `counted` lines
@@ -68,6 +69,7 @@ class Journal:
         self._lines: list[bytes] = []
         self._uncounted = 0  # bytes since the last `counted` line
         self._torn = False  # the last line was not written whole
+        self._whole = bool(os.environ.get(WHOLE))
         self._tokens = float(LINES_PER_S)
         self._refilled = time.monotonic()
 
@@ -133,6 +135,8 @@ class Journal:
         by_topic[topic] = by_topic.get(topic, 0) + many
 
     def _allowed(self, wanted: int) -> int:
+        if self._whole:
+            return wanted
         moment = time.monotonic()
         self._tokens = min(LINES_PER_S, self._tokens + (moment - self._refilled) * LINES_PER_S)
         self._refilled = moment

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+
+from eda_cli.technologies import TECHNOLOGIES
 
 ROOT = Path(__file__).parent.parent
 
@@ -65,11 +69,47 @@ def test_doctor_tells_what_is_there(tmp_path: Path) -> None:
     rows = {row["check"]: row for row in map(json.loads, run("doctor", "--json", cwd=tmp_path).stdout.splitlines())}
     assert rows["python"]["level"] == rows["home"]["level"] == "ok"
     assert rows["engine"]["level"] == "note"
+    for kind, one in TECHNOLOGIES.items():
+        if one.image is not None:  # without an engine an image cannot be looked for
+            row = rows.pop(kind)
+            assert row["level"] == "note"
+            assert (row["image_present"], row["port"]) == (None, one.port)
+            assert "no engine to run it in" in row["found"]
+    assert set(rows) == {"python", "home", "engine"}
     blocked = tmp_path / "file"
     blocked.write_text("")
     told = run("doctor", cwd=tmp_path, code=1, EDA_HOME=str(blocked / "home")).stdout
     assert "broken" in told
     assert "EDA_HOME" in told
+
+
+@pytest.mark.parametrize("kind", [kind for kind, one in TECHNOLOGIES.items() if one.library])
+def test_doctor_tells_which_package_a_broker_needs(tmp_path: Path, kind: str) -> None:
+    one = TECHNOLOGIES[kind]
+    code = (f"import sys, importlib.util as util; find = util.find_spec; util.find_spec = lambda name: None if name == "
+            f"{one.library!r} else find(name); from eda_cli.cli import main; sys.argv = ['eda', 'doctor']; main()")
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path,
+                          env={**os.environ, "EDA_HOME": str(tmp_path / "home"), "DOCKER_HOST": "unix:///nowhere"}).stdout
+    line = next(line for line in told.splitlines() if kind in line)
+    assert line.startswith("note ")
+    assert f"the Python package '{one.library}' is missing" in line
+    assert f"pip install 'eda-cli[{one.extra}]'" in line
+
+
+def test_doctor_tells_where_a_broker_will_not_get_its_usual_port(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        with suppress(OSError):  # somebody else has it
+            holder.bind(("127.0.0.1", 9092))
+            holder.listen()
+        rows = {row["check"]: row for row in map(json.loads, run("doctor", "--json", cwd=tmp_path).stdout.splitlines())}
+    assert rows["kafka"]["port_free"] is False
+    assert "port 9092 is in use" in rows["kafka"]["found"]
+    assert "another port" in rows["kafka"]["hint"]
+
+
+def test_what_can_be_pulled_is_told_by_the_registry(tmp_path: Path) -> None:
+    told = run("pull", "pigeon", cwd=tmp_path, code=2).stderr
+    assert all((kind in told) == (one.image is not None) for kind, one in TECHNOLOGIES.items())
 
 
 def test_without_an_engine_kafka_is_exit_4_and_auto_is_embedded(tmp_path: Path) -> None:
@@ -127,7 +167,7 @@ def test_a_fault_of_the_machine_is_not_eda_s(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("words", "wanted"), [
     ("eda up --br", "--broker"), ("eda ", "publish"), ("eda init --example ", "shop"), ("eda --ver", "--version"),
     ("eda check --broker e", "embedded"), ("eda topics cr", "create"), ("eda groups r", "reset"), ("eda tail -o b", "beginning"),
-    ("eda groups reset x --to e", "end"),
+    ("eda groups reset x --to e", "end"), ("eda pull r", "rabbitmq"), ("eda pull k", "kafka"),
 ])
 def test_the_shell_completes(tmp_path: Path, words: str, wanted: str) -> None:
     done = run(cwd=tmp_path, _EDA_COMPLETE="complete_bash", COMP_WORDS=words, COMP_CWORD=str(len(words.split(" ")) - 1))

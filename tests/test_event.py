@@ -99,3 +99,4 @@ def test_times_are_utc_with_microseconds() -> None:
 def test_a_foreign_event_is_known_by_its_place() -> None:
     assert Delivery(Event(None, None, None, None, b"", None, None), "t", 1, 2, 0.0).identity == "t/1/2"
     assert Delivery(event(), "t", 1, 2, 0.0).identity == "/eda/shop/webshop/1"
+    assert Delivery(Event(None, None, None, None, b"", None, None), "t", None, None, 0.0, None, "m1").identity == "t/m1"

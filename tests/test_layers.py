@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "eda_cli"
 LAYERS = [  # lowest first; rooms of one line do not know each other
-    {"errors", "leash", "lock", "sqlite"},
+    {"errors", "leash", "lock", "sqlite", "technologies"},
     {"event"},
     {"journal", "log", "dead_letter", "programs"},
     {"payloads"},
@@ -29,6 +29,8 @@ FORBIDDEN = {
 }
 LIBRARIES = {  # library -> the files that may import it
     "kafka": "channels/kafka",
+    "pika": "channels/rabbitmq",
+    "stomp": "channels/activemq",
     "docker": "channels/containers",
     "typer": "cli/",
     "click": "nowhere",

@@ -1,6 +1,6 @@
 """How events travel: the only room that knows technologies.
 
-`base` says what an event channel must do, one file per technology does it; `CHANNELS` is the registry.
+`base` says what an event channel must do, one file per technology does it; the registry is `eda_cli.technologies`.
 A channel is imported when it is chosen, never before.
 """
 
@@ -8,32 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, NamedTuple
+from importlib.util import find_spec
+from typing import Any
 
-from eda_cli.channels.base import Ability, EventChannel
+from eda_cli.channels.base import EventChannel
+from eda_cli.errors import ChannelError
+from eda_cli.technologies import TECHNOLOGIES
 
-__all__ = ["CHANNELS", "Registered", "connect"]
-
-
-class Registered(NamedTuple):
-    """One technology: where its code is and what it can do (told here so that `check` need not import it)."""
-
-    load: str  # "module:Class"
-    can: frozenset[Ability]
-    image: str | None = None  # the official image of its broker; None needs no broker
+__all__ = ["connect", "load", "need_library"]
 
 
-CHANNELS: dict[str, Registered] = {
-    "embedded": Registered("eda_cli.channels.embedded:EmbeddedChannel", frozenset(Ability)),
-    "kafka": Registered("eda_cli.channels.kafka:KafkaChannel", frozenset(Ability), "apache/kafka:4.3.1"),
-}
+def need_library(kind: str) -> None:
+    """Raises ChannelError, with the way out, where the Python package that this technology needs is not installed."""
+    one = TECHNOLOGIES[kind]
+    if one.library and find_spec(one.library) is None:
+        raise ChannelError(f"{one.title} needs the Python package '{one.library}'", "it is not installed",
+                           f"pip install 'eda-cli[{one.extra}]'")
+
+
+def load(kind: str) -> type[EventChannel]:
+    """The class of a technology's channel. Raises ChannelError where its library is missing."""
+    need_library(kind)
+    module, _, name = TECHNOLOGIES[kind].load.partition(":")
+    channel: type[EventChannel] = getattr(import_module(module), name)
+    return channel
 
 
 def connect(address: Mapping[str, Any]) -> EventChannel:
-    """The channel behind `address`: `{"channel": "embedded", "path": …}` or `{"channel": "kafka", "bootstrap": …}`.
+    """The channel behind `address`: `{"channel": "embedded", "path": …}` or `{"channel": "kafka", "at": …}`.
 
+    One that eda did not start may have `credentials` and `tls`, as the module `credentials` says, and `"creates": False`.
+    `at` is what a program of one's own would be given, `internal` the same from within the run's container network.
     Raises ChannelError where it cannot be reached.
     """
-    module, _, name = CHANNELS[address["channel"]].load.partition(":")
-    channel: EventChannel = getattr(import_module(module), name)(address)
-    return channel
+    made: EventChannel = load(address["channel"])(address)  # type: ignore[call-arg]
+    return made

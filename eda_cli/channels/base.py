@@ -6,22 +6,13 @@ raise ChannelError, and nothing else: a channel maps the errors of its library a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
+from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery, Event
-
-
-class Ability(Enum):
-    """What a channel may offer beyond publish and subscribe; the value is how it reads in a table."""
-
-    REPLAY = "replay from the beginning"
-    ORDER_BY_KEY = "order per key"
-    PARTITIONS = "partitions"
-    SEEK_TIME = "seek by time"
-    LAG = "lag of groups"
+from eda_cli.technologies import Ability
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +67,10 @@ class Receipt(NamedTuple):
 
 
 class Place(NamedTuple):
-    """A partition of a topic."""
+    """A partition of a topic; the topic itself, with None, where the channel has no partitions."""
 
     topic: str
-    partition: int
+    partition: int | None
 
 
 class Polled(NamedTuple):
@@ -207,3 +198,10 @@ class EventChannel(Protocol):
 
     def close(self) -> None:
         """Let go; idempotent. What is in flight is given up: flush before."""
+
+
+def none_created(names: Iterable[str]) -> ChannelError:
+    """What to raise where topics are missing and the address says `"creates": False`: names all of them."""
+    told = sorted(names)
+    what = f"there is no topic '{told[0]}'" if len(told) == 1 else f"{len(told)} topics are not there: {', '.join(told)}"
+    return ChannelError(what, "this run creates none (--no-create)", "have them created there, or leave --no-create out")

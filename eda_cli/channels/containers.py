@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from eda_cli.channels import containers_errors as errors
@@ -16,6 +17,7 @@ from eda_cli.channels import containers_where as where
 from eda_cli.channels.containers_errors import (
     ContainerDied,
     EngineAbsent,
+    EngineElsewhere,
     EngineForbidden,
     EngineRefused,
     ImageMissing,
@@ -24,15 +26,16 @@ from eda_cli.channels.containers_errors import (
     RegistryUnreachable,
 )
 from eda_cli.channels.containers_model import LABEL_ID, LABEL_ROLE, LOCALHOST, Container, Spec, run_of
-from eda_cli.channels.containers_sdk import mapped, take_in, text_of
+from eda_cli.channels.containers_sdk import mapped, packed, take_in, text_of
 from eda_cli.errors import Unreachable
 
-__all__ = ["Container", "ContainerDied", "Engine", "EngineAbsent", "EngineForbidden", "EngineRefused", "ImageMissing",
-           "NameTaken", "PortTaken", "Progress", "RegistryUnreachable", "Spec"]
+__all__ = ["Container", "ContainerDied", "Engine", "EngineAbsent", "EngineElsewhere", "EngineForbidden", "EngineRefused",
+           "ImageMissing", "NameTaken", "PortTaken", "Progress", "RegistryUnreachable", "Spec"]
 
 CALL_S = 60  # an engine that answers a call later than this is taken for absent
 PORT_TRIES = 5  # a free port may be taken by somebody else before the engine publishes it
 LOG_LINES = 20
+KILLED = 137  # the exit status of what got SIGKILL
 
 Progress = Callable[[int, int, str], None]  # bytes so far, bytes in all (0: unknown), what happens
 
@@ -40,29 +43,34 @@ Progress = Callable[[int, int, str], None]  # bytes so far, bytes in all (0: unk
 class Engine:
     """A connection to a container engine. Every method may raise Unreachable, and nothing else."""
 
-    def __init__(self, client: Any, url: str) -> None:
+    def __init__(self, client: Any, found: where.Found) -> None:
         self._api = client.api
         self._client = client
-        self.url = url
+        self._found = found
+        self.url = where.masked(found.url)
 
     @classmethod
     def connect(cls) -> Engine:
-        """Where the docker command would go. Raises EngineAbsent, EngineForbidden."""
+        """Where the docker command would go. Raises EngineAbsent, EngineElsewhere, EngineForbidden."""
         found = where.find()
         if found is None:
             raise errors.absent("no DOCKER_HOST, no docker context, and no socket where one would be")
-        told = f"{found.url} ({found.named})" if found.named else found.url
         try:
+            if (host := where.elsewhere(found.url)) is not None:
+                raise errors.elsewhere(str(found), host)
             where.knock(found.url)
         except PermissionError:
-            raise errors.forbidden(told) from None
+            raise errors.forbidden(str(found)) from None
         except (OSError, ValueError) as wrong:
-            raise errors.absent(f"{told}: {getattr(wrong, 'strerror', None) or wrong}") from None
+            raise errors.absent(f"{found}: {getattr(wrong, 'strerror', None) or wrong}") from None
+        if found.url.startswith("ssh:") and find_spec("paramiko") is None:
+            raise errors.no_ssh(str(found))
         import docker
 
         with mapped("connect"):
-            client = docker.from_env(timeout=CALL_S) if found.named else docker.DockerClient(found.url, timeout=CALL_S)
-            return cls(client, found.url)
+            client = docker.from_env(timeout=CALL_S, use_ssh_client=True) if found.named \
+                else docker.DockerClient(found.url, timeout=CALL_S)
+            return cls(client, found)
 
     def close(self) -> None:
         self._client.close()
@@ -73,6 +81,10 @@ class Engine:
             told = self._api.version()
         name = "Podman" if "podman" in str(told).lower() else "Docker"
         return f"{name} {told.get('Version', '?')}"
+
+    def describe(self) -> str:
+        """`Podman 4.3.1 at unix:///run/podman/podman.sock (DOCKER_HOST)`: which one answered, and how it was found."""
+        return f"{self.version()} at {self._found}"
 
     # --- images
 
@@ -198,6 +210,8 @@ class Engine:
         why = f"exit status {container.exit_code}"
         if container.out_of_memory:
             why = "it ran out of the memory it was given"
+        elif container.exit_code == KILLED:  # Podman does not tell why
+            why += ": it was killed, most often because it ran out of the memory it was given"
         return ContainerDied(f"the container of {container.image} ended before it answered", why,
                              self.last_log(container))
 
@@ -270,9 +284,17 @@ class Engine:
             try:
                 made = self._api.create_container(
                     spec.image, name=spec.name, hostname=spec.name, labels=spec.labels, host_config=host,
-                    ports=[f"{spec.inside}/tcp"], environment=dict(spec.environment(spec.name, port)))
+                    ports=[spec.inside], environment=dict(spec.environment(spec.name, port)),
+                    command=list(spec.command) if spec.command is not None else None)
             except docker.errors.ImageNotFound as wrong:
                 raise errors.no_image(spec.image, text_of(wrong)) from wrong
+        try:
+            if spec.files:
+                with mapped("write files into the container"):
+                    self._api.put_archive(made["Id"], "/", packed(spec.files))
+        except BaseException:
+            self._drop(self._api.remove_container, made["Id"], v=True, force=True)
+            raise
         return str(made["Id"])
 
     def _volume(self, spec: Spec) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 LABEL_RUN, LABEL_ROLE, LABEL_ID = "eda.run", "eda.role", "eda.id"
+LABEL_IMAGE = "eda.image"  # as it was wished: Podman tells the full name, localhost/… or docker.io/…
 LOCALHOST = "127.0.0.1"  # nothing of a run listens anywhere else
 
 
@@ -27,6 +28,8 @@ class Spec:
     data: str  # the folder whose content is to outlive the container
     memory: str
     environment: Callable[[str, int], Mapping[str, str]]
+    command: Sequence[str] | None = None  # None is what the image says
+    files: Mapping[str, bytes] = field(default_factory=dict)  # by their paths in the container: written before it starts
 
     @property
     def name(self) -> str:
@@ -34,7 +37,7 @@ class Spec:
 
     @property
     def labels(self) -> dict[str, str]:
-        return {LABEL_RUN: self.run, LABEL_ROLE: self.role, LABEL_ID: self.run_id}
+        return {LABEL_RUN: self.run, LABEL_ROLE: self.role, LABEL_ID: self.run_id, LABEL_IMAGE: self.image}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,9 @@ class Container:
         bindings = told["HostConfig"].get("PortBindings") or {}
         ports = [int(each["HostPort"]) for given in bindings.values() for each in given or () if each.get("HostPort")]
         state = told["State"]
-        return cls(told["Id"], told["Name"].lstrip("/"), state["Status"], told["Config"]["Image"],
+        config = told["Config"]
+        image = (config.get("Labels") or {}).get(LABEL_IMAGE) or config["Image"]
+        return cls(told["Id"], told["Name"].lstrip("/"), state["Status"], image,
                    ports[0] if ports else None, state.get("ExitCode", 0), bool(state.get("OOMKilled")))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -45,3 +47,14 @@ def take_in(layers: dict[str, tuple[int, int]], told: Mapping[str, Any]) -> None
     elif told.get("status") in ("Download complete", "Pull complete") and told.get("id") in layers:
         total = layers[told["id"]][1]
         layers[told["id"]] = (total, total)
+
+
+def packed(files: Mapping[str, bytes]) -> bytes:
+    """Files by their absolute paths, as the tar archive that an engine takes; everybody may read them."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for path, content in files.items():
+            file = tarfile.TarInfo(path.lstrip("/"))
+            file.size, file.mode = len(content), 0o644
+            tar.addfile(file, io.BytesIO(content))
+    return packed.getvalue()

@@ -22,17 +22,51 @@ class Found(NamedTuple):
     url: str
     named: str | None
 
+    def __str__(self) -> str:
+        return f"{masked(self.url)} ({self.named or 'its usual place'})"
+
 
 def find() -> Found | None:
-    """`DOCKER_HOST`, else the context of the docker command, else the usual sockets."""
+    """`DOCKER_HOST`, else the context of the docker command, else the first of the usual sockets that answers.
+
+    Where none answers it is the first one that is there: what is wrong with it is worth telling.
+    """
     if host := os.environ.get("DOCKER_HOST"):
         return Found(host, "DOCKER_HOST")
     if context := _context():
         return context
-    for path in _usual():
-        if path.exists():
-            return Found(f"unix://{path}", None)
-    return None
+    there = [Found(f"unix://{path}", None) for path in _usual() if _exists(path)]
+    return next((found for found in there if _answers(found.url)), there[0] if there else None)
+
+
+def masked(url: str) -> str:
+    """The address as it may be shown: without a password."""
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":***@") if parts.password else url
+
+
+def elsewhere(url: str) -> str | None:
+    """The other machine that an engine is on; None for this one, and where its name means nothing (`knock` tells).
+
+    An address is this machine's where a socket can be bound to it.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "unix" or not parts.hostname:
+        return None
+    try:
+        told = socket.getaddrinfo(parts.hostname, 0, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return parts.hostname if parts.scheme == "ssh" else None  # a name of the ssh configuration
+    return None if any(_ours(family, address) for family, _, _, _, address in told) else parts.hostname
+
+
+def _ours(family: int, address: Any) -> bool:
+    with socket.socket(family) as probe:
+        try:
+            probe.bind(address)
+        except OSError:
+            return False
+    return True
 
 
 def knock(url: str) -> None:
@@ -47,10 +81,25 @@ def knock(url: str) -> None:
 
 
 def _usual() -> list[Path]:
-    paths = [Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock"]
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        paths += [Path(runtime) / "docker.sock", Path(runtime) / "podman" / "podman.sock"]
-    return paths
+    """Docker's before Podman's, and of each the user's own behind that of the system, as the docker command has it."""
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    return [Path("/var/run/docker.sock"), Path.home() / ".docker" / "run" / "docker.sock", runtime / "docker.sock",
+            runtime / "podman" / "podman.sock", Path("/run/podman/podman.sock")]
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder of somebody else
+        return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        knock(url)
+    except OSError:
+        return False
+    return True
 
 
 def _context() -> Found | None:

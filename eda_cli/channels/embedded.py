@@ -17,7 +17,6 @@ from eda_cli.channels import embedded_clean
 from eda_cli.channels import embedded_group as group_table
 from eda_cli.channels import embedded_log as log
 from eda_cli.channels.base import (
-    Ability,
     End,
     Group,
     GroupInfo,
@@ -33,6 +32,7 @@ from eda_cli.channels.embedded_publish import Publisher
 from eda_cli.channels.embedded_store import Store
 from eda_cli.errors import ChannelError, UnknownTopic
 from eda_cli.event import Delivery, Event
+from eda_cli.technologies import TECHNOLOGIES
 
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 QUIET_S = 0.1  # a read that waits says so this often
@@ -41,7 +41,7 @@ QUIET_S = 0.1  # a read that waits says so this often
 class EmbeddedChannel:
     """`address` is `{"channel": "embedded", "path": …}`; the file is made where there is none."""
 
-    can = frozenset(Ability)
+    can = TECHNOLOGIES["embedded"].can
 
     def __init__(self, address: Mapping[str, Any]) -> None:
         self._path = str(address["path"])

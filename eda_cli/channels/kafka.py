@@ -1,12 +1,13 @@
 """Apache Kafka, through kafka-python: the channel that the rest of eda sees. Knows how its neighbours do it, not what.
 
-`address` is `{"channel": "kafka", "bootstrap": "host:port[,…]"}`, and maybe `"ours": False`; whatever else it holds is
-for others. Names of topics and groups are final: whoever calls puts a run's name before them on somebody else's cluster.
+`address` is `{"channel": "kafka", "at": "host:port[,…]"}`, and maybe `"ours": False`, `"creates": False` and what
+`credentials` reads; whatever else it holds is for others. Names of topics and groups are final: whoever calls puts a
+run's name before them on somebody else's cluster.
 Nothing is connected, and no thread started, before it is needed: the warm process of a run imports this and forks.
 
 Its neighbours: `kafka_publish`, `kafka_member` (of a group), `kafka_read`, `kafka_topics` and `kafka_groups` over
 `kafka_admin`, `kafka_client` (settings), `kafka_records` (events on the wire), `kafka_errors` (the seam),
-`kafka_wire` (does it answer at all?), `kafka_broker` (its container).
+`kafka_wire` (does it answer at all?), `kafka_door` (does it let us in?), `kafka_broker` (its container).
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from eda_cli.channels.base import (
-    Ability,
     End,
     Group,
     GroupInfo,
@@ -34,18 +34,19 @@ from eda_cli.channels.kafka_read import Reader
 from eda_cli.channels.kafka_topics import Topics
 from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery, Event
+from eda_cli.technologies import TECHNOLOGIES
 
 
 class KafkaChannel:
     """One connection to a Kafka cluster."""
 
-    can = frozenset(Ability)
+    can = TECHNOLOGIES["kafka"].can
 
     def __init__(self, address: Mapping[str, Any]) -> None:
         self._settings = Settings.of(address)
         self._cluster = Cluster(self._settings)
         self._ours = bool(address.get("ours", True))
-        self._topics = Topics(self._cluster)
+        self._topics = Topics(self._cluster, creates=address.get("creates", True))
         self._groups = Groups(self._cluster)
         self._publisher = Publisher(self._settings, self._topics.takes)
         self._reading: set[Reader] = set()

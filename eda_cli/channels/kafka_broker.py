@@ -26,7 +26,7 @@ def spec(run: str, run_id: str, image: str, port: int | None) -> Spec:
 
 def address(name: str, port: int) -> dict[str, str]:
     """Where clients find it: programs on this machine, and containers on the run's network."""
-    return {"channel": "kafka", "bootstrap": f"{LOCALHOST}:{port}", "internal": f"{name}:{INTERNAL_PORT}"}
+    return {"channel": "kafka", "at": f"{LOCALHOST}:{port}", "internal": f"{name}:{INTERNAL_PORT}"}
 
 
 def environment(name: str, port: int, run_id: str) -> Mapping[str, str]:

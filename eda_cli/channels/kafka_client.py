@@ -6,16 +6,18 @@ import logging
 import selectors
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from kafka.net.compat import KafkaNetClient
 
-from eda_cli.channels import kafka_wire
+from eda_cli.channels import kafka_door
 from eda_cli.channels.kafka_errors import unreachable
+from eda_cli.errors import BrokerRefused
 
 REACH_S = 4.0  # for a broker to answer at all
+MOST_LOOKED_AT = 3  # brokers of a cluster, whether they can be reached where they say they are
 BOOTSTRAP_MS = 5_000  # for the client's own first words with it
 REQUEST_MS = 10_000
 METADATA_RETRY_MS = 20
@@ -25,36 +27,45 @@ CLOSE_S = 3.0  # for the last words with a broker that may be gone
 
 # The library warns of every broken connection; whoever wants to hear it adds a handler.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
+logging.getLogger("kafka.net.sasl").setLevel(logging.ERROR)  # a password in the clear is a warning of `check`, told once
 logging.getLogger("kafka.net.transport").setLevel(logging.CRITICAL)  # names no cause; the connection that is lost does
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A cluster: `bootstrap` is `host:port[,host:port…]`."""
+    """A cluster: `bootstrap` is `host:port[,host:port…]`, `door` the keys of its address that say how one gets in."""
 
     bootstrap: str
+    door: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, address: Mapping[str, Any]) -> Settings:
-        return cls(address["bootstrap"])
+        return cls(address["at"], {key: address[key] for key in ("credentials", "tls") if key in address})
 
     def reach(self) -> None:
-        """One of the brokers answers. Raises BrokerUnreachable, at once where nobody listens.
+        """One of the brokers lets us in. Raises BrokerUnreachable, at once where nobody listens, or BrokerRefused.
 
         Without this the library tries for its whole bootstrap time, and a client that never came to be leaves
         its sockets behind.
         """
         deadline = time.monotonic() + REACH_S
-        why = "no host is named"
-        for server in self.bootstrap.split(","):
-            host, _, port = server.strip().rpartition("://")[2].rpartition(":")
-            try:
-                return kafka_wire.greet(host.strip("[]"), int(port), max(0.1, deadline - time.monotonic()))
-            except ValueError:
+        why, refused = "no host is named", None
+        servers = [server.strip().rpartition("://")[2] for server in self.bootstrap.split(",")]
+        for server in servers:
+            host, _, port = server.rpartition(":")
+            if not port.isdigit():
                 why = f"'{server}' is not host:port"
+                continue
+            try:
+                places = kafka_door.enter(host.strip("[]"), int(port), max(0.1, deadline - time.monotonic()), self.door)
+                if not {f"{name}:{number}" for name, number in places} & set(servers):
+                    kafka_door.follow(places[:MOST_LOOKED_AT], server, max(0.5, deadline - time.monotonic()), self.door)
+                return
+            except BrokerRefused as wrong:
+                refused = refused or wrong
             except OSError as wrong:
-                why = f"{server.strip()}: {wrong.strerror or wrong}"
-        raise unreachable(self.bootstrap, why)
+                why = f"{server}: {wrong.strerror or wrong}"
+        raise refused or unreachable(self.bootstrap, why)
 
     def client(self, topics: Iterable[str] = ()) -> dict[str, Any]:
         """What every client is made with; the broker was reached just before. Raises BrokerUnreachable.
@@ -66,7 +77,7 @@ class Settings:
             "bootstrap_servers": [server.strip() for server in self.bootstrap.split(",")],
             "bootstrap_timeout_ms": BOOTSTRAP_MS, "request_timeout_ms": REQUEST_MS, "client_id": "eda",
             "reconnect_backoff_max_ms": 500,  # a broker that comes back is found at once
-            "kafka_client": partial(_net_client, tuple(topics)), "selector": _Selector,
+            **kafka_door.client_settings(self.door), "kafka_client": partial(_net_client, tuple(topics)), "selector": _Selector,
         }
 
 

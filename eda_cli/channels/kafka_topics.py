@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from kafka.admin import ConfigResource, ConfigResourceType, OffsetSpec
 from kafka.structs import TopicPartition
 
-from eda_cli.channels.base import PartitionInfo, Topic, TopicInfo
+from eda_cli.channels.base import PartitionInfo, Topic, TopicInfo, none_created
 from eda_cli.channels.kafka_admin import Cluster, raise_first
 from eda_cli.errors import ChannelError
 
@@ -33,11 +33,15 @@ class Made(NamedTuple):
 class Topics:
     """The topics of a cluster."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, creates: bool = True) -> None:
         self._cluster = cluster
+        self._creates = creates
 
     def make(self, topics: Sequence[Topic], may_grow: bool) -> Made:
-        """Create those that are missing; add missing partitions where that is allowed."""
+        """Create those that are missing; add missing partitions where that is allowed. Raises ChannelError.
+
+        Where none may be created, those that are missing are named, all of them, and nothing is done.
+        """
         if not topics:
             return Made(False, {})
         with self._cluster.doing("create the topics") as client:
@@ -45,6 +49,8 @@ class Topics:
                      for topic in client.describe_topics([topic.name for topic in topics]) if not topic["error_code"]}
             new = {topic.name: {"num_partitions": topic.partitions, "configs": _configs(topic)}
                    for topic in topics if topic.name not in there}
+            if new and not self._creates:
+                raise none_created(new)
             short = {topic.name: topic.partitions for topic in topics
                      if 0 < there.get(topic.name, 0) < topic.partitions}
             grown = short if may_grow else {}

@@ -22,10 +22,12 @@ from eda_cli.channels.keeper_bell import Bell, Ended, Watch
 from eda_cli.errors import ChannelError, EdaError, NotReady, Unreachable
 from eda_cli.journal import Journal
 from eda_cli.log import log, log_libraries
-
-RECIPES = {"kafka": "eda_cli.channels.kafka_broker"}  # broker -> module: spec, address, answers, version
+from eda_cli.technologies import TECHNOLOGIES
 
 PROBE_S = 0.03  # between two handshakes
+QUIET_S = 5.0  # a broker that has not answered by then is shown by what it logs
+LOG_LOOK_S = 1.0  # how often
+LOG_SHOWN = 300  # characters of such a line
 START_S = 180.0  # until the broker answers, on a machine that is busy
 STOP_S = 10  # a broker writes its log out
 LEASH_STOP_S = 2  # the supervisor is gone: everything is to be gone within 5 s
@@ -40,7 +42,7 @@ class Keeper:
         self._folder = folder
         self._run = orjson.loads((folder / "run.json").read_bytes())
         self._kind: str = self._run["broker"]["kind"]
-        self._recipe = import_module(RECIPES[self._kind])
+        self._recipe = import_module(TECHNOLOGIES[self._kind].recipe)
         self._journal = Journal(folder / "keeper.jsonl", "keeper")
         self._bell = Bell(LEASH_STOP_S + 0.5)
         self._engine: Engine | None = None
@@ -130,17 +132,30 @@ class Keeper:
         """Until the broker speaks its protocol. Raises ContainerDied, NotReady, Ended."""
         assert self._engine is not None and self._container is not None
         container = self._container
-        self._tell_starting(f"waiting for {container.image} to answer on port {container.port}")
+        self._tell_starting(_waits_for(container))
         self._watch = Watch(container, self._bell.ring)
-        deadline = time.monotonic() + START_S
+        began = time.monotonic()
+        deadline, log_due, last = began + START_S, began + QUIET_S, ""
         while not self._recipe.answers(container.port):
             if self._watch.over:
                 raise self._engine.died(self._engine.look(container.id) or container)
+            if time.monotonic() > log_due:
+                log_due, last = time.monotonic() + LOG_LOOK_S, self._tell_log(container, last)
             if time.monotonic() > deadline:
                 raise NotReady(f"the broker in {container.name} did not answer in {START_S:g} s",
                                "\n".join(self._engine.last_log(container)), f"its log: docker logs {container.name}")
             self._bell.pause(PROBE_S)
         self._answered = time.monotonic()
+
+    def _tell_log(self, container: Container, last: str) -> str:
+        """Its last log line, told where it is not `last`."""
+        assert self._engine is not None
+        with suppress(Unreachable):  # the watch hears of that too
+            line = next((line for line in reversed(self._engine.last_log(container)) if line.strip()), "")
+            if line != last:
+                self._journal.tell("starting", text=_waits_for(container), log=line.strip()[:LOG_SHOWN])
+            return line
+        return last
 
     # --- afterwards
 
@@ -224,13 +239,17 @@ class Keeper:
         new.write_bytes(orjson.dumps(address))
         new.chmod(0o600)
         new.rename(self._folder / "channel.json")
-        self._journal.tell("ready", address=address["bootstrap"], version=address["version"],
+        self._journal.tell("ready", address=address["at"], version=address["version"],
                            image=self._container.image, port=self._container.port, container=self._container.name)
 
     def _report(self, kind: str, **fields: Any) -> None:
         """Tell the supervisor, on the socket that is also the leash."""
         with suppress(OSError):  # nobody listens any more: the leash says so too
             os.write(0, orjson.dumps({"report": kind, "process": "keeper", **fields}) + b"\n")
+
+
+def _waits_for(container: Container) -> str:
+    return f"waiting for {container.image} to answer on port {container.port}"
 
 
 def _told(wrong: EdaError) -> dict[str, Any]:

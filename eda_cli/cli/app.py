@@ -10,7 +10,23 @@ from typer.completion import install_callback, show_callback
 from typer.core import TyperGroup
 
 from eda_cli import __version__
-from eda_cli.cli import console, copy, engine, groups, knobs, logs, ps, publish, redrive, sketches, tail, topics, up
+from eda_cli.cli import (
+    compare,
+    console,
+    copy,
+    doctor,
+    engine,
+    groups,
+    knobs,
+    logs,
+    ps,
+    publish,
+    redrive,
+    sketches,
+    tail,
+    topics,
+    up,
+)
 from eda_cli.errors import EdaError
 
 COMPLETION = {"--show-completion": show_callback, "--install-completion": install_callback}
@@ -102,5 +118,5 @@ def _options(
         os.environ["EDA_DEBUG"] = "1"
 
 
-for room in (up, ps, logs, publish, tail, redrive, copy, topics, groups, knobs, sketches, engine):
+for room in (up, ps, logs, publish, tail, redrive, copy, compare, topics, groups, knobs, sketches, engine, doctor):
     room.register(app)

@@ -12,6 +12,7 @@ from eda_cli.errors import UnknownTopic, Unreachable, UsageError
 if TYPE_CHECKING:
     from eda_cli.channels.base import EventChannel, Start, TopicInfo
     from eda_cli.runs.folder import RunFolder
+    from eda_cli.technologies import Ability
 
 
 def open_channel(run: RunFolder) -> EventChannel:
@@ -33,6 +34,24 @@ def with_channel(run: RunFolder, work: Callable[[EventChannel], object]) -> None
         work(channel)
     finally:
         channel.close()
+
+
+def demand(run: RunFolder, ability: Ability, what: str, hint: str = "") -> None:
+    """Raises UsageError, with the reason, where the broker of the run cannot do what is asked."""
+    from eda_cli.technologies import why_not
+
+    if why := why_not(run.info().broker["kind"], ability):
+        raise UsageError(what, why, hint)
+
+
+def demand_start(run: RunFolder, start: Start, option: str) -> None:
+    """The same where something is to begin at a place that lies before now."""
+    from eda_cli.technologies import Ability
+
+    if start.at != "end":
+        demand(run, Ability.REPLAY, f"{option} cannot go back here", f"what comes from now on: {option} end")
+    if start.at == "time":
+        demand(run, Ability.SEEK_TIME, f"{option} cannot name a time here", f"for example: {option} beginning")
 
 
 def missing_topic_hint(channel: EventChannel, wanted: list[str]) -> None:

@@ -1,45 +1,37 @@
-"""`pull`, `env` and `doctor`: what eda stands on, and what stands on eda."""
+"""`pull` and `env`: what eda stands on, and what stands on eda."""
 
 from __future__ import annotations
 
 import os
 import shlex
-import socket
-import sys
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eda_cli.cli import console, end_in_order
-from eda_cli.cli.options import Json, Run, with_examples
-from eda_cli.errors import EdaError, Unreachable, UsageError
+from eda_cli.cli.options import Json, Run, complete_pulled, with_examples
+from eda_cli.cli.waiting import paused, waiting
+from eda_cli.errors import Unreachable, UsageError
+from eda_cli.technologies import TECHNOLOGIES
 
 if TYPE_CHECKING:
     from eda_cli.channels.containers import Engine
-
-KAFKA_PORT = 9092
 
 
 def register(app: typer.Typer) -> None:
     app.command(epilog=with_examples(
                 "eda pull",
-                "eda pull kafka"))(pull)
+                "eda pull rabbitmq",
+                "eda pull kafka --image apache/kafka-native:4.3.1"))(pull)
     app.command(epilog=with_examples(
                 'eval "$(eda env)"',
                 "eda env --json"))(env)
-    app.command(epilog=with_examples(
-                "eda doctor",
-                "eda doctor --json"))(doctor)
 
 
-def pull(broker: Annotated[str, typer.Argument(metavar="BROKER")] = "kafka",
+def pull(broker: Annotated[str, typer.Argument(metavar="BROKER", autocompletion=complete_pulled)] = "kafka",
          image: Annotated[str | None, typer.Option("--image", help="Another image than the pinned one.")] = None) -> None:
     """Pull a broker's image ahead of time. The first up then need not wait for it."""
-    from eda_cli.channels import CHANNELS
-
-    brokers = [name for name, one in CHANNELS.items() if one.image is not None]
+    brokers = list(complete_pulled(""))
     if broker not in brokers:
         raise UsageError(f"there is no image for '{broker}'", f"known: {', '.join(brokers)}", "for example: eda pull kafka")
     name = image_for(broker, image)
@@ -49,9 +41,7 @@ def pull(broker: Annotated[str, typer.Argument(metavar="BROKER")] = "kafka",
 
 def image_for(kind: str, wished: str | None) -> str:
     """The image of a broker: what the sketch says, else `EDA_<KIND>_IMAGE`, else the pinned official one."""
-    from eda_cli.channels import CHANNELS
-
-    image = wished or os.environ.get(f"EDA_{kind.upper()}_IMAGE") or CHANNELS[kind].image
+    image = wished or os.environ.get(f"EDA_{kind.upper()}_IMAGE") or TECHNOLOGIES[kind].image
     assert image is not None
     return image
 
@@ -63,15 +53,18 @@ def pull_with_progress(image: str) -> bool:
     """
     from eda_cli.channels.containers import Engine
 
-    engine = Engine.connect()
-    end_in_order()
-    try:
-        if engine.image_present(image):
-            return False
-        _pull(engine, image)
-        return True
-    finally:
-        engine.close()
+    with waiting("reaching the container engine") as status:
+        engine = Engine.connect()
+        end_in_order()
+        try:
+            status.update(f"looking for the image {image}")
+            if engine.image_present(image):
+                return False
+            with paused():
+                _pull(engine, image)
+            return True
+        finally:
+            engine.close()
 
 
 def _pull(engine: Engine, image: str) -> None:
@@ -98,10 +91,11 @@ def env(run: Run = None, json: Json = False) -> None:
     if address is None:
         raise Unreachable(f"the broker of '{found.name}' is not ready yet", "", "wait for: eda ps")
     values = {"EDA_RUN": info.name, "EDA_CHANNEL": address["channel"], "EDA_SEED": str(info.seed)}
-    if "bootstrap" in address:
-        values["KAFKA_BOOTSTRAP_SERVERS"] = address["bootstrap"]
+    variable = TECHNOLOGIES[address["channel"]].variable
+    if "at" in address:
+        values[variable] = address["at"]
     if "internal" in address:
-        values["KAFKA_BOOTSTRAP_SERVERS_IN_CONTAINERS"] = address["internal"]
+        values[f"{variable}_IN_CONTAINERS"] = address["internal"]
     if "path" in address:
         values["EDA_EVENTS_DB"] = address["path"]
     if json:
@@ -109,103 +103,3 @@ def env(run: Run = None, json: Json = False) -> None:
         return
     for name, value in values.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
-
-
-# --- doctor
-
-
-def doctor(json: Json = False) -> None:
-    """Look at what eda needs on this machine. Where something is missing it says what to do."""
-    end_in_order()
-    broken = False
-    for name, look in (("python", _python), ("home", _home), ("engine", _engine), ("image", _image), ("port", _port)):
-        try:
-            told, level, hint = look(), "ok", ""
-        except _Note as note:
-            told, level, hint = note.what, "note", note.hint
-        except EdaError as wrong:
-            told, level, hint, broken = ": ".join(part for part in (wrong.what, wrong.why) if part), "broken", wrong.hint, True
-        if json:
-            console.write_json({"check": name, "level": level, "found": told, "hint": hint})
-        else:
-            console.out().print(f"{level:<7}{name:<8}{told}" + (f"; {hint}" if hint else ""), soft_wrap=True,
-                                style={"ok": "green", "note": "yellow", "broken": "red"}[level])
-    if broken:
-        raise typer.Exit(1)
-
-
-class _Note(EdaError):
-    """Not needed for everything: eda runs without it."""
-
-
-def _python() -> str:
-    import sqlite3
-
-    return f"Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}, {sys.platform}"
-
-
-def _home() -> str:
-    """EDA_HOME can lock and run SQLite in WAL mode; network file systems cannot."""
-    import sqlite3
-    import tempfile
-
-    from eda_cli import lock
-    from eda_cli.runs.folder import home
-
-    where = home()
-    try:
-        where.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=where) as probe:
-            fd = lock.take(Path(probe) / "lock", patience_s=0)
-            if fd is None or lock.holder(Path(probe) / "lock") != os.getpid():
-                raise EdaError(f"{where} cannot lock files", "eda knows by locks what is alive",
-                               "set EDA_HOME to a folder on a local disk")
-            os.close(fd)
-            database = sqlite3.connect(Path(probe) / "probe.db")
-            mode = database.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-            database.close()
-            if mode != "wal":
-                raise EdaError(f"{where} cannot run SQLite in WAL mode", "the embedded channel needs it",
-                               "set EDA_HOME to a folder on a local disk")
-    except OSError as wrong:
-        raise EdaError(f"{where} cannot be used", wrong.strerror or str(wrong),
-                       "set EDA_HOME to a folder of yours on a local disk") from None
-    return f"runs live in {where}"
-
-
-def _connected(look: Callable[[Engine], str]) -> str:
-    from eda_cli.channels.containers import Engine
-
-    try:
-        engine = Engine.connect()
-    except Unreachable as wrong:
-        raise _Note(f"{wrong.what}: the embedded channel needs none", "", wrong.hint) from None
-    try:
-        return look(engine)
-    finally:
-        engine.close()
-
-
-def _engine() -> str:
-    return _connected(lambda engine: engine.version())
-
-
-def _image() -> str:
-    image = image_for("kafka", None)
-
-    def look(engine: Engine) -> str:
-        if not engine.image_present(image):
-            raise _Note(f"{image} is not here yet", "", "it is pulled at the first up; ahead of time: eda pull")
-        return f"{image} is here"
-
-    return _connected(look)
-
-
-def _port() -> str:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", KAFKA_PORT))
-        except OSError:
-            raise _Note(f"port {KAFKA_PORT} is in use", "", "Kafka will get another one, shown by up and ps") from None
-    return f"port {KAFKA_PORT} is free"

@@ -65,8 +65,8 @@ def _formatted(format_: str) -> Callable[[Delivery], None]:
 
     fields: dict[str, Callable[[Delivery], bytes]] = {
         "t": lambda one: one.topic.encode(),
-        "p": lambda one: str(one.partition).encode(),
-        "o": lambda one: str(one.offset).encode(),
+        "p": lambda one: str("-" if one.partition is None else one.partition).encode(),
+        "o": lambda one: str("-" if one.offset is None else one.offset).encode(),
         "k": lambda one: one.event.key or b"",
         "s": lambda one: one.event.data or b"",
         "i": lambda one: (one.event.id or "").encode(),

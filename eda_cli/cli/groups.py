@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.channel import check_start, parse_start, with_channel
+from eda_cli.cli.channel import check_start, demand, demand_start, parse_start, with_channel
 from eda_cli.cli.options import Json, Run, complete_group, complete_topic, one_of, with_examples
 from eda_cli.errors import ChannelError, EdaError, UsageError
+from eda_cli.technologies import Ability
 
 if TYPE_CHECKING:
-    from eda_cli.channels.base import EventChannel, GroupInfo, Start
+    from eda_cli.channels.base import EventChannel, GroupInfo, Place, Start
     from eda_cli.runs.folder import RunFolder
     from eda_cli.sketch.resolved import Resolved
 
@@ -48,6 +49,8 @@ def groups(
             raise UsageError("which group, and where to?", "reset needs a group and --to",
                              "for example: eda groups reset invoicing --to beginning")
         start = parse_start(to, "--to")
+        demand(found, Ability.REPLAY, f"where the group '{name}' goes on cannot be set")
+        demand_start(found, start, "--to")
         _refuse_foreign(found.sketch(), name)
         with_channel(found, lambda channel: _reset(channel, found, name, topic or [], start))
     elif action == "delete":
@@ -122,10 +125,14 @@ def _list_groups(found: Any, json: bool) -> None:
     rows: list[tuple[str, ...]] = []
     for group in found:
         rows.append((group.name, str(group.members), "", "", "", _number(group.lag)))
-        rows += [("", "", f"{one.place.topic}[{one.place.partition}]", _number(one.committed), _number(one.end),
-                  _number(one.lag)) for one in group.places]
+        rows += [("", "", _said(one.place), _number(one.committed), _number(one.end), _number(one.lag))
+                 for one in group.places]
     console.print_table(("GROUP", "MEMBERS", "PLACE", "COMMITTED", "END", "LAG"), rows,
                         right=("MEMBERS", "COMMITTED", "END", "LAG"), bold=lambda row: bool(row[0]))
+
+
+def _said(place: Place) -> str:
+    return place.topic if place.partition is None else f"{place.topic}[{place.partition}]"
 
 
 def _number(value: int | None) -> str:

@@ -145,7 +145,8 @@ def _processes(run: RunFolder, given: str, alive: dict[str, int]) -> list[str]:
     return victims
 
 
-def _hold(run: RunFolder, parts: Iterable[str], paused: bool) -> None:
+def hold(run: RunFolder, parts: Iterable[str], paused: bool) -> list[str]:
+    """Pause or resume parts; those of which it was not true before. Raises EdaError."""
     from eda_cli.runs.touches import Touch
     from eda_cli.sketch.knobs import part_of
 
@@ -158,6 +159,13 @@ def _hold(run: RunFolder, parts: Iterable[str], paused: bool) -> None:
     if turned := [name for name in names if before[name] != paused]:
         _hand_over(run, Touch(tuple({"part": name, "text": done} for name in turned),
                               fields={name: {"paused": paused} for name in turned}))
+    return turned
+
+
+def _hold(run: RunFolder, parts: Iterable[str], paused: bool) -> None:
+    names = tuple(dict.fromkeys(parts))
+    turned = hold(run, names, paused)
+    done = "paused" if paused else "resumed"
     for name in names:
         console.say(f"{name}: {done}" if name in turned else f"{name}: it {'is' if paused else 'was not'} paused"
                     + (" already" if paused else ""))

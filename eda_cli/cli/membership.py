@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from eda_cli.sketch.resolved import Resolved
 
 POLL_S = 0.1
+QUIET_S = 1.0  # nothing came for so long: taken for the end where nobody knows what is left
 AT_MOST = 500  # events held at once
 
 
@@ -54,10 +56,13 @@ def membership(channel: EventChannel, group: str, topics: Sequence[str], offset:
 def polled(channel: EventChannel, subscription: Subscription, group: str, topics: Sequence[str],
            stop_at_end: bool) -> Iterator[Sequence[Delivery]]:
     """What the group hears; empty batches while waiting."""
+    came = time.monotonic()
     while True:
         deliveries = subscription.poll(POLL_S, AT_MOST).deliveries
         yield deliveries
-        if stop_at_end and not deliveries and _at_end(channel, group, topics):
+        if deliveries:
+            came = time.monotonic()
+        elif stop_at_end and _at_end(channel, group, topics, time.monotonic() - came):
             return
 
 
@@ -66,6 +71,6 @@ def _has_position(channel: EventChannel, group: str, topics: Sequence[str]) -> b
                for info in channel.groups() if info.name == group for one in info.places)
 
 
-def _at_end(channel: EventChannel, group: str, topics: Sequence[str]) -> bool:
-    return all(one.lag == 0 for info in channel.groups() if info.name == group
+def _at_end(channel: EventChannel, group: str, topics: Sequence[str], quiet_s: float) -> bool:
+    return all(quiet_s >= QUIET_S if one.lag is None else one.lag == 0 for info in channel.groups() if info.name == group
                for one in info.places if one.place.topic in topics)

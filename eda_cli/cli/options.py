@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eda_cli.errors import ChannelError
+from eda_cli.errors import ChannelError, UsageError
 from eda_cli.sketch.resolved import Resolved
+from eda_cli.technologies import TECHNOLOGIES
 
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 def with_examples(*lines: str) -> str:
     """What stands below a command's help, a line each."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def seconds_of(text: str, option: str) -> float:
+    """What an option that takes a time says. Raises UsageError."""
+    from eda_cli.payloads import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as wrong:
+        raise UsageError(f"{option} {text} is no time", str(wrong), f"for example: {option} 10s") from None
 
 
 def complete_run(incomplete: str) -> Iterable[str]:
@@ -57,9 +68,12 @@ def complete_type(incomplete: str) -> Iterable[str]:
 
 def complete_broker(incomplete: str) -> Iterable[str]:
     """What `--broker` takes."""
-    from eda_cli.channels import CHANNELS
+    return [name for name in ("auto", *TECHNOLOGIES) if name.startswith(incomplete)]
 
-    return [name for name in ("auto", *CHANNELS) if name.startswith(incomplete)]
+
+def complete_pulled(incomplete: str) -> Iterable[str]:
+    """The brokers that have an image."""
+    return [name for name, one in TECHNOLOGIES.items() if one.image is not None and name.startswith(incomplete)]
 
 
 def one_of(*words: str) -> Callable[[str], Iterable[str]]:

@@ -128,7 +128,7 @@ def _print_run(row: dict[str, Any]) -> None:
     address = row["address"] or {}
     out = console.out()
     out.print(f"{row['run']}: {row['state']} on {address.get('version') or row['broker']}", style="bold", soft_wrap=True)
-    where = {"at": address.get("bootstrap"), "events": address.get("path"), "sketch": row["sketch"]}
+    where = {"at": address.get("at"), "events": address.get("path"), "sketch": row["sketch"]}
     for name, place in where.items():
         if place:
             out.print(f"  {name:<7}{escaped(place)}", style="dim", soft_wrap=True)

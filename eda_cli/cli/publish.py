@@ -11,9 +11,10 @@ from uuid import uuid4
 import typer
 
 from eda_cli.cli import console, given
-from eda_cli.cli.channel import check_topic_name, missing_topic_hint, open_channel
+from eda_cli.cli.channel import check_topic_name, demand, missing_topic_hint, open_channel
 from eda_cli.cli.options import Json, Run, complete_topic, complete_type, with_examples
 from eda_cli.errors import ChannelError, EventRefused, PublishError, UnknownTopic, UsageError
+from eda_cli.technologies import Ability
 
 if TYPE_CHECKING:
     from eda_cli.channels.base import Receipt
@@ -54,7 +55,10 @@ def publish(
         raise UsageError("--tombstone goes without a payload", "a tombstone has no body")
     if tombstone and key is None:
         raise UsageError("--tombstone needs a key", "it says that this key is no more", "for example: -k ann")
-    publishing = _Publishing(find(run), topic, key, given.headers(header or []), partition, type_, json)
+    found = find(run)
+    if partition is not None:
+        demand(found, Ability.PARTITIONS, "-p names a partition", "leave out -p")
+    publishing = _Publishing(found, topic, key, given.headers(header or []), partition, type_, json)
     try:
         publishing.ensure_topic(create)
         if tombstone:

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.channel import missing_topic_hint, open_channel
+from eda_cli.cli.channel import demand, missing_topic_hint, open_channel
 from eda_cli.cli.chosen import Chosen
 from eda_cli.cli.formats import shower
 from eda_cli.cli.letters import Letter, Picking
 from eda_cli.cli.options import Json, Run, complete_topic, with_examples
 from eda_cli.cli.publish import FLUSH_S, command_journal
 from eda_cli.errors import ChannelError, EdaError, EventRefused, PublishError, UnknownTopic, UsageError
+from eda_cli.technologies import Ability
 
 if TYPE_CHECKING:
     from eda_cli.channels.base import EventChannel, Receipt
@@ -61,6 +62,10 @@ def redrive(
     from eda_cli.runs.redriven import Redriven
 
     found = find(run)
+    demand(found, Ability.REPLAY, f"the dead letters in {topic} cannot be read again",
+           "a consumer may subscribe to that topic, or take another broker")
+    if partition is not None:
+        demand(found, Ability.PARTITIONS, "-p names a partition", "leave out -p")
     chosen = Chosen(key, grep, partition)
     channel = open_channel(found)
     try:

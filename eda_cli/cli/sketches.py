@@ -72,8 +72,7 @@ def check(
 
 def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequence[Problem], Sequence[str]]:
     """What is wrong with a sketch on this broker: errors, warnings; and the own code that it runs."""
-    from eda_cli.channels import CHANNELS
-    from eda_cli.sketch.check import demands
+    from eda_cli.sketch.check import demands, hints
     from eda_cli.sketch.load import load
     from eda_cli.sketch.own_code import own_code
 
@@ -81,9 +80,8 @@ def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequen
         loaded = load(path)
         resolved = Knobs(broker, None, (), None).turn(loaded.resolved)
         kind = resolved.broker["kind"]
-        can = frozenset(one.name for one in CHANNELS[kind].can) if kind in CHANNELS else None
-        errors = demands(resolved, can, kind, loaded.places) if can is not None else []
-        return errors, loaded.warnings, own_code(resolved, loaded.places)
+        errors = demands(resolved, kind, loaded.places)
+        return errors, [*loaded.warnings, *hints(resolved, kind, loaded.places)], own_code(resolved, loaded.places)
     except SketchError as wrong:
         return wrong.problems, (), ()
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.channel import check_start, missing_topic_hint, open_channel, parse_start
+from eda_cli.cli.channel import check_start, demand, demand_start, missing_topic_hint, open_channel, parse_start
 from eda_cli.cli.chosen import Chosen
 from eda_cli.cli.formats import shower
 from eda_cli.cli.membership import membership, polled, refuse_other_topics, subscribed
 from eda_cli.cli.options import Json, Run, complete_group, complete_topic, one_of, with_examples
 from eda_cli.errors import EdaError, UnknownTopic, UsageError
+from eda_cli.technologies import Ability, why_not
 
 if TYPE_CHECKING:
     from eda_cli.channels.base import EventChannel, Start
@@ -71,7 +72,7 @@ def tail(
     found = find(run)
     wanted = Chosen(key, grep, partition)
     show = shower(json, raw, format_)
-    _check_usage(offset, group, partition)
+    _check_usage(found, offset, group, partition)
     channel = open_channel(found)
     try:
         if group is not None:
@@ -81,26 +82,33 @@ def tail(
                 _show(polled(channel, member, group, names, exit_), wanted, show, count, found, member.done)
             return
         names = _topics(found, channel, topics or [], wait)
-        start = _start(channel, names, offset, count, partition, wanted)
-        last = count if offset is None else None
+        start = _start(found, channel, names, offset, count, partition, wanted)
+        last = count if offset is None and start.at != "end" else None
         batches = _batches(found, channel, names, start, exit_ or last is not None)
         _show(batches if last is None else [_last(batches, wanted, last)], wanted, show, count, found)
     finally:
         channel.close()
 
 
-def _check_usage(offset: str | None, group: str | None, partition: int | None) -> None:
+def _check_usage(run: RunFolder, offset: str | None, group: str | None, partition: int | None) -> None:
     if offset == "stored" and group is None:
         raise UsageError("-o stored needs a group", "only groups store a position", "for example: -g invoicing -o stored")
     if group is not None and partition is not None:
         raise UsageError("-p does not go with a group", "a group deals its partitions out to its members", "leave out -p")
+    if partition is not None:
+        demand(run, Ability.PARTITIONS, "-p names a partition", "leave out -p")
+    if offset is not None and offset != "stored":
+        demand_start(run, parse_start(offset, "-o"), "-o")
 
 
-def _start(channel: EventChannel, names: list[str], offset: str | None, count: int | None, partition: int | None,
-           wanted: Chosen) -> Start:
+def _start(run: RunFolder, channel: EventChannel, names: list[str], offset: str | None, count: int | None,
+           partition: int | None, wanted: Chosen) -> Start:
     """Where to begin: what `-o` says, else so that the last events that are wanted are shown. Raises UsageError."""
     from eda_cli.channels.base import Start
 
+    if offset is None and (why := why_not(run.info().broker["kind"], Ability.REPLAY)):
+        console.say(f"{why}: shown is what comes from now on", "dim")
+        return Start("end", partition=partition)
     start = Start("last", count or SHOWN_AT_FIRST, partition)
     if offset is not None:
         start = replace(parse_start(offset, "-o"), partition=partition)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.options import Json, Run, Sketch, complete_broker, complete_scale, with_examples
+from eda_cli.cli.options import Json, Run, Sketch, complete_broker, complete_scale, seconds_of, with_examples
+from eda_cli.cli.waiting import waiting
 from eda_cli.cli.wished import Knobs, decide, load
 from eda_cli.errors import NoRun, UsageError
+from eda_cli.technologies import foreign
 
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
@@ -35,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def up(
     sketch: Sketch = DEFAULT_SKETCH,
     broker: Annotated[str | None, typer.Option("--broker", metavar="NAME", autocompletion=complete_broker,
-                                               help="embedded or kafka, whatever the sketch says.")] = None,
+                                               help="embedded, kafka, …: whatever the sketch says.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Another name for this run.")] = None,
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Start it and leave it running.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Apply each change of the sketch when it is saved.")] = False,
@@ -46,6 +48,7 @@ def up(
     seed: Annotated[int | None, typer.Option("--seed", help="The seed of all random values.")] = None,
     wait_timeout: Annotated[float, typer.Option("--wait-timeout", metavar="SECONDS", min=0.1,
                                                 help="How long to wait until all is ready.")] = 120.0,
+    no_create: Annotated[bool, typer.Option("--no-create", help="Make no topic on a bus that already runs.")] = False,
     json: Json = False,
 ) -> None:
     """Start a sketch and show its events as they flow.
@@ -61,13 +64,21 @@ def up(
         raise UsageError("-d does not go with --watch or --for", "it leaves the run to itself, and nobody would look",
                          "leave out -d")
     knobs = Knobs(broker, name, tuple(scale or ()), seed)
-    seconds = _duration(for_) if for_ is not None else None
-    loaded = load(sketch, knobs)
-    if fresh and loaded.resolved.guest:
-        console.say("warning: on a bus that eda did not start the events of the last run stay; the run begins anew", "yellow")
-    wanted = lifecycle.Wanted(loaded.resolved, sketch.resolve(), loaded.text, lambda: decide(loaded.resolved),
-                              fresh=fresh, leashed=not detach, named=name is not None)
-    brought = lifecycle.up(wanted, on_discard=sweep)
+    seconds = seconds_of(for_, "--for") if for_ is not None else None
+    path = sketch.resolve()
+    with waiting(f"reading {sketch}") as status:
+        loaded = load(sketch, knobs)
+        if no_create and not loaded.resolved.guest:
+            raise UsageError("--no-create is for a bus that already runs",
+                             "the broker of this sketch is eda's own, and begins empty", "leave it out")
+        if fresh and loaded.resolved.guest:
+            console.say("warning: on a bus that eda did not start the events of the last run stay; the run begins anew",
+                        "yellow")
+        wanted = lifecycle.Wanted(
+            loaded.resolved, path, loaded.text, lambda: decide(loaded.resolved, path.parent, creates=not no_create),
+            fresh=fresh, leashed=not detach, named=name is not None, on_wait=status.update)
+        status.update(f"starting {loaded.resolved.name}")
+        brought = lifecycle.up(wanted, on_discard=sweep)
     watching.follow(brought, watching.Wishes(
         json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,
         reload=(lambda: load(sketch, knobs)) if watch else None, discard=sweep, path=sketch,
@@ -96,8 +107,8 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
 
     broker, alive = run.info().broker, run.alive()
     kept = "its events are kept" if keep else ""
-    if servers := broker.get("bootstrap_servers"):
-        kept = f"its events stay on {', '.join(servers)}, which eda did not start"
+    if where := foreign(broker):
+        kept = f"its events stay on {where}, which eda did not start"
     processes, containers, events = len(alive), int(bool(broker.get("kept")) and "keeper" in alive), 0
 
     def discard(gone: RunFolder) -> None:
@@ -105,10 +116,11 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
         events = 0 if kept else Picture().see_all(gone.last_told()).published()
         containers = max(containers, sweep(gone))
 
-    if keep:
-        lifecycle.stop(run)
-    else:
-        lifecycle.remove(run, discard)
+    with waiting(f"stopping {run.name}"):
+        if keep:
+            lifecycle.stop(run)
+        else:
+            lifecycle.remove(run, discard)
     if json:
         console.write_json({"run": run.name, "processes": processes, "containers": containers, "events": events})
         return
@@ -133,12 +145,3 @@ def sweep(run: RunFolder) -> int:
 
 def _many(number: int, one: str, more: str) -> str:
     return f"{number:,} {one if number == 1 else more}"
-
-
-def _duration(text: str) -> float:
-    from eda_cli.payloads import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as wrong:
-        raise UsageError(f"--for {text} is no time", str(wrong), "for example: --for 10s") from None

@@ -20,10 +20,12 @@ import typer
 
 from eda_cli.cli import console
 from eda_cli.cli.said import Said
+from eda_cli.cli.waiting import waiting
 from eda_cli.errors import EdaError, NotReady
 from eda_cli.journal import Listener, Observation, in_order
 from eda_cli.runs import lifecycle
 from eda_cli.runs.lifecycle import Brought
+from eda_cli.view.awaited import Awaited
 from eda_cli.view.escape import escaped
 from eda_cli.view.lines import Flow
 from eda_cli.view.picture import Picture
@@ -67,6 +69,7 @@ class _Following:
         self._said = Said(brought.run.path, brought.run.sketch()) if not wishes.detach else None
         self._flow = Flow(console.out(), brought.run.sketch().replicas(), console.width())
         self._flow.past(self._listener.past)
+        self._awaited = Awaited()
         self._early = Picture().see_all(self._listener.past)  # until the first line is shown
         self._begun = time.monotonic()
         self._ready_at: float | None = None
@@ -100,16 +103,17 @@ class _Following:
     def _wait_ready(self) -> None:
         if self._brought.how in ("attached", "applied"):
             self._tell_attached()
-        with console.err().status("starting …") if console.can_spin() else _Plain() as status:
+        with waiting(f"starting {self._run.name}") as status:
             while not self._ended() and self._ready_at is None and not self._interrupts:
                 seen = self._look(LOOK_S, show=False)
                 for observation in seen:
-                    if observation.kind == "starting":
-                        status.update(f"{observation.fields.get('text')} …")
+                    self._awaited.see(observation)
                     if observation.kind == "ready" and observation.part == "run":
                         self._ready_at = time.monotonic()
                 if self._brought.supervisor is None and self._ready_before():
                     self._ready_at = time.monotonic()
+                if self._awaited.text:
+                    status.update(self._awaited.text, self._awaited.log)
                 if self._ready_at is None and time.monotonic() - self._begun > self._wishes.wait_s:
                     self._late()
         if self._ready_at is not None:
@@ -122,24 +126,31 @@ class _Following:
         return state == "running" or (not state and bool(self._listener.past))
 
     def _late(self) -> None:
-        early = self._early  # its helpers tell of no ready: they are waited for where no part is seen yet
-        waiting = [name for (name, _), part in early.parts.items() if part.state not in ("running", "finished")]
-        waiting = list(dict.fromkeys(waiting)) or [name for name, part in early.helpers.items() if part.state != "running"]
+        early = self._early
+        late = [name for (name, _), part in early.parts.items() if part.state not in ("running", "finished")]
+        late = list(dict.fromkeys(late)) or [name for name, part in early.helpers.items() if part.state == "crashed"]
         failed = {one.part: one.fields for one in self._held if one.kind == "failed" and "what" in one.fields}
-        why = [f"{name}: {failed[name]['what']}: {failed[name]['why']}" for name in waiting if name in failed]
-        hint = next((failed[name]["hint"] for name in waiting if name in failed), "give it longer: --wait-timeout 300")
+        why = [f"{name}: {failed[name]['what']}: {failed[name]['why']}" for name in late if name in failed]
+        hint = next((failed[name]["hint"] for name in late if name in failed), "give it longer: --wait-timeout 300")
         if self._brought.supervisor is not None:
             lifecycle.stop(self._run)
         raise NotReady(f"the run '{self._run.name}' was not ready in {self._wishes.wait_s:g} s",
-                       "; ".join(why) or f"still waiting for: {', '.join(waiting) or 'the broker'}; logs: {self._run.path}",
+                       "; ".join(why) or f"{self._still(late)}; logs: {self._run.path}",
                        hint)
+
+    def _still(self, late: Sequence[str]) -> str:
+        """What it was that was not ready in time."""
+        if late:
+            return f"still waiting for: {', '.join(late)}"
+        log = f"; the broker's last words: {self._awaited.log}" if self._awaited.log else ""
+        return f"it came as far as: {self._awaited.text or 'starting'}{log}"
 
     def _header(self) -> None:
         """A line: name, broker and version, the address for one's own programs, seed. One more: the own code that runs."""
         info, address = self._info, self._run.address() or {}
-        version = address.get("version") or _version_of(info.broker["kind"])
-        if "bootstrap" in address:
-            where = address["bootstrap"]
+        version = address.get("version") or version_of(info.broker["kind"])
+        if "at" in address:
+            where = address["at"]
             if "internal" in address:
                 where += f" (from containers: {address['internal']})"
         else:
@@ -300,18 +311,6 @@ class _Failed(EdaError):
         self.exit_code = int(told.get("exit_code", 1))
 
 
-class _Plain:
-    """Where there is no terminal nothing spins: what is waited for is a line each."""
-
-    def __enter__(self) -> _Plain:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def update(self, text: str) -> None:
-        console.say(text, "dim")
-
-
 def _stamp(path: Path) -> tuple[int, int] | None:
     try:
         stat = path.stat()
@@ -320,7 +319,8 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _version_of(kind: str) -> str:
+def version_of(kind: str) -> str:
+    """What carries events, where its address does not say it."""
     if kind == "embedded":
         import sqlite3
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from eda_cli.cli import console
+from eda_cli.cli.waiting import waiting
 from eda_cli.errors import SketchError, UsageError
+from eda_cli.technologies import TECHNOLOGIES, foreign
 
 if TYPE_CHECKING:
     from eda_cli.sketch.load import Loaded
@@ -42,27 +44,42 @@ class Knobs:
 
 def load(path: Path, knobs: Knobs) -> Loaded:
     """The sketch as it is wished, its warnings told. Raises SketchError, UsageError."""
-    from eda_cli.channels import CHANNELS
-    from eda_cli.sketch.check import demands
+    from eda_cli.sketch.check import hints
+
+    loaded = turned(read(path), path, knobs)
+    for hint in hints(loaded.resolved, loaded.resolved.broker["kind"], loaded.places):
+        console.say(hint.text(str(path), "warning"), "yellow")
+    return loaded
+
+
+def read(path: Path) -> Loaded:
+    """The sketch as it is written, its warnings told. Raises SketchError."""
     from eda_cli.sketch.load import load as load_file
 
     loaded = load_file(path)
     for warning in loaded.warnings:
         console.say(warning.text(str(path), "warning"), "yellow")
-    loaded = replace(loaded, resolved=knobs.turn(loaded.resolved))
-    kind = loaded.resolved.broker["kind"]
-    if kind in CHANNELS:
-        can = frozenset(ability.name for ability in CHANNELS[kind].can)
-        if refused := demands(loaded.resolved, can, kind, loaded.places):
-            raise SketchError(str(path), refused)
     return loaded
 
 
-def decide(resolved: Resolved) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
-    """The broker of a run that begins, and its address where it is known already.
+def turned(loaded: Loaded, path: Path, knobs: Knobs) -> Loaded:
+    """A sketch with these knobs over it. Raises UsageError, and SketchError where its broker cannot do what it demands."""
+    from eda_cli.sketch.check import demands
 
+    loaded = replace(loaded, resolved=knobs.turn(loaded.resolved))
+    if refused := demands(loaded.resolved, loaded.resolved.broker["kind"], loaded.places):
+        raise SketchError(str(path), refused)
+    return loaded
+
+
+def decide(resolved: Resolved, folder: Path, creates: bool = True) -> tuple[Mapping[str, Any], Mapping[str, Any] | None]:
+    """The broker of a run that begins, and its address where it is known already; `folder` is the sketch's.
+
+    Not `creates`: on a bus that eda did not start, topics that are missing are not made.
     `auto` is Kafka in a container where an engine answers and the image can be had, else embedded.
     """
+    from eda_cli.channels import need_library
+    from eda_cli.channels.credentials import address_keys
     from eda_cli.cli.engine import image_for, pull_with_progress
     from eda_cli.runs.folder import RunFolder
 
@@ -73,9 +90,10 @@ def decide(resolved: Resolved) -> tuple[Mapping[str, Any], Mapping[str, Any] | N
     if kind == "embedded":
         path = RunFolder.of(resolved.name).path / "events.db"
         return {"kind": "embedded"}, {"channel": "embedded", "path": str(path)}
-    if servers := wish.get("bootstrap_servers"):
-        address = {"channel": kind, "bootstrap": ",".join(servers), "run": resolved.name, "ours": False}
-        return {"kind": kind, "bootstrap_servers": servers}, address
+    need_library(kind)
+    if where := foreign(wish):
+        return wish, {"channel": kind, "at": where, "run": resolved.name, "ours": False,
+                      **({} if creates else {"creates": False}), **address_keys(wish, folder)}
     image = image_for(kind, wish.get("image"))
     pull_with_progress(image)
     return {"kind": kind, "image": image, "port": wish.get("port"), "kept": True}, None
@@ -83,16 +101,17 @@ def decide(resolved: Resolved) -> tuple[Mapping[str, Any], Mapping[str, Any] | N
 
 def _kafka_offered(resolved: Resolved) -> bool:
     """Whether `auto` can be Kafka here: an engine answers and has the image, or can pull it."""
-    from eda_cli.channels.containers import Engine, EngineAbsent
+    from eda_cli.channels.containers import Engine, EngineAbsent, EngineElsewhere
     from eda_cli.cli.engine import image_for, pull_with_progress
     from eda_cli.errors import Unreachable
 
     image = image_for("kafka", None)
     try:
-        Engine.connect().close()
-    except EngineAbsent:
-        return False
+        with waiting("reaching the container engine"):
+            Engine.connect().close()
     except Unreachable as wrong:
+        if isinstance(wrong, EngineAbsent) and not isinstance(wrong, EngineElsewhere):
+            return False  # that there is none is usual
         console.say(f"warning: no Kafka, running embedded: {wrong.what}", "yellow")
         return False
     try:
@@ -104,10 +123,8 @@ def _kafka_offered(resolved: Resolved) -> bool:
 
 
 def _broker(name: str, wished: Mapping[str, Any]) -> Mapping[str, Any]:
-    from eda_cli.channels import CHANNELS
-
-    if name not in (*CHANNELS, "auto"):
-        raise UsageError(f"there is no broker '{name}'", f"known: auto, {', '.join(CHANNELS)}",
+    if name not in (*TECHNOLOGIES, "auto"):
+        raise UsageError(f"there is no broker '{name}'", f"known: auto, {', '.join(TECHNOLOGIES)}",
                          "for example: --broker embedded")
     return wished if wished["kind"] == name else {"kind": name}
 

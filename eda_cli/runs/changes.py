@@ -8,6 +8,7 @@ from typing import Any
 from eda_cli.runs.folder import RunInfo
 from eda_cli.sketch.knobs import fields_of
 from eda_cli.sketch.resolved import Resolved
+from eda_cli.technologies import LETS_IN, foreign
 
 
 def changes(old: Resolved, new: Resolved) -> list[str]:
@@ -43,15 +44,20 @@ def refusals(old: Resolved, new: Resolved, info: RunInfo) -> list[str]:
 
 
 def _same_broker(wished: Mapping[str, Any], runs: Mapping[str, Any]) -> bool:
-    if wished.get("bootstrap_servers") != runs.get("bootstrap_servers"):
+    if foreign(wished) != foreign(runs):
         return False
-    return wished["kind"] == "auto" or all(runs.get(name) == value for name, value in wished.items())
+    return wished["kind"] == "auto" or all(runs.get(name) == value for name, value in wished.items() if name not in LETS_IN)
+
+
+def same_door(wished: Mapping[str, Any], runs: Mapping[str, Any]) -> bool:
+    """Whether one gets into a broker in the same way: with another password or certificate its events are the same."""
+    return all(wished.get(name) == runs.get(name) for name in LETS_IN)
 
 
 def _told(broker: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """The broker in words: where it is, and the settings that the other one says differently."""
-    if servers := broker.get("bootstrap_servers"):
-        return f"{broker['kind']} at {','.join(servers)}"
+    if where := foreign(broker):
+        return f"{broker['kind']} at {where}"
     differing = [f"{name} {broker[name]}" for name in ("image", "port")
                  if broker.get(name) is not None and broker[name] != other.get(name)]
     return f"{broker['kind']} ({', '.join(differing)})" if differing else str(broker["kind"])

@@ -30,7 +30,7 @@ class RunInfo:
     """What was decided when the run was made; it holds until `down` or `--fresh`.
 
     `id` is random: labels carry it, so that two homes on one engine never touch each other's. `broker` is
-    `{"kind": "embedded" | "kafka", …settings}`; `path` is the sketch's.
+    `{"kind": a technology, …settings}`; `path` is the sketch's.
     """
 
     id: str
@@ -101,6 +101,11 @@ class RunFolder:
         stat = None if declared else (self.path / "sketch.json").stat()
         write(self.path / "sketch.yaml", text.encode())
         write(self.path / "sketch.json", orjson.dumps(resolved.to_json()), (stat.st_atime_ns, stat.st_mtime_ns) if stat else None)
+
+    def write_broker(self, info: RunInfo, address: Mapping[str, Any]) -> None:
+        """Another way into the broker of a run that is not up."""
+        write(self.path / "run.json", orjson.dumps(asdict(info), option=orjson.OPT_INDENT_2))
+        write(self.path / "channel.json", orjson.dumps(address))
 
     def address(self) -> dict[str, Any] | None:
         """Where the event channel is; None while its broker has not answered yet."""

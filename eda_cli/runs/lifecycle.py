@@ -21,7 +21,7 @@ from eda_cli import lock, programs
 from eda_cli.errors import EdaError, NoRun, NotReady, UsageError
 from eda_cli.journal import Marks, marks
 from eda_cli.runs import folder as folders
-from eda_cli.runs.changes import changes, refusals
+from eda_cli.runs.changes import changes, refusals, same_door
 from eda_cli.runs.folder import RunFolder, RunInfo
 from eda_cli.runs.handing import APPLY_S, LOOK_S, WISH, forget, hand_over
 from eda_cli.sketch.resolved import Resolved
@@ -43,6 +43,7 @@ class Wanted:
     fresh: bool = False
     leashed: bool = True
     named: bool = False  # by --name, not by the sketch
+    on_wait: Callable[[str], object] = lambda text: None  # hears what takes a while
 
 
 @dataclass(slots=True)
@@ -82,12 +83,15 @@ def _up(wanted: Wanted, on_discard: Callable[[RunFolder], object], run: RunFolde
     _own(info, wanted.path)
     if wanted.fresh:
         decision = wanted.decide()  # what cannot begin anew is not thrown away
+        wanted.on_wait(f"ending the last run of {run.name}")
         remove(run, on_discard)
         wanted.fresh, wanted.decide = False, lambda: decision
         return None
     if run.supervisor() is not None:
         if not run.ending():
+            wanted.on_wait(f"applying the sketch to {run.name}")
             return _attach(run, info, wanted)
+        wanted.on_wait(f"waiting for the run {run.name} that is about to end")
         _await_end(run)
         return None
     _refuse(run, info, wanted)
@@ -97,6 +101,9 @@ def _up(wanted: Wanted, on_discard: Callable[[RunFolder], object], run: RunFolde
     forget(run.path)
     _wait_for_orphans(run)
     since = marks(run.path)
+    if wanted.resolved.guest:
+        broker, address = wanted.decide()
+        run.write_broker(replace(info, broker=broker), address or {})
     run.write_sketch(wanted.text, _seeded(wanted.resolved, info.seed))
     return _launch("resumed", run, fd, wanted.leashed, since)
 
@@ -220,6 +227,8 @@ def apply(run: RunFolder, text: str, resolved: Resolved) -> tuple[str, ...]:
         if refused := refusals(old, resolved, info):
             raise EdaError("this change cannot be made on the events that are there", "; ".join(refused),
                            f"begin anew with: {info.again('--fresh')}")
+        if not same_door(resolved.broker, old.broker):
+            raise _shut(info)
         resolved = _seeded(resolved, info.seed)
         if changed := changes(old, resolved):
             hand_over(run, WISH, {"sketch": resolved.to_json(), "text": text})
@@ -237,8 +246,17 @@ def _create(wanted: Wanted) -> int | None:
 
 def _attach(run: RunFolder, info: RunInfo, wanted: Wanted) -> Brought:
     since = marks(run.path)
+    address = wanted.decide()[1] if wanted.resolved.guest else None
+    if address and address.get("creates") != (run.address() or {}).get("creates"):
+        raise _shut(info)
     changed = apply(run, wanted.text, wanted.resolved)
     return Brought("applied" if changed else "attached", run, changed=changed, since=since)
+
+
+def _shut(info: RunInfo) -> EdaError:
+    """Processes that are connected know no other way in."""
+    return EdaError("how a run gets into its broker cannot change while it is up", "its processes are connected",
+                    f"stop it and start it again: eda down --keep --run {info.name}; {info.again()}")
 
 
 def _launch(how: Literal["started", "resumed"], run: RunFolder, fd: int, leashed: bool, since: Marks) -> Brought:

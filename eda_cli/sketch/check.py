@@ -5,32 +5,49 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eda_cli.errors import Problem
-from eda_cli.sketch import words
+from eda_cli.sketch import secured, words
 from eda_cli.sketch.bare import bare
 from eda_cli.sketch.commands import event_for
 from eda_cli.sketch.contents import keyless, statements, unheard
 from eda_cli.sketch.flow import ANY, Flow, always, endless, flow, published
 from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
+from eda_cli.technologies import TECHNOLOGIES, Ability
 
 
 def lint(resolved: Resolved, places: Places) -> list[Problem]:
     """What looks unintended, as warnings."""
     return [*_notes(resolved, places), *_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
             *_circles(resolved, places), *_returning(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
-            *statements(resolved, places), *unheard(resolved, places), *bare(resolved, places)]
+            *secured.exposed(resolved, places), *statements(resolved, places), *unheard(resolved, places),
+            *bare(resolved, places)]
 
 
-def demands(resolved: Resolved, can: frozenset[str], broker: str, places: Places = NOWHERE) -> list[Problem]:
-    """What the sketch demands and the event channel `broker` cannot do; `can` are the names of its abilities.
+def demands(resolved: Resolved, broker: str, places: Places = NOWHERE) -> list[Problem]:
+    """What the sketch demands and the event channel `broker` cannot do; nothing of `auto`, which is not decided.
 
     With `places` (those of what was loaded) each problem has the line that asks for it.
     """
+    lacks = TECHNOLOGIES[broker].lacks if broker in TECHNOLOGIES else {}
+    if not (why := lacks.get(Ability.REPLAY)):
+        return []
     return [Problem(*places.value(("consumers", one.name, "from")),
-                    f"consumer '{one.name}' is to begin with the earliest event",
-                    f"{broker} cannot replay what was published before",
+                    f"consumer '{one.name}' is to begin with the earliest event", why,
                     "write from: latest, or take another broker")
-            for one in resolved.consumers.values() if one.start == "earliest" and "REPLAY" not in can]
+            for one in resolved.consumers.values() if one.start == "earliest"]
+
+
+def hints(resolved: Resolved, broker: str, places: Places = NOWHERE) -> list[Problem]:
+    """What the sketch wishes and the event channel `broker` does without: warnings."""
+    lacks = TECHNOLOGIES[broker].lacks if broker in TECHNOLOGIES else {}
+    problems: list[Problem] = []
+    if why := lacks.get(Ability.COMPACTION):
+        problems += [Problem(*places.value(("topics", topic.name, "compacted")), f"topic '{topic.name}' keeps every event", why)
+                     for topic in resolved.topics.values() if topic.compacted]
+    if why := lacks.get(Ability.PARTITIONS):
+        problems += [Problem(*places.value(("topics", topic.name, "partitions")), f"topic '{topic.name}' has no partitions", why)
+                     for topic in resolved.topics.values() if places.exact(("topics", topic.name, "partitions"))]
+    return problems
 
 
 def publishers(resolved: Resolved) -> Iterator[tuple[str, Path]]:

@@ -60,6 +60,12 @@ def expand(text: str, environ: Mapping[str, str], most: int = 1_000_000) -> Expa
     return Expanded(_FORM.sub(value, text), varies, taken)
 
 
+def variable(text: str) -> str | None:
+    """The name of the variable that is the whole text, without a default; None where it is anything else."""
+    found = _FORM.fullmatch(text)
+    return found["name"] if found and found["default"] is None else None
+
+
 def escape(text: str) -> str:
     """`text` written so that `expand` gives it back."""
     return text.replace("${", "$${")

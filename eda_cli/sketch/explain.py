@@ -12,8 +12,10 @@ from eda_cli.errors import Problem
 from eda_cli.payloads import NOT_YET
 from eda_cli.sketch import model, words
 from eda_cli.sketch.places import Path, Places
+from eda_cli.sketch.secured import Tls
 from eda_cli.sketch.strict import keys_of
 from eda_cli.sketch.text import shorten
+from eda_cli.technologies import TECHNOLOGIES
 
 
 def explain(error: ValidationError, places: Places) -> list[Problem]:
@@ -113,6 +115,9 @@ def value_problems(path: Path, found: Sequence[Any], places: Places) -> list[Pro
 
 def _model(path: Path) -> type[BaseModel]:
     kind = words.kind(path)
+    if kind == "broker" and len(path) == 3:
+        return Tls
     if kind == "broker" and len(path) == 2:
-        return {"kafka": model.Kafka}.get(str(path[1]), model.Nothing)
+        one = TECHNOLOGIES.get(str(path[1]))
+        return model.SETTINGS[one.reached if one else ""]
     return model.MODELS[kind]

@@ -23,8 +23,8 @@ from eda_cli.sketch.fitting import VARIABLE, Compiled, Kind, Misfit, Schema, mat
 
 __all__ = [
     "CONDITION", "DURATION", "DURATIONS", "EACH", "EVENT_TYPE", "EVENT_TYPE_OR_PATH", "FLAG", "FOLD_CONDITION", "GROUP",
-    "HANDLER", "HEADER", "IMAGE", "LINE", "MOMENT", "OPTIONAL_DURATION", "PART", "PAUSE", "RATE", "SERVERS", "SETTING",
-    "SHARE", "SIDES", "SPAN", "START", "TOPIC", "WAIT", "Misfit", "fit_name", "sides",
+    "HANDLER", "HEADER", "IMAGE", "LINE", "MECHANISM", "MOMENT", "OPTIONAL_DURATION", "PART", "PATH", "PAUSE", "RATE",
+    "SERVERS", "SETTING", "SHARE", "SIDES", "SPAN", "START", "TOPIC", "URL", "USER", "WAIT", "Misfit", "fit_name", "sides",
 ]
 
 
@@ -104,8 +104,29 @@ def _header(raw: Any) -> str:
     return str(name)
 
 
+def _url(raw: Any) -> str:
+    found = re.fullmatch(r"([a-z]+)://([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?(/[\w.%-]*)?", raw) \
+        if isinstance(raw, str) else None
+    if not found:
+        with_user = isinstance(raw, str) and re.fullmatch(r"[a-z]+://[^/]*@.*", raw)
+        raise Misfit("a sketch holds no password" if with_user else "",
+                     "write username: and password: ${VAR} beside it" if with_user else "")
+    if found[3] and not 1 <= int(found[3]) <= 65535:
+        raise Misfit("a port is a number from 1 to 65535")
+    return found[0]
+
+
+def _mechanism(raw: Any) -> str:
+    wished = raw.upper().replace("_", "-") if isinstance(raw, str) else ""
+    if raw not in _MECHANISMS:
+        raise Misfit(hint=f"write {wished}" if wished in _MECHANISMS else "")
+    return str(raw)
+
+
 def _servers(raw: Any) -> list[str]:
     servers = raw.split(",") if isinstance(raw, str) else raw
+    if isinstance(raw, str) and "@" in raw:
+        raise Misfit("a sketch holds no password", "write username: and password: ${VAR} beside it")
     if not isinstance(servers, list) or not servers:
         raise Misfit
     found = []
@@ -203,6 +224,7 @@ def _fit_handler(text: str) -> str:
 
 _PROGRAMS = {**dict.fromkeys(("js", "mjs", "cjs"), "node"), "sh": "sh", "rb": "ruby", "pl": "perl", "php": "php"}
 _HANDLER_FORM = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*"
+_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 _TEXT: Schema = {"type": ["string", "null"]}
 _QUANTITY: Schema = {"type": "string"}
 _NAME_RULE = "a name of at most 40 small letters, digits, - and _ that begins with a letter"
@@ -225,6 +247,11 @@ IMAGE = matching(r"[A-Za-z0-9][\w./:@-]*", 255, "the name of a container image",
                  "write it as apache/kafka:4.3.1")
 SERVERS = Kind("a list of host:port", "write it as localhost:9092", _servers,
                {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
+URL = Kind("a URL of scheme, host and port", "write it as amqp://localhost:5672", _url, {"type": "string"})
+MECHANISM = Kind("one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", "write it as SCRAM-SHA-512", _mechanism,
+                 {"anyOf": [{"enum": list(_MECHANISMS)}, VARIABLE]})
+USER = matching(r"[^\s:@/]+", 200, "the name of a user", "write it as shop")
+PATH = matching(r"[^\x00-\x1f]+", 1000, "the path of a file", "write it as ca.pem")
 DURATION = Kind("a duration", "write it as 200ms, 5s, 1h or 7d", _quantity(parse_duration), _QUANTITY)
 OPTIONAL_DURATION = Kind("a duration", "write it as 1h or 7d",
                          lambda raw: None if raw is None else DURATION.read(raw), _TEXT)

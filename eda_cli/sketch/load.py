@@ -11,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from eda_cli.errors import Problem, SketchError
-from eda_cli.sketch import check, data, defaults, kinds, nodes, own_code, text
+from eda_cli.sketch import check, data, defaults, kinds, nodes, own_code, secured, text
 from eda_cli.sketch.fitting import Effort
 from eda_cli.sketch.model import Sketch
 from eda_cli.sketch.places import NOWHERE, Places
@@ -40,11 +40,12 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
 def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Loaded:
     """The sketch in a text; `file` names it in messages, and gives it its name. Raises SketchError.
 
-    Own code is looked for in the folder; without one, nowhere.
+    Own code and other files are looked for in the folder; without one, nowhere.
     """
     text.refuse_unprintable(source, file)
     tree = _tree(source, file)
     read = data.construct(tree.root, source, environ)
+    secured.refer(read)
     problems = tree.problems + read.problems
     if read.value is None and not problems:
         problems = [Problem(0, 0, "the sketch is empty", hint="`eda init` writes one to begin with")]
@@ -55,7 +56,7 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ, f
         try:
             sketch = Sketch.model_validate(read.value, context=effort)
             problems += references(sketch, read.places, effort)
-            problems += own_code.unusable(sketch, read.places, folder) if folder is not None else ()
+            problems += _missing(sketch, read.places, folder)
         except ValidationError as error:
             from eda_cli.sketch.explain import explain  # what only a broken sketch needs is imported for one
             from eda_cli.sketch.prune import pruned
@@ -63,7 +64,7 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ, f
             problems += explain(error, read.places)
             rest = pruned(read.value, error)
             problems += references(rest, read.places, effort, whole=False) if rest else []
-            problems += own_code.unusable(rest, read.places, folder) if rest and folder is not None else ()
+            problems += _missing(rest, read.places, folder) if rest else []
     if problems or sketch is None:
         raise SketchError(file, in_order(problems, read.places))
     resolved = defaults.fill(sketch, name_of(Path(file)))
@@ -75,6 +76,13 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ, f
     looked += own_code.unfound(resolved, read.places, folder) if folder is not None else ()
     warnings = in_order(looked, read.places)
     return Loaded(Path(file), source, resolved, tuple(warnings), read.places)
+
+
+def _missing(sketch: Sketch, places: Places, folder: Path | None) -> list[Problem]:
+    """What the sketch names and its folder has not; without a folder, nothing is looked for."""
+    if folder is None:
+        return []
+    return [*own_code.unusable(sketch, places, folder), *secured.unreadable(sketch, places, folder)]
 
 
 def name_of(path: Path) -> str:

@@ -8,11 +8,10 @@ field. How consumers behave stands in `behaviour`.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, create_model, model_validator
 
-from eda_cli.payloads import NOT_YET
 from eda_cli.sketch import words
 from eda_cli.sketch.behaviour import (
     CODE,
@@ -38,6 +37,7 @@ from eda_cli.sketch.kinds import (
     GROUP,
     HANDLER,
     IMAGE,
+    MECHANISM,
     OPTIONAL_DURATION,
     PART,
     PAUSE,
@@ -46,7 +46,9 @@ from eda_cli.sketch.kinds import (
     SETTING,
     SPAN,
     START,
+    URL,
 )
+from eda_cli.sketch.secured import Secured
 from eda_cli.sketch.strict import (
     HEADERS,
     TOPICS,
@@ -64,6 +66,7 @@ from eda_cli.sketch.strict import (
     keys_of,
     says,
 )
+from eda_cli.technologies import TECHNOLOGIES
 
 MAX_PARTITIONS = 1000
 MAX_REPLICAS = 100
@@ -159,11 +162,12 @@ class Consumer(Part):
                          says("What follows from an event: a topic name, a rule or a list of rules.")] = []
 
 
-class Kafka(Strict):
+class Kafka(Secured):
     """Apache Kafka: in a container, or one that already runs (`bootstrap_servers`)."""
 
     bootstrap_servers: Annotated[list[str] | None, SERVERS,
                                  says("A Kafka that already runs.", "localhost:9092")] = None
+    mechanism: Annotated[str | None, MECHANISM, says("How a user logs in (SASL); without it, PLAIN.", "SCRAM-SHA-512")] = None
     image: Annotated[str | None, IMAGE, says("The container image.", "apache/kafka-native:4.3.1")] = None
     port: Annotated[int | None, _PORT, says("The port on this machine.", 9092)] = None
 
@@ -176,16 +180,35 @@ class Kafka(Strict):
         return raw
 
 
+class Server(Secured):
+    """A broker in a container, or one that already runs (`url`)."""
+
+    url: Annotated[str | None, URL, says("One that already runs.", "amqp://localhost:5672")] = None
+    image: Annotated[str | None, IMAGE, says("The container image.", "rabbitmq:4")] = None
+    port: Annotated[int | None, _PORT, says("The port on this machine.", 5672)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def url_is_a_key(cls, raw: Any) -> Any:
+        if isinstance(raw, str) and "://" in raw:
+            raise misfit("a map of keys", "", f"write {{url: {raw}}}")
+        return raw
+
+
 class Nothing(Strict):
     """It has no settings."""
 
 
-class Broker(Strict):
-    """Which event channel carries the events: one of these."""
+SETTINGS: dict[str, type[Strict]] = {"": Nothing, "bootstrap_servers": Kafka, "url": Server}  # by the key that reaches it
 
-    auto: Annotated[Nothing | None, says("Kafka where a container engine answers, else embedded.")] = None
-    embedded: Annotated[Nothing | None, says("One file, nothing installed.")] = None
-    kafka: Annotated[Kafka | None, says("Apache Kafka.")] = None
+if TYPE_CHECKING:
+    class Broker(Strict):
+        """Which event channel carries the events: one of these."""
+else:
+    Broker = create_model(
+        "Broker", __base__=Strict, __module__=__name__, __doc__="Which event channel carries the events: one of these.",
+        auto=(Annotated[Nothing | None, says("Kafka where a container engine answers, else embedded.")], None),
+        **{name: (Annotated[SETTINGS[one.reached] | None, says(one.about)], None) for name, one in TECHNOLOGIES.items()})
 
 
 def _broker(raw: Any) -> Any:
@@ -200,8 +223,6 @@ def _broker(raw: Any) -> Any:
     if name in known:
         return {name: {} if settings is None else settings}
     guess = words.meant(name, known)
-    if name.lower() in words.LATER["broker"]:
-        raise misfit(expected, f"'{name.lower()}' {NOT_YET}", "write it as kafka")
     raise misfit(expected, "", f"did you mean '{guess}'?" if guess else "write it as kafka")
 
 
@@ -211,7 +232,7 @@ class Sketch(Strict):
     name: Annotated[str | None, PART, says("Its name; without it, the file's.", "shop")] = None
     broker: Annotated[Broker, BeforeValidator(_broker),
                       says("Which event channel carries the events.", "auto", "embedded",
-                           {"kafka": {"bootstrap_servers": "localhost:9092"}})] = Broker(auto=Nothing())
+                           {"kafka": {"bootstrap_servers": "localhost:9092"}})] = Broker.model_validate({"auto": {}})
     seed: Annotated[int | None, _SEED, says("Same seed, same data; without one, it is drawn.", 42)] = None
     topics: Annotated[dict[TopicName, Topic], MapOf("a map of topics by name", "write it as {purchases: {}}"),
                       says("The topics; those that need nothing said may be left out.")] = {}

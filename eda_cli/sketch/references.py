@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from eda_cli.errors import Problem
 from eda_cli.payloads import InvalidValue, Scope, compile_value
-from eda_cli.sketch import words
+from eda_cli.sketch import secured, words
 from eda_cli.sketch.behaviour import Rule
 from eda_cli.sketch.defaults import event_type
 from eda_cli.sketch.fitting import Effort
@@ -15,6 +15,7 @@ from eda_cli.sketch.needs import exclusions, requirements
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.sights import sights
 from eda_cli.sketch.text import shorten
+from eda_cli.technologies import TECHNOLOGIES
 
 OWN = ("run", "keeper", "stubs", "publish")  # who else tells in a run's journals
 
@@ -23,9 +24,10 @@ def references(sketch: Sketch, places: Places, effort: Effort, whole: bool = Tru
     """Every problem between the parts of a sketch; not `whole`: parts with problems were left out."""
     found = [*_names(sketch, places), *_clocks(sketch, places), *_broker(sketch, places),
              *_groups(sketch, places), *_events(sketch, places), *_bodies(sketch, places, effort),
-             *exclusions(sketch, places)]
+             *exclusions(sketch, places), *secured.exclusions(sketch, places)]
     if whole:
-        found += [*_accepted(sketch, places), *requirements(sketch, places), *sights(sketch, places)]
+        found += [*_accepted(sketch, places), *requirements(sketch, places), *secured.requirements(sketch, places),
+                  *sights(sketch, places)]
     return found
 
 
@@ -66,12 +68,12 @@ def _clocks(sketch: Sketch, places: Places) -> Iterator[Problem]:
 
 
 def _broker(sketch: Sketch, places: Places) -> Iterator[Problem]:
-    kafka = sketch.broker.kafka
-    for key in ("image", "port"):
-        if kafka and kafka.bootstrap_servers and getattr(kafka, key) is not None:
-            yield Problem(*places.key(("broker", "kafka", key)),
-                          f"broker 'kafka' has both 'bootstrap_servers' and '{key}'",
-                          "eda starts no container where a Kafka already runs", "keep one of them")
+    kind = next(iter(sketch.broker.model_fields_set))
+    one, settings = TECHNOLOGIES.get(kind), getattr(sketch.broker, kind)
+    for key in ("image", "port") if one and one.reached and getattr(settings, one.reached) else ():
+        if one and getattr(settings, key) is not None:
+            yield Problem(*places.key(("broker", kind, key)), f"broker '{kind}' has both '{one.reached}' and '{key}'",
+                          "eda starts no container where a broker already runs", "keep one of them")
 
 
 def _groups(sketch: Sketch, places: Places) -> Iterator[Problem]:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from eda_cli.technologies import foreign
+
 Raw = Any  # a value as the sketch has it: JSON scalars, lists and maps, `$`-maps included
 
 
@@ -203,7 +205,7 @@ class Consumer:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The whole sketch. `broker` is `{"kind": "auto" | "embedded" | "kafka", …settings}`; `seed` None: to be drawn.
+    """The whole sketch. `broker` is `{"kind": "auto" | a technology, …settings}`; `seed` None: to be drawn.
 
     `events` maps each declared event type to the raw value of its body.
     """
@@ -219,7 +221,7 @@ class Resolved:
     @property
     def guest(self) -> bool:
         """Whether the bus is somebody else's: there, nothing that was there before is changed or deleted."""
-        return "bootstrap_servers" in self.broker
+        return bool(foreign(self.broker))
 
     def replicas(self) -> dict[str, int]:
         """How many each part has, in the order of the sketch."""

@@ -45,6 +45,14 @@ _MEANT: Mapping[str, str] = {
     "compacted": "compact compaction",
     "config": "options settings properties",
     "bootstrap_servers": "bootstrap brokers hosts address url",
+    "username": "user login sasl_username sasl_plain_username",
+    "password": "pass passwd passcode sasl_password sasl_plain_password",
+    "password_file": "passwordfile secret_file",
+    "mechanism": "sasl_mechanism sasl auth authentication",
+    "tls": "ssl security security_protocol",
+    "ca": "cafile ca_file cacert authority authorities truststore",
+    "certificate": "cert certfile cert_file crt client_cert keystore",
+    "key_password": "passphrase keypass",
     "dead_letter": "dlq dead_letter_queue dlt dead_letters deadletter dead_letter_topic error_topic",
     "retries": "retry retry_policy attempts max_attempts max_retries",
     "fails": "failure_rate errors fail error_rate failures",
@@ -75,7 +83,6 @@ _MEANT: Mapping[str, str] = {
 LATER: Mapping[str, frozenset[str]] = {
     "topic": frozenset({"envelope", "type"}),
     "generator": frozenset({"arrivals", "stages", "repeat", "faults", "entities", "run"}),
-    "broker": frozenset({"rabbitmq", "activemq"}),
 }
 _BEHAVIOUR = ("fails", "retries", "idempotent", "joins", "window")  # keys of a consumer that hold a map of keys
 _NUMBER = re.compile(r"[-_.]?v?[0-9]+\Z")
@@ -185,7 +192,7 @@ def subject(path: Path) -> str:
     last = shorten(str(path[-1]))
     if path[0] == "broker":
         broker = f"broker '{shorten(str(path[1]))}'" if len(path) > 1 else "'broker'"
-        return f"'{last}' of {broker}" if len(path) > 2 else broker
+        return f"'{last}' of {subject(path[:-1])}" if len(path) > 2 else broker
     if path[0] == "events" and len(path) > 1:
         return f"event type '{shorten(str(path[1]))}'"
     what, number = kind(path), path[-1]

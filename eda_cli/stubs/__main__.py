@@ -6,8 +6,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from eda_cli import lock
-from eda_cli.channels import CHANNELS
+from eda_cli import channels, lock
 from eda_cli.stubs.child import read_broker
 from eda_cli.stubs.warm import Warm
 
@@ -15,7 +14,7 @@ from eda_cli.stubs.warm import Warm
 def main() -> None:
     folder, lock_fd = Path(sys.argv[1]), int(sys.argv[2])
     lock.sign(lock_fd)
-    import_module(CHANNELS[read_broker(folder)].load.partition(":")[0])
+    channels.load(read_broker(folder))
     if b"{{" in (folder / "sketch.json").read_bytes():
         import_module("jinja2")
     Warm(folder, lock_fd).run()

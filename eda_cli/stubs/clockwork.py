@@ -15,7 +15,7 @@ from eda_cli import lock
 from eda_cli.event import Delivery, Event
 from eda_cli.payloads import PayloadError, Seen, aggregates
 from eda_cli.sketch.resolved import Consumer
-from eda_cli.stubs.barrier import Barrier
+from eda_cli.stubs.barrier import Barrier, QueueBarrier
 from eda_cli.stubs.joins import Joins
 from eda_cli.stubs.outbox import AT_ONCE as TIMERS_AT_ONCE
 from eda_cli.stubs.outbox import Batch, Origin, Spool, Timers
@@ -23,6 +23,7 @@ from eda_cli.stubs.part import Part
 from eda_cli.stubs.reactions import NOTHING, Follows, Later, Reactions
 from eda_cli.stubs.store import Store
 from eda_cli.stubs.windows import AT_ONCE, Windows
+from eda_cli.technologies import Ability
 
 LOOK_S = 0.005  # how often the clock is looked at
 IDLE_S = 1.0  # a place from which nothing came for so long holds no window open
@@ -49,14 +50,17 @@ class Clockwork:
                 {text for rule in rules for text in (*aggregates([rule.body, rule.key, rule.headers, rule.event, rule.each]),
                                                      *aggregates(rule.when, condition=True))}))
         self._subscribes = consumer.subscribes
-        self._barrier = Barrier(part.channel, part.sketch.group_of(consumer),
-                                self._awaited | (frozenset(consumer.subscribes) if self._windows else frozenset()), store)
+        awaited = self._awaited | (frozenset(consumer.subscribes) if self._windows else frozenset())
+        among = part.channel, part.sketch.group_of(consumer), awaited, store
+        offsets, takes_s = Ability.OFFSETS in part.channel.can, consumer.takes[1] if consumer.takes else 0.0
+        self._barrier = Barrier(*among) if offsets else QueueBarrier(*among, takes_s)
+        self._table = "positions" if offsets else "counts"
         self._path = part.folder / f"{consumer.name}.clock.flock"
         self._held: int | None = None
         self._looked = self._pruned = 0.0
         self._more = False  # there was more than is brought at once
         self._next: float | None = None
-        self._times: dict[tuple[str, int], float] = {}  # of places
+        self._times: dict[tuple[str, int | None], float] = {}  # of places
 
     @property
     def gathers(self) -> bool:
@@ -78,10 +82,9 @@ class Clockwork:
         moment = self._windows.add(delivery, seen)
         if moment is None:
             return None
-        if delivery.partition is not None:
-            place = delivery.topic, delivery.partition
-            if moment > self._times.get(place, -inf):
-                self._times[place] = moment
+        place = delivery.topic, delivery.partition
+        if moment > self._times.get(place, -inf):
+            self._times[place] = moment
         return NOTHING
 
     def gather_on(self, deliveries: Sequence[Delivery]) -> int:
@@ -106,7 +109,7 @@ class Clockwork:
         return follows
 
     def save(self, connection: sqlite3.Connection, settled: Sequence[Delivery],
-             later: Sequence[tuple[Delivery, Sequence[Later]]], now: float) -> Mapping[tuple[str, int], float]:
+             later: Sequence[tuple[Delivery, Sequence[Later]]], now: float) -> Mapping[tuple[str, int | None], float]:
         """Store what the batch changed; the newest moment that the events of each place tell of."""
         if self._timers is not None:
             for delivery, each in later:
@@ -209,7 +212,7 @@ class Clockwork:
         """Up to which moment the events of all places tell: those from which nothing comes are not waited for."""
         idle = max(IDLE_S, self._late_s)
         marks = ",".join("?" * len(self._subscribes))
-        told = self._store.rows(f"SELECT min(time) FROM positions WHERE at >= ? AND topic IN ({marks})",
+        told = self._store.rows(f"SELECT min(time) FROM {self._table} WHERE at >= ? AND topic IN ({marks})",
                                 (now - idle, *self._subscribes))[0][0]
         return inf if told is None else float(told)
 

@@ -121,7 +121,7 @@ class _Membership:
                 return False
             lost = subscription.poll(0, 0).lost
             self._lose(lost)
-            if delivery.partition is not None and Place(delivery.topic, delivery.partition) in lost:
+            if Place(delivery.topic, delivery.partition) in lost:
                 return False
             self._handling.tick(idle=False)
         return not self._part.stop.wished

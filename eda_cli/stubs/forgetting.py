@@ -39,7 +39,8 @@ def in_group(store: Store, group: str) -> None:
         return
     with store.write() as connection:
         if known is not None:
-            forget_topics(connection, [topic for topic, in connection.execute("SELECT DISTINCT topic FROM positions")])
+            forget_topics(connection, [topic for topic, in connection.execute(
+                "SELECT topic FROM positions UNION SELECT topic FROM counts")])
             _forget_events(connection)
         set_meta(connection, "group", group)
 

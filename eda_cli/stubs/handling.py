@@ -23,6 +23,7 @@ from eda_cli.stubs.asking import Answer, Asking, Said
 from eda_cli.stubs.clockwork import Clockwork
 from eda_cli.stubs.copying import Copies
 from eda_cli.stubs.fate import Failure, Fate
+from eda_cli.stubs.forgetting import begin_elsewhere
 from eda_cli.stubs.forms import as_failure, seen_of
 from eda_cli.stubs.inbox import Inbox, lane_of
 from eda_cli.stubs.interest import Interest
@@ -35,6 +36,7 @@ from eda_cli.stubs.positions import Positions
 from eda_cli.stubs.reactions import NOTHING, Follows, Reactions
 from eda_cli.stubs.rebuild import rebuild
 from eda_cli.stubs.store import Store, store_path
+from eda_cli.technologies import Ability
 
 ORPHANS_S = 1.0  # how often somebody looks for what replicas that are gone left unpublished
 
@@ -76,6 +78,8 @@ class Handling:
     def begin(self) -> bool:
         """Publish what a kill may have left unpublished, and make missing copies; False where stopping was wished."""
         if self._store is None:
+            if Ability.OFFSETS not in self._part.channel.can:  # later nothing would tell what is handled meanwhile
+                begin_elsewhere(self._part.folder, self._consumer.name, self._consumer.hears)
             return True
         if self._code is not None and (died := self._code.left()):
             self._fate.died_at(died)
@@ -174,10 +178,11 @@ class Handling:
         """With one: all that the batch changes is written in this transaction."""
         settled = self._positions.known(store, deliveries)
         repeated = self._known.find(deliveries, time.time()) if self._known is not None else ()
-        done = 0 if settled else self._straight_on(deliveries)
+        folded = self._positions.folded(store, deliveries) if self._keeps else ()
+        done = 0 if settled or folded else self._straight_on(deliveries)
         outcome.handled += deliveries[:done]
         for index, delivery in enumerate(deliveries[done:] if done else deliveries, done):
-            if self._lost and delivery.partition is not None and Place(delivery.topic, delivery.partition) in self._lost:
+            if self._lost and Place(delivery.topic, delivery.partition) in self._lost:
                 continue  # while own code worked: it is somebody else's now
             reacts = self._interest.reacts(delivery)
             if index in settled or not (reacts or self._interest.hears(delivery)):
@@ -187,9 +192,9 @@ class Handling:
             elif index in repeated or (self._known is not None and not self._known.first(delivery)):
                 outcome.skipped.append((delivery, "it was handled before"))
             elif answers is None or not reacts:
-                self._take(delivery, reacts, None, outcome)
+                self._take(delivery, reacts, None, outcome, index not in folded)
             elif index in answers:
-                self._take(delivery, reacts, answers[index], outcome)
+                self._take(delivery, reacts, answers[index], outcome, index not in folded)
             else:
                 self._inbox.put_back(delivery)  # the code was not asked, as one of its key had failed, or did not answer
                 if self._known is not None:
@@ -210,7 +215,7 @@ class Handling:
             seen.copy, seen.was = self._copies.now, self._copies.before
         return seen
 
-    def _take(self, delivery: Delivery, reacts: bool, answer: Answer | None, outcome: Outcome) -> None:
+    def _take(self, delivery: Delivery, reacts: bool, answer: Answer | None, outcome: Outcome, folds: bool) -> None:
         seen = self._seen(delivery)
         follows: Follows | None = NOTHING
         said: Said | None = None
@@ -223,7 +228,7 @@ class Handling:
             said = answer
         if failure is None:
             try:
-                if self._keeps:
+                if self._keeps and folds:
                     self._copies.fold(delivery, seen)
                 follows = self._follow(delivery, seen, said) if reacts else self._clockwork.hear(delivery, seen)
             except (PayloadError, ValueError, ArithmeticError) as wrong:

@@ -100,7 +100,7 @@ class Inbox:
     def lose(self, places: Collection[Place]) -> None:
         """These places were taken away: what is held of them belongs to others."""
         def keeps(delivery: Delivery) -> bool:
-            return delivery.partition is None or Place(delivery.topic, delivery.partition) not in places
+            return Place(delivery.topic, delivery.partition) not in places
 
         self._ready = deque(filter(keeps, self._ready))
         self._released = deque(filter(keeps, self._released))
@@ -112,14 +112,17 @@ class Inbox:
         self._before = {id_: delivery for id_, delivery in self._before.items() if keeps(delivery)}
 
     def waiting(self) -> Mapping[Place, Collection[int]]:
-        """The offsets of those that wait, or did so until now: later ones of their places may be settled already."""
+        """Those that wait, or did so until now: later ones of their places may be settled already.
+
+        By their offsets, or else by numbers of ours that tell them apart.
+        """
         offsets: dict[Place, list[int]] = {}
         if not self._waiting and not self._behind and not self._released and not self._back:
             return offsets
         for delivery in (*(each[2] for each in self._waiting), *(one for lane in self._behind.values() for one in lane),
                          *self._released, *self._back):
-            if delivery.partition is not None and delivery.offset is not None:
-                offsets.setdefault(Place(delivery.topic, delivery.partition), []).append(delivery.offset)
+            number = delivery.offset if delivery.offset is not None else id(delivery)
+            offsets.setdefault(Place(delivery.topic, delivery.partition), []).append(number)
         return offsets
 
     def due_in(self, now: float) -> float | None:

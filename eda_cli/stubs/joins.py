@@ -86,7 +86,8 @@ def _with_copies(ours: Seen, theirs: Seen) -> Seen:
 
 
 def _packed(delivery: Delivery) -> bytes:
-    return pickle.dumps((fields_of(delivery.event), delivery.topic, delivery.partition, delivery.offset, delivery.published), 5)
+    return pickle.dumps((fields_of(delivery.event), delivery.topic, delivery.partition, delivery.offset, delivery.published,
+                         None, delivery.message), 5)
 
 
 def _unpacked(data: bytes) -> Delivery:

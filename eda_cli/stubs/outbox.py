@@ -141,15 +141,21 @@ class Timers:
 
 def _came(connection: sqlite3.Connection, unless: Sequence[tuple[str, bytes]],
           cause: tuple[str, int | None, int | None, float]) -> bool:
-    """Whether one of these came after the cause: behind it in its partition, else not published before it."""
+    """Whether one of these came after the cause: behind it in its partition, else not published before it.
+
+    Where there are no offsets, what is behind it in its place is what was published after it: it may be heard itself.
+    """
     topic, partition, offset, published = cause
     for awaited, key in unless:
         for at, place, number in connection.execute(
                 "SELECT published, partition, offset FROM heard WHERE topic = ? AND key = ?", (awaited, key)):
-            if (awaited, place) == (topic, partition) and None not in (offset, number):
-                if number > offset:
-                    return True
-            elif at >= published:
+            if (awaited, place) != (topic, partition):
+                behind = at >= published
+            elif offset is None or number is None:
+                behind = at > published
+            else:
+                behind = number > offset
+            if behind:
                 return True
     return False
 

@@ -22,6 +22,7 @@ from eda_cli.log import log
 from eda_cli.stubs.answers import KEEP_S, Answer, CodeFailure, GoesOn, read_answer, shown
 from eda_cli.stubs.inbox import lane_of
 from eda_cli.stubs.spawned import LINE_MAX, Launch, Spawned
+from eda_cli.technologies import TECHNOLOGIES
 
 AT_ONCE = 64  # events on their way: what pipes and the program's own buffers make of it, and what a death sends twice
 BYTES_AT_ONCE = 1024 * 1024
@@ -50,8 +51,8 @@ def environment(folder: Path, part: str, replica: int) -> dict[str, str]:
     info = orjson.loads((folder / "run.json").read_bytes())
     address = orjson.loads((folder / "channel.json").read_bytes())
     given = {"EDA_RUN": info["name"], "EDA_HOME": str(folder.parent), "EDA_PART": part, "EDA_REPLICA": str(replica)}
-    if "bootstrap" in address:
-        given["KAFKA_BOOTSTRAP_SERVERS"] = address["bootstrap"]
+    if variable := TECHNOLOGIES[address["channel"]].variable:
+        given[variable] = address["at"]
     # Python keeps what it prints to a pipe back, and the answer would never come.
     return {"PYTHONUNBUFFERED": "1", **os.environ, **given}
 

@@ -1,19 +1,22 @@
 """Makes own copies out of the log: a new one, one whose sketch changed, one that was deleted. Publishes nothing.
 
 A copy is a fold of the log up to the group's position, whoever wrote those events and whenever the consumer came. Where
-the channel cannot replay, a copy begins empty.
+the channel cannot replay, a copy begins empty, and that is said. Where groups have no offsets, nothing tells what was
+handled while the consumer remembered nothing: it forgets all when such a life begins (`handling`), as it does for a topic
+that was deleted by eda; one that others deleted and made anew is not noticed there.
 """
 
 from __future__ import annotations
 
 import heapq
 import os
+import sqlite3
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from eda_cli import lock
-from eda_cli.channels.base import Ability, Place, Start
+from eda_cli.channels.base import Place, Start
 from eda_cli.errors import UnknownTopic
 from eda_cli.event import Delivery
 from eda_cli.payloads import PayloadError
@@ -24,7 +27,9 @@ from eda_cli.stubs.forms import seen_of
 from eda_cli.stubs.interest import Interest
 from eda_cli.stubs.known import hash_of
 from eda_cli.stubs.part import Part
+from eda_cli.stubs.settled import Settled
 from eda_cli.stubs.store import Store, forget_topics, set_meta
+from eda_cli.technologies import Ability, why_not
 
 AT_ONCE = 1_000  # events folded in one transaction
 
@@ -39,41 +44,66 @@ def rebuild(part: Part, consumer: Consumer, store: Store, copies: Copies) -> boo
             return False
     try:
         in_group(store, part.sketch.group_of(consumer))
-        _forget_what_is_gone(part, consumer, store)
+        can, digest = part.channel.can, digest_of(consumer.keeps)
+        if Ability.OFFSETS in can:
+            _forget_what_is_gone(part, consumer, store)
         if not consumer.keeps:
             return True
-        digest, committed = digest_of(consumer.keeps), _committed(part, consumer)
-        upto = {Place(topic, partition): next_ for topic, partition, next_ in
-                store.rows("SELECT topic, partition, next FROM positions")}
-        missed = {place: next_ for place, next_ in committed.items() if next_ > upto.get(place, 0)}  # while it remembered nothing
-        if store.meta("copies") == digest and not missed:
+        by_offset = _Handled(part, consumer, store) if Ability.OFFSETS in can else None
+        had = store.meta("copies")
+        if had == digest and not (by_offset is not None and by_offset.missed):
             return True
         with store.write() as connection:
             connection.execute("DELETE FROM copy")
             set_meta(connection, "copies", None)
-        handled = _Handled({**upto, **missed}, store)
-        if Ability.REPLAY in part.channel.can and handled and not _fold_all(part, consumer, store, copies, handled):
+        handled: _Handled | Settled | None = by_offset
+        if Ability.REPLAY not in can:
+            _say_empty(part, had is not None)
+        elif by_offset is None:
+            handled = Settled(part, consumer, _kept(consumer), store)
+        if handled and Ability.REPLAY in can and not _fold_all(part, consumer, store, copies, handled):
             return False
         with store.write() as connection:
-            connection.executemany("INSERT INTO positions (topic, partition, next) VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
-                                   " SET next = max(next, excluded.next)", [(*place, next_) for place, next_ in missed.items()])
+            if handled:
+                handled.save(connection)
             set_meta(connection, "copies", digest)
         return True
     finally:
         os.close(fd)
 
 
-class _Handled:
-    """Which events the group has handled: those before its position, and some that were ahead of one that waits."""
+def _say_empty(part: Part, discarded: bool) -> None:
+    """To whom misses something by it: rows that were there, or events that were handled before there was a copy."""
+    if discarded or part.journal.counts.get("handled"):
+        why = why_not(part.sketch.broker["kind"], Ability.REPLAY) or "the channel cannot replay"
+        part.journal.tell("warning", text=f"its copies begin empty, without the events before: {why}")
 
-    def __init__(self, upto: Mapping[Place, int], store: Store) -> None:
-        self._upto = upto
+
+class _Handled:
+    """Which events the group has handled: those before its position, and some that were ahead of one that waits.
+
+    `missed` are the positions that it has come to while it remembered nothing.
+    """
+
+    def __init__(self, part: Part, consumer: Consumer, store: Store) -> None:
+        upto = {Place(topic, partition): next_ for topic, partition, next_ in
+                store.rows("SELECT topic, partition, next FROM positions")}
+        self.missed = {place: next_ for place, next_ in _committed(part, consumer).items() if next_ > upto.get(place, 0)}
+        self._upto = {**upto, **self.missed}
         self._ahead = set(store.rows("SELECT topic, partition, offset FROM ahead"))
 
     def __bool__(self) -> bool:
         return any(self._upto.values()) or bool(self._ahead)
 
-    def has(self, one: Delivery) -> bool:
+    def of(self, batch: Sequence[Delivery]) -> Iterable[Delivery]:
+        return filter(self._has, batch)
+
+    def save(self, connection: sqlite3.Connection) -> None:
+        connection.executemany("INSERT INTO positions (topic, partition, next) VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+                               " SET next = max(next, excluded.next)",
+                               [(*place, next_) for place, next_ in self.missed.items()])
+
+    def _has(self, one: Delivery) -> bool:
         if one.partition is None or one.offset is None:
             return False
         return one.offset < self._upto.get(Place(one.topic, one.partition), 0) or \
@@ -91,7 +121,7 @@ def _committed(part: Part, consumer: Consumer) -> Mapping[Place, int]:
             for one in info.places if one.place.topic in kept}
 
 
-def _fold_all(part: Part, consumer: Consumer, store: Store, copies: Copies, handled: _Handled) -> bool:
+def _fold_all(part: Part, consumer: Consumer, store: Store, copies: Copies, handled: _Handled | Settled) -> bool:
     logs: Iterator[Delivery] = heapq.merge(*(_log(part, topic, handled) for topic in sorted(_kept(consumer))),
                                            key=lambda one: one.published)
     if consumer.idempotent is not None:
@@ -120,10 +150,10 @@ def _fold_all(part: Part, consumer: Consumer, store: Store, copies: Copies, hand
             return True
 
 
-def _log(part: Part, topic: str, handled: _Handled) -> Iterator[Delivery]:
+def _log(part: Part, topic: str, handled: _Handled | Settled) -> Iterator[Delivery]:
     with suppress(UnknownTopic):
         for batch in part.channel.read(topic, Start("beginning"), "stored"):
-            yield from filter(handled.has, batch)
+            yield from handled.of(batch)
 
 
 def _once(logs: Iterator[Delivery], last: int, interest: Interest) -> Iterator[Delivery]:

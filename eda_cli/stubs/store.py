@@ -21,6 +21,11 @@ CREATE TABLE positions (topic TEXT, partition INTEGER, next INTEGER NOT NULL, ti
   PRIMARY KEY (topic, partition)) WITHOUT ROWID;
 CREATE TABLE ahead (topic TEXT, partition INTEGER, offset INTEGER,
   PRIMARY KEY (topic, partition, offset)) WITHOUT ROWID;
+CREATE TABLE messages (number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, topic TEXT NOT NULL,
+  at REAL NOT NULL);
+CREATE TABLE folded (id BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE counts (topic TEXT, partition INTEGER, settled INTEGER NOT NULL, time REAL, at REAL, published REAL,
+  PRIMARY KEY (topic, partition)) WITHOUT ROWID;
 CREATE TABLE copy (name TEXT, key TEXT, row BLOB NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID;
 CREATE TABLE seen (number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, at REAL NOT NULL);
 CREATE TABLE spools (process TEXT PRIMARY KEY, batch BLOB NOT NULL) WITHOUT ROWID;
@@ -118,6 +123,6 @@ def set_meta(connection: sqlite3.Connection, name: str, value: Any) -> None:
 def forget_topics(connection: sqlite3.Connection, topics: Iterable[str]) -> None:
     """Nothing was handled of these topics; own copies are to be made anew."""
     for topic in topics:
-        for table in ("positions", "ahead", "heard"):
+        for table in ("positions", "ahead", "heard", "messages", "counts"):
             connection.execute(f"DELETE FROM {table} WHERE topic = ?", (topic,))
     set_meta(connection, "copies", None)

@@ -29,7 +29,7 @@ AT_ONCE = 2_000  # windows that close together
 KEPT = 20_000  # windows at most that are not read from the file again
 
 State = dict[str, Any]  # n: events, by: the key's value, a: the aggregates, last: what is told of its last event
-Told = dict[tuple[str, int], float]  # up to which moment the events of a place tell
+Told = dict[tuple[str, int | None], float]  # up to which moment the events of a place tell
 Open = dict[float, tuple[float, State]]  # windows of one key by their start, with their end
 
 
@@ -142,10 +142,9 @@ class Windows:
                 state["last"] = event
                 add(state["a"], measured)
                 done += 1
-                if delivery.partition is not None:
-                    place = delivery.topic, delivery.partition
-                    if place not in told or moment > told[place]:
-                        told[place] = moment
+                place = delivery.topic, delivery.partition
+                if place not in told or moment > told[place]:
+                    told[place] = moment
         except Exception:  # `add` finds out what is wrong
             pass
         for state in here.values():

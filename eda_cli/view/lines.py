@@ -129,7 +129,11 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     the body, not that.
     """
     fields = seen.fields
-    place = f"{fields['topic']}[{_or(fields['partition'], '?')}]@{_or(fields['offset'], '?')}"
+    place = fields["topic"]
+    if fields["partition"] is not None:
+        place += f"[{fields['partition']}]"
+    if fields["offset"] is not None:
+        place += f"@{fields['offset']}"
     line = _begin(seen, colour, name)
     line.append(f"{ARROWS[seen.kind]} ", "bold red" if seen.kind == "failed" else "bold")
     line.append(escaped(place), colour)
@@ -177,7 +181,8 @@ def _news(seen: Observation) -> tuple[str, str]:
         case "waiting" | "warning":
             return f"{seen.kind}: {fields.get('text', '')}", "yellow"
         case "starting":
-            return str(fields.get("text", "starting")), "dim"
+            log = f" — {fields['log']}" if fields.get("log") else ""
+            return f"{fields.get('text', 'starting')}{log}", "dim"
         case "finished":
             return "finished: all its events are published", "dim"
         case "stopped" if seen.part != RUN:
@@ -212,7 +217,3 @@ def _duration(ms: float) -> str:
         return f"{ms:.0f}ms" if ms >= 10 else f"{max(ms, 0):.1f}ms"
     seconds = ms / 1000
     return f"{seconds:.1f}s" if seconds < 120 else f"{seconds / 60:.0f}m"
-
-
-def _or(value: object, other: str) -> object:
-    return other if value is None else value

@@ -11,12 +11,14 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from eda_cli.channels.base import EventChannel, Place, Polled, Receipt, Start, Subscription
+from eda_cli.channels.base import EventChannel, Group, Place, Polled, Receipt, Start, Subscription
 from eda_cli.event import Delivery, Event, now
+from eda_cli.technologies import Ability
 from tests.eventually import eventually
 
+T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 30.0  # for what a broker does in its own time; the embedded channel needs milliseconds
 
@@ -47,14 +49,20 @@ def stored(channel: EventChannel, topic: str, start: Start | None = None) -> lis
     return [each for batch in channel.read(topic, start or Start("beginning"), "stored") for each in batch]
 
 
-def drain(subscription: Subscription, count: int, seconds: float = PATIENCE_S) -> list[Delivery]:
-    """Poll until so many deliveries came; fails with what there is when they do not."""
+def drain(subscription: Subscription, count: int, seconds: float = PATIENCE_S, done: bool = False) -> list[Delivery]:
+    """Poll until so many deliveries came; fails with what there is when they do not.
+
+    With `done` each is done as it comes: how many a broker hands out before is bounded.
+    """
     found: list[Delivery] = []
     deadline = time.monotonic() + seconds
     while len(found) < count:
         if time.monotonic() > deadline:
             raise AssertionError(f"{len(found)} of {count} deliveries after {seconds} s: {places(found)}")
-        found += subscription.poll(0.1, 500).deliveries
+        deliveries = subscription.poll(0.1, 500).deliveries
+        if done:
+            subscription.done(deliveries)
+        found += deliveries
     return found
 
 
@@ -68,7 +76,7 @@ def nothing_more(subscription: Subscription, seconds: float = 0.3) -> None:
 
 def share(channel: EventChannel, group: str, members: Sequence[Subscription],
           seconds: float = PATIENCE_S) -> list[Polled]:
-    """Poll until each member has a place and every place a member; gives what was polled meanwhile."""
+    """Poll until all have joined, and where there are partitions share them; gives what was polled meanwhile."""
     polled: list[Polled] = []
     deadline = time.monotonic() + seconds
     while not _shared(channel, group, len(members)):
@@ -79,7 +87,11 @@ def share(channel: EventChannel, group: str, members: Sequence[Subscription],
 
 
 def _shared(channel: EventChannel, group: str, count: int) -> bool:
-    owners = [place.member for place in info(channel, group).places]
+    """Whether each member has a place and every place a member; without partitions, whether so many are there."""
+    about = info(channel, group)
+    if Ability.PARTITIONS not in channel.can:
+        return bool(about.members == count)
+    owners = [place.member for place in about.places]
     return None not in owners and len(set(owners)) == count
 
 
@@ -88,6 +100,25 @@ def info(channel: EventChannel, group: str) -> Any:
     found = [each for each in channel.groups() if each.name == group]
     assert found, f"no group {group}"
     return found[0]
+
+
+def known(channel: EventChannel, ability: Ability, value: T) -> T | None:
+    """What a channel tells that has the ability; one that lacks it tells None, and never something instead."""
+    return value if ability in channel.can else None
+
+
+def lag_is(channel: EventChannel, group: str, expected: int) -> None:
+    """So many are not done, as far as the channel knows it."""
+    assert info(channel, group).lag == known(channel, Ability.LAG, expected)
+
+
+def nothing_left(channel: EventChannel, group: str, *topics: str) -> None:
+    """The group, which has no members, has done all: by its lag, or where that is not known by what a new member gets."""
+    lag_is(channel, group, 0)
+    if Ability.LAG not in channel.can:
+        member = channel.subscribe(Group(group, topics))
+        nothing_more(member)
+        member.close()
 
 
 def committed(channel: EventChannel, group: str) -> dict[Place, int | None]:

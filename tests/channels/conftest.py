@@ -1,30 +1,57 @@
-"""The channels under test, their raw clients, and fresh names."""
+"""The channels under test, what they lack, their raw clients, and fresh names.
+
+A test says what it needs beyond publish and subscribe: `@needs(Ability.REPLAY)`. On a channel that lacks it the test
+must fail, with the registry's reason. `@lacking(Ability.REPLAY)` is for the channels that lack it, and only for these.
+"""
 
 from __future__ import annotations
 
-import json
-import sqlite3
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from eda_cli.channels import connect
 from eda_cli.channels.base import EventChannel
+from eda_cli.errors import ChannelError
+from eda_cli.technologies import TECHNOLOGIES
 from tests.channels.acts import Worker
-from tests.channels.broker_kafka import engine, kafka_address  # noqa: F401  # fixtures
+from tests.channels.brokers import TESTED, broker_address, engine, image_of, kafka_address  # noqa: F401  # fixtures
+from tests.channels.raw import WRITERS, Address, Write
 
-Address = dict[str, Any]
-Headers = list[tuple[str, bytes | None]]
 
-@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.broker)])
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What a channel lacks: a test that needs it is a gap with its reason, a test for the lack is not for the others."""
+    others: list[pytest.Item] = []
+    for item in items:
+        kind = item.callspec.params.get("channel_address") if hasattr(item, "callspec") else None
+        if kind not in TECHNOLOGIES:
+            continue
+        lacks = TECHNOLOGIES[kind].lacks
+        needed = [ability for marker in item.iter_markers("needs") for ability in marker.args]
+        if reason := "; ".join(dict.fromkeys(lacks[ability] for ability in needed if ability in lacks)):
+            item.add_marker(pytest.mark.xfail(reason=reason, raises=(ChannelError, AssertionError), strict=True))
+        if any(ability not in lacks for marker in item.iter_markers("lacking") for ability in marker.args):
+            others.append(item)
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for kind, version in config.stash.get(TESTED, {}).items():
+        terminalreporter.write_line(f"tested against {version} ({image_of(kind)})")
+
+
+@pytest.fixture(params=[
+    pytest.param(kind, marks=pytest.mark.broker if one.image else ()) for kind, one in TECHNOLOGIES.items()])
 def channel_address(request: pytest.FixtureRequest, tmp_path: Path) -> Address:
     """Where a channel is: every test of the contract runs on each."""
-    if request.param == "embedded":
-        return {"channel": "embedded", "path": str(tmp_path / "events.db")}
-    address: Address = request.getfixturevalue(f"{request.param}_address")
+    kind: str = request.param
+    if TECHNOLOGIES[kind].image is None:
+        return {"channel": kind, "path": str(tmp_path / "events.db")}
+    address: Address = request.getfixturevalue("broker_address")(kind)
     return address
 
 
@@ -78,40 +105,7 @@ def worker(channel_address: Address) -> Iterator[Callable[..., Worker]]:
         each.close()
 
 
-Write = Callable[[str, int, bytes | None, bytes | None, Headers], None]
-
-
 @pytest.fixture
 def write_raw(channel_address: Address) -> Write:
-    """Writes one record past eda: (topic, partition, key, value, headers)."""
-    return {"embedded": _raw_embedded, "kafka": _raw_kafka}[channel_address["channel"]](channel_address)
-
-
-def _raw_embedded(address: Address) -> Write:
-    def write(topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        told = [[name, None if given is None else given.decode()] for name, given in headers]
-        attributes = json.dumps([None, None, None, None, None, None, None, None, {}, told]) if told else None
-        connection = sqlite3.connect(address["path"])
-        with connection:
-            connection.execute(
-                "INSERT INTO events SELECT p.id << 40 | p.end, unixepoch() * 1000000, ?, ?, ?"
-                " FROM partitions p JOIN topics t ON t.id = p.topic WHERE t.name = ? AND p.number = ?",
-                (key, attributes and attributes.encode(), value, topic, partition))
-            connection.execute("UPDATE partitions SET end = end + 1 WHERE number = ? AND topic ="
-                               " (SELECT id FROM topics WHERE name = ?)", (partition, topic))
-        connection.close()
-
-    return write
-
-
-def _raw_kafka(address: Address) -> Write:
-    from kafka import KafkaProducer
-
-    def write(topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers) -> None:
-        producer = KafkaProducer(bootstrap_servers=address["bootstrap"])
-        try:
-            producer.send(topic, value=value, key=key, partition=partition, headers=headers).get(20)
-        finally:
-            producer.close()
-
-    return write
+    """Writes one message past eda, and tells the event that eda is to show of it."""
+    return WRITERS[channel_address["channel"]](channel_address)

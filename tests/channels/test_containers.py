@@ -23,6 +23,7 @@ from eda_cli.channels.containers import (
     ContainerDied,
     Engine,
     EngineAbsent,
+    EngineElsewhere,
     EngineRefused,
     ImageMissing,
     NameTaken,
@@ -32,7 +33,7 @@ from eda_cli.channels.containers import (
 )
 from eda_cli.channels.containers_errors import not_pulled, refused
 from eda_cli.errors import Unreachable
-from tests.channels.broker_kafka import kafka_image
+from tests.channels.brokers import need_image
 from tests.channels.registry import LAYER_BYTES, registry
 from tests.eventually import eventually
 
@@ -116,6 +117,11 @@ def test_the_engine_is_looked_for_as_the_docker_command_does(
     fails(Engine.connect, EngineAbsent)
     (bare / "rootless.sock").touch()
     assert containers_where.find() == (f"unix://{bare}/rootless.sock", None)
+    with socket.socket(socket.AF_UNIX) as listener:  # one that answers goes before one that does not
+        listener.bind(f"{bare}/podman.sock")
+        listener.listen()
+        monkeypatch.setattr(containers_where, "_usual", lambda: [bare / "rootless.sock", bare / "podman.sock"])
+        assert containers_where.find() == (f"unix://{bare}/podman.sock", None)
     for name in ("desktop", "other"):
         meta = bare / ".docker" / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
         meta.mkdir(parents=True)
@@ -127,6 +133,33 @@ def test_the_engine_is_looked_for_as_the_docker_command_does(
     assert containers_where.find() == ("unix:///other.sock", "the docker context 'other'")
     monkeypatch.setenv("DOCKER_HOST", "tcp://there:2375")
     assert containers_where.find() == ("tcp://there:2375", "DOCKER_HOST")
+
+
+def test_the_usual_places_are_those_of_docker_and_of_podman(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
+    assert [str(path) for path in containers_where._usual()] == [
+        "/var/run/docker.sock", f"{bare}/.docker/run/docker.sock", "/run/user/7/docker.sock",
+        "/run/user/7/podman/podman.sock", "/run/podman/podman.sock"]
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    assert Path(f"/run/user/{os.getuid()}/podman/podman.sock") in containers_where._usual()
+
+
+@pytest.mark.parametrize(("url", "host"), [
+    ("unix:///run/docker.sock", None), ("tcp://127.0.0.1:2375", None), ("tcp://localhost:2375", None),
+    ("tcp://[::1]:2375", None), ("ssh://me@127.0.0.1", None), ("tcp://192.0.2.1:2375", "192.0.2.1"),
+    ("ssh://me@192.0.2.1:22", "192.0.2.1"), ("ssh://a-name-of.ssh-config.invalid", "a-name-of.ssh-config.invalid"),
+    ("tcp://nobody.invalid:2375", None), ("nonsense", None),
+])
+def test_an_engine_of_another_machine_is_known_by_its_address(url: str, host: str | None) -> None:
+    assert containers_where.elsewhere(url) == host
+
+
+@pytest.mark.parametrize("url", ["tcp://192.0.2.1:2375", "ssh://me:secret@192.0.2.1"])
+def test_a_broker_is_not_started_where_nobody_here_could_reach_it(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", url)
+    told = fails(Engine.connect, EngineElsewhere)
+    assert "127.0.0.1 of 192.0.2.1" in told.why
+    assert "secret" not in str(told)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"currentContext": 7}'])
@@ -155,6 +188,8 @@ def test_a_failed_pull_tells_which_of_two_it_was(text: str, expected: type[Unrea
     (500, "driver failed programming external connectivity: Bind for 127.0.0.1:9092 failed: port is already allocated",
      PortTaken),
     (500, "listen tcp4 127.0.0.1:9092: bind: address already in use", PortTaken),
+    (500, 'container create: creating container storage: the container name "eda-shop-1" is already in use by 2ddae. You'
+     ' have to remove that container', NameTaken),
     (409, 'Conflict. The container name "/eda-shop-1" is already in use by container "abc"', NameTaken),
     (400, "Minimum memory limit allowed is 6MB", EngineRefused),
     (500, "no space left on device", EngineRefused),
@@ -170,7 +205,7 @@ def test_what_the_engine_refuses_is_told_by_its_reason(status: int, text: str, e
 def spec(engine: Engine) -> Iterator[Spec]:
     """A container of a run that is made up; nothing of it is left."""
     run_id = secrets.token_hex(8)
-    yield kafka_broker.spec("test", run_id, kafka_image(), None)
+    yield kafka_broker.spec("test", run_id, need_image(engine, "kafka"), None)
     engine.sweep(run_id, volumes=True)
 
 

@@ -26,7 +26,7 @@ from eda_cli.channels.containers import Engine
 from eda_cli.errors import BrokerUnreachable, ChannelError, PublishError, UnknownTopic
 from eda_cli.event import Event
 from tests.channels.acts import committed, drain, event, events, ids, info, nothing_more, publish, share, stored
-from tests.channels.broker_kafka import Broker
+from tests.channels.brokers import Broker
 from tests.channels.conftest import Address
 from tests.eventually import eventually
 
@@ -43,7 +43,7 @@ def channel_address(kafka_address: Address) -> Address:
 
 @pytest.fixture
 def admin(kafka_address: Address) -> Iterator[Any]:
-    client = KafkaAdminClient(bootstrap_servers=kafka_address["bootstrap"])
+    client = KafkaAdminClient(bootstrap_servers=kafka_address["at"])
     yield client
     client.close()
 
@@ -51,14 +51,14 @@ def admin(kafka_address: Address) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def rough(engine: Engine) -> Iterator[Broker]:
     """A broker of its own, for tests that treat it badly and bring it back."""
-    broker = Broker(engine)
+    broker = Broker(engine, "kafka")
     yield broker
     broker.remove()
 
 
 def records_of(address: Address, topic: str, count: int) -> list[Any]:
     """What kafka-python's own consumer reads."""
-    consumer = KafkaConsumer(topic, bootstrap_servers=address["bootstrap"], auto_offset_reset="earliest",
+    consumer = KafkaConsumer(topic, bootstrap_servers=address["at"], auto_offset_reset="earliest",
                              enable_auto_commit=False, group_id=None)
     found: list[Any] = []
 
@@ -114,7 +114,7 @@ def test_eda_reads_what_the_cloudevents_sdk_writes(
     message = mode(CloudEvent({
         "id": "7", "source": "/theirs", "type": "orderPaid", "specversion": "1.0", "tenant": "north",
         "partitionkey": "ann", "datacontenttype": "application/json"}, {"number": 7}), JSONFormat())
-    producer = KafkaProducer(bootstrap_servers=kafka_address["bootstrap"])
+    producer = KafkaProducer(bootstrap_servers=kafka_address["at"])
     key = message.key.encode() if isinstance(message.key, str) else message.key
     producer.send(topic, message.value, key, list(message.headers.items())).get(10)
     producer.close()
@@ -133,7 +133,7 @@ def kcat(kafka_address: Address) -> Callable[..., str]:
         pytest.skip("kcat is not installed")
 
     def run(*args: str, stdin: str = "") -> str:
-        command = ["kcat", "-b", kafka_address["bootstrap"], *args]
+        command = ["kcat", "-b", kafka_address["at"], *args]
         return subprocess.run(command, input=stdin, check=True, capture_output=True, text=True, timeout=30).stdout
 
     return run
@@ -166,7 +166,7 @@ def test_the_lag_of_a_group_that_never_committed_is_unknown(
         channel: EventChannel, kafka_address: Address, topic: str, group: str) -> None:
     channel.declare([Topic(topic, 1)], [])
     publish(channel, topic, events(3))
-    consumer = KafkaConsumer(topic, bootstrap_servers=kafka_address["bootstrap"], group_id=group, enable_auto_commit=False)
+    consumer = KafkaConsumer(topic, bootstrap_servers=kafka_address["at"], group_id=group, enable_auto_commit=False)
     eventually(lambda: consumer.poll(timeout_ms=100) or consumer.assignment(), 15)
     about = info(channel, group)
     consumer.close()
@@ -257,7 +257,7 @@ def test_a_topic_that_others_delete_is_missed_in_the_end(channel: EventChannel, 
 
 
 def test_asking_for_a_topic_makes_none_even_where_the_broker_would(engine: Engine) -> None:
-    broker = Broker(engine, KAFKA_AUTO_CREATE_TOPICS_ENABLE="true")
+    broker = Broker(engine, "kafka", KAFKA_AUTO_CREATE_TOPICS_ENABLE="true")
     channel = connect(broker.address)
     try:
         for act in (lambda: channel.publish("typo", events(1)), lambda: channel.read("typo", Start("end"), "stored"),
@@ -526,7 +526,7 @@ def test_a_broker_that_is_down_is_told_at_once_and_does_not_hold_up_the_end(roug
         with pytest.raises(PublishError) as raised:
             channel.flush(1)
         assert len(raised.value.unstored) == 1
-        with pytest.raises(BrokerUnreachable, match=rough.address["bootstrap"]):
+        with pytest.raises(BrokerUnreachable, match=rough.address["at"]):
             channel.publish(topic, events(1))
         began = time.monotonic()
         with pytest.raises(ChannelError):

@@ -15,6 +15,7 @@ from eda_cli.channels import connect, kafka_wire
 from eda_cli.errors import BrokerUnreachable
 
 HOST = "127.0.0.1"
+ONE_BROKER = struct.pack(">iih", 1, 7, 4) + b"host" + struct.pack(">ih", 9092, -1)
 
 
 @contextmanager
@@ -45,7 +46,7 @@ def answer(correlation: int, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(("answers", "expected"), [
-    ([answer(18, b"\0\0"), answer(3, struct.pack(">i", 1))], None),
+    ([answer(18, b"\0\0"), answer(3, ONE_BROKER)], None),
     ([answer(18, b"\0\0"), answer(3, struct.pack(">i", 0))], "not ready"),
     ([answer(18, b"\0\0"), answer(3, b"")], "not Kafka"),
     ([b"HTTP/1.1 400 Bad Request\r\n\r\n"], "not Kafka"),
@@ -64,7 +65,7 @@ def test_only_a_broker_that_takes_clients_answers(answers: list[bytes | None], e
 
 @pytest.mark.parametrize("bootstrap", ["127.0.0.1:1", "127.0.0.1:1,127.0.0.1:2", "nohost.invalid:9092", "nonsense"])
 def test_an_absent_broker_is_told_at_once_and_by_its_address(bootstrap: str) -> None:
-    channel = connect({"channel": "kafka", "bootstrap": bootstrap})
+    channel = connect({"channel": "kafka", "at": bootstrap})
     began = time.monotonic()
     for act in (channel.topics, channel.version, lambda: channel.publish("orders", [])):
         with pytest.raises(BrokerUnreachable) as raised:
@@ -77,7 +78,7 @@ def test_an_absent_broker_is_told_at_once_and_by_its_address(bootstrap: str) -> 
 
 def test_a_broker_that_says_nothing_is_given_up_in_time() -> None:
     with server(None) as port:
-        channel = connect({"channel": "kafka", "bootstrap": f"{HOST}:{port}"})
+        channel = connect({"channel": "kafka", "at": f"{HOST}:{port}"})
         began = time.monotonic()
         with pytest.raises(BrokerUnreachable):
             channel.topics()

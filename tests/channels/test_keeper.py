@@ -26,7 +26,7 @@ from eda_cli.channels.containers import Engine
 from eda_cli.errors import ChannelError
 from eda_cli.journal import Observation, last_observations
 from tests.channels.acts import events, publish, stored
-from tests.channels.broker_kafka import kafka_image
+from tests.channels.brokers import image_of, need_image
 from tests.channels.test_containers import volumes
 from tests.eventually import eventually
 
@@ -79,7 +79,8 @@ class Run:
     def __init__(self, folder: Path, engine: Engine, **broker: Any) -> None:
         self.folder, self.engine, self.id = folder, engine, secrets.token_hex(8)
         folder.joinpath("run.json").write_text(json.dumps(
-            {"id": self.id, "name": "keeptest", "broker": {"kind": "kafka", "image": kafka_image(), "port": None, **broker}}))
+            {"id": self.id, "name": "keeptest", "broker": {"kind": "kafka", "image": need_image(engine, "kafka"), "port": None,
+                                                          **broker}}))
         self._keepers: list[Keeper] = []
 
     def keeper(self, **environ: str) -> Keeper:
@@ -140,19 +141,19 @@ def docker(command: str, container: str, *options: str) -> None:
 def test_it_tells_what_it_does_and_where_the_broker_is(run: Run) -> None:
     keeper = run.ready()
     address = run.address()
-    port = int(address["bootstrap"].removeprefix("127.0.0.1:"))
+    port = int(address["at"].removeprefix("127.0.0.1:"))
     assert kafka_broker.answers(port)
     name = f"eda-keeptest-{run.id[:8]}"
     assert address | {"version": "4"} == {
-        "channel": "kafka", "bootstrap": f"127.0.0.1:{port}", "internal": f"{name}:19092", "ours": True,
+        "channel": "kafka", "at": f"127.0.0.1:{port}", "internal": f"{name}:19092", "ours": True,
         "run": "keeptest", "version": "4"}
     assert address["version"].startswith("Apache Kafka 4.")
     assert run.folder.joinpath("channel.json").stat().st_mode & 0o777 == 0o600
     assert lock.holder(run.folder / "keeper.lock") == keeper.pid
-    assert [seen.part for seen in run.told("starting")] == ["keeper"] * 3
+    assert [seen.part for seen in run.told("starting") if "log" not in seen.fields] == ["keeper"] * 3
     assert all(seen.fields["text"] for seen in run.told("starting"))
     (ready,) = run.told("ready")
-    assert ready.fields == {"address": f"127.0.0.1:{port}", "version": address["version"], "image": kafka_image(),
+    assert ready.fields == {"address": f"127.0.0.1:{port}", "version": address["version"], "image": image_of("kafka"),
                             "port": port, "container": name}
     assert (run.container()["name"], run.container()["state"], run.container()["run"]) == (name, "running", "keeptest")
 
@@ -216,7 +217,7 @@ def test_without_its_supervisor_it_stops_the_container_and_keeps_it(run: Run) ->
 
 def test_a_supervisor_that_vanishes_during_the_start_leaves_nothing_running(run: Run) -> None:
     keeper = run.keeper()
-    eventually(lambda: len(run.told("starting")) == 3, READY_S)
+    eventually(lambda: len([seen for seen in run.told("starting") if "log" not in seen.fields]) == 3, READY_S)
     keeper.let_go()
     began = time.monotonic()
     keeper.wait()
@@ -227,7 +228,7 @@ def test_a_supervisor_that_vanishes_during_the_start_leaves_nothing_running(run:
 
 def test_a_stop_during_the_start_is_orderly(run: Run) -> None:
     keeper = run.keeper()
-    eventually(lambda: len(run.told("starting")) == 3, READY_S)
+    eventually(lambda: len([seen for seen in run.told("starting") if "log" not in seen.fields]) == 3, READY_S)
     keeper.signal(signal.SIGTERM)
     assert keeper.wait() == 0
     assert run.left() == ["volumes"]
@@ -266,11 +267,11 @@ def test_a_container_whose_port_is_taken_is_replaced_on_the_same_data(run: Run) 
     keeper.let_go()
     keeper.wait()
     eventually(lambda: run.container()["state"] == "exited", GONE_S)
-    port = int(run.address()["bootstrap"].rpartition(":")[2])
+    port = int(run.address()["at"].rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)):
         run.ready()
     assert run.container()["id"] != before["id"]
-    assert run.address()["bootstrap"] != f"127.0.0.1:{port}"
+    assert run.address()["at"] != f"127.0.0.1:{port}"
     assert run.holds("kept")
 
 
@@ -289,7 +290,7 @@ def test_a_container_whose_network_was_pruned_is_replaced_on_the_same_data(run: 
 
 def test_a_broker_that_others_start_again_is_ready_once_it_answers(run: Run) -> None:
     run.ready()
-    port = int(run.address()["bootstrap"].rpartition(":")[2])
+    port = int(run.address()["at"].rpartition(":")[2])
     docker("restart", run.container()["id"])
     eventually(lambda: len(run.told("ready")) == 2, READY_S)
     assert kafka_broker.answers(port)
@@ -334,10 +335,11 @@ def test_a_port_that_is_taken(tmp_path: Path, engine: Engine) -> None:
 
 
 @pytest.fixture
-def deadly() -> Iterator[str]:
+def deadly(engine: Engine) -> Iterator[str]:
     """An image whose containers say something and die."""
     image = f"eda-test/deadly:{secrets.token_hex(4)}"
-    made = subprocess.run(["docker", "create", kafka_image(), "true"], check=True, capture_output=True, text=True)
+    made = subprocess.run(["docker", "create", need_image(engine, "kafka"), "true"], check=True, capture_output=True,
+                          text=True)
     container = made.stdout.strip()
     try:
         image_id = subprocess.run(["docker", "commit", "--change", 'CMD ["bash", "-c", "echo no broker today; exit 3"]',

@@ -2,6 +2,7 @@
 
     python -m tests.channels.worker ADDRESS publisher TOPIC BATCH
     python -m tests.channels.worker ADDRESS member TOPIC GROUP AT_MOST
+    python -m tests.channels.worker ADDRESS holder TOPIC GROUP AT_MOST
 
 LEASE_S in the environment shortens the lease of the embedded channel.
 """
@@ -12,11 +13,13 @@ import json
 import os
 import sys
 import threading
+import time
 
 from eda_cli.channels import connect, embedded_group
 from eda_cli.channels.base import EventChannel, Group
 from tests.channels.acts import events
 
+IDLE_S = 0.5  # longer than what is done may wait to be stored
 _ended = threading.Event()
 
 
@@ -39,14 +42,32 @@ def _publisher(channel: EventChannel, topic: str, batch: str) -> None:
 
 
 def _member(channel: EventChannel, topic: str, group: str, at_most: str) -> None:
-    """Tells each event that is handled, before it is done: [id, partition, offset]; and what was lost."""
+    """Tells each event that is handled, before it is done: [id, partition, offset]; and what was lost.
+
+    It is idle once it had nothing to do for a while.
+    """
     subscription = channel.subscribe(Group(group, (topic,)))
     _tell([["joined"]])
+    busy = float("inf")
     while not _ended.is_set():
         for polled in (subscription.poll(0.05, int(at_most)), subscription.poll(0.005, 0)):
             _tell([["lost", *place] for place in polled.lost])
             _tell([[each.event.id, each.partition, each.offset] for each in polled.deliveries])
             subscription.done(polled.deliveries)
+            if polled.deliveries:
+                busy = time.monotonic()
+        if time.monotonic() - busy > IDLE_S:
+            _tell([["idle"]])
+            busy = float("inf")
+    subscription.close()
+
+
+def _holder(channel: EventChannel, topic: str, group: str, at_most: str) -> None:
+    """Tells each event that comes, and never has done it: [identity, message, partition, offset]."""
+    subscription = channel.subscribe(Group(group, (topic,)))
+    while not _ended.is_set():
+        _tell([[each.identity, each.message, each.partition, each.offset]
+               for each in subscription.poll(0.05, int(at_most)).deliveries])
     subscription.close()
 
 
@@ -56,7 +77,7 @@ def main() -> None:
         embedded_group.LEASE_S, embedded_group.BEAT_S = float(lease), float(lease) / 5
     threading.Thread(target=_watch_stdin, daemon=True).start()
     channel = connect(json.loads(address))
-    {"publisher": _publisher, "member": _member}[role](channel, *args)
+    {"publisher": _publisher, "member": _member, "holder": _holder}[role](channel, *args)
     channel.close()
 
 

@@ -16,12 +16,15 @@ from typing import Any
 
 import pytest
 
+from eda_cli.technologies import TECHNOLOGIES
 from tests.eventually import eventually
 from tests.scenarios.harness import READY_S, Eda
 
 TRIALS = range(int(os.environ.get("EDA_TRIALS", "2")))
 COUNT = 400
 GONE_S = 5.0
+CUT_S = 20.0
+BROKERS = [name for name, one in TECHNOLOGIES.items() if one.image]
 SKETCH = f"""
 name: kills
 topics:
@@ -52,9 +55,14 @@ consumers:
 
 
 @pytest.fixture
-def sketch(tmp_path: Path) -> Path:
+def eda(everywhere: Eda) -> Eda:
+    return everywhere
+
+
+@pytest.fixture
+def sketch(eda: Eda, tmp_path: Path) -> Path:
     path = tmp_path / "kills.yaml"
-    path.write_text(SKETCH)
+    path.write_text(eda.fit(SKETCH))
     return path
 
 
@@ -109,9 +117,9 @@ def test_a_killed_stub_comes_back_by_itself(eda: Eda, sketch: Path, victim: str,
 
 @pytest.mark.timeout(300)
 @pytest.mark.broker
-@pytest.mark.parametrize("eda", ["kafka"], indirect=True)
+@pytest.mark.parametrize("everywhere", BROKERS, indirect=True)
 @pytest.mark.parametrize("trial", TRIALS)
-@pytest.mark.parametrize("victim", ["keeper", "container"])
+@pytest.mark.parametrize("victim", ["keeper", "container", "network"])
 def test_a_killed_keeper_or_broker_comes_back_by_itself(eda: Eda, sketch: Path, victim: str, trial: int) -> None:
     eda.up(sketch, "--seed", str(trial))
     time.sleep(random.Random(f"{victim}{trial}").uniform(0, 3))
@@ -119,11 +127,20 @@ def test_a_killed_keeper_or_broker_comes_back_by_itself(eda: Eda, sketch: Path, 
     if victim == "keeper":
         old = eda.kill("kills", "keeper")
         eventually(lambda: eda.pid("kills", "keeper") != old, 20)
+    elif victim == "network":
+        cut(before["id"], before["name"], CUT_S)
     else:
         subprocess.run(["docker", "kill", before["id"]], check=True, capture_output=True)
     settle(eda)
     assert container(eda)["id"] == before["id"]
     nothing_left(eda)
+
+
+def cut(container: str, network: str, seconds: float) -> None:
+    """Nothing reaches the broker, and nothing says so, for so long."""
+    subprocess.run(["docker", "network", "disconnect", network, container], check=True, capture_output=True)
+    time.sleep(seconds)
+    subprocess.run(["docker", "network", "connect", network, container], check=True, capture_output=True)
 
 
 def container(eda: Eda) -> dict[str, Any]:
@@ -143,7 +160,7 @@ def test_a_killed_supervisor_or_terminal_leaves_the_data_and_nothing_else(
                          stderr=subprocess.DEVNULL)
     eventually(lambda: eda.home.joinpath("kills").exists() and eda.ps("kills")["state"] == "running", READY_S, every=0.3)
     time.sleep(random.Random(f"{victim}{trial}").uniform(0, 3))
-    before = container(eda) if eda.broker == "kafka" else None
+    before = container(eda) if eda.broker != "embedded" else None
     if victim == "terminal":
         terminal.send_signal(signal.SIGKILL)
         terminal.wait()

@@ -28,6 +28,11 @@ pytestmark = pytest.mark.timeout(300 + RUN_S)
 Events = Sequence[dict[str, Any]]
 
 
+@pytest.fixture
+def eda(everywhere: Eda) -> Eda:
+    return everywhere
+
+
 def played(eda: Eda, name: str, settled: Callable[[], bool] = lambda: True, look: Callable[[], object] = lambda: None) -> None:
     """Let a sketch run for its time, `look`ing again and again; then nothing new comes, and what was begun is ended."""
     path = SKETCHES / f"{name}.yaml"

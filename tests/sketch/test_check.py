@@ -6,6 +6,7 @@ import pytest
 
 from eda_cli.sketch.check import demands
 from eda_cli.sketch.commands import event_for
+from eda_cli.technologies import TECHNOLOGIES, Ability, Technology
 from tests.sketch.reading import errors, loaded, warnings
 
 
@@ -283,18 +284,42 @@ def test_events(name: str) -> None:
     assert event_for(name) is None
 
 
-def test_to_begin_with_the_earliest_event_demands_replay() -> None:
+@pytest.fixture
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A technology that keeps nothing."""
+    monkeypatch.setitem(TECHNOLOGIES, "forgetful", Technology("Forgetful", "nowhere:Channel", "Keeps nothing.", {
+        Ability.REPLAY: "a queue forgets what was handled", Ability.COMPACTION: "a queue has no log to compact"}))
+    return "forgetful"
+
+
+def test_to_begin_with_the_earliest_event_demands_replay(forgetful: str) -> None:
     read = loaded("""\
         consumers:
           billing:
             subscribes: orders
             from: earliest
         """)
-    assert demands(read.resolved, frozenset({"REPLAY", "LAG"}), "kafka", read.places) == []
-    [problem] = demands(read.resolved, frozenset({"LAG"}), "rabbitmq", read.places)
+    assert demands(read.resolved, "kafka", read.places) == []
+    assert demands(read.resolved, "auto", read.places) == []
+    [problem] = demands(read.resolved, forgetful, read.places)
     assert problem.text("sketch.yaml") == (
-        "sketch.yaml:4:11: consumer 'billing' is to begin with the earliest event: rabbitmq cannot replay what "
-        "was published before; write from: latest, or take another broker")
+        "sketch.yaml:4:11: consumer 'billing' is to begin with the earliest event: a queue forgets what was handled; "
+        "write from: latest, or take another broker")
+
+
+def test_a_compacted_topic_demands_compaction(forgetful: str) -> None:
+    read = loaded("""\
+        topics:
+          users: {compacted: true}
+          orders: {compacted: false}
+        consumers:
+          billing: {subscribes: [orders, users]}
+        """)
+    assert demands(read.resolved, "embedded", read.places) == []
+    [problem] = demands(read.resolved, forgetful, read.places)
+    assert problem.text("sketch.yaml") == (
+        "sketch.yaml:2:22: topic 'users' is to be compacted: a queue has no log to compact; "
+        "leave compacted: away, or take another broker")
 
 
 def test_a_sketch_too_large_to_follow_is_still_checked() -> None:
@@ -385,13 +410,13 @@ def test_values_besides_rules_that_look_for_what_is_in_no_event() -> None:
     ]
 
 
-def test_only_a_start_at_the_earliest_event_demands_a_replay() -> None:
+def test_only_a_start_at_the_earliest_event_demands_a_replay(forgetful: str) -> None:
     sketch = loaded("""
         consumers:
           a: {subscribes: orders, keeps: {orders: $.id}, retries: 3}
           b: {subscribes: orders, from: earliest}
         """)
-    problem, = demands(sketch.resolved, frozenset(), "embedded", sketch.places)
+    problem, = demands(sketch.resolved, forgetful, sketch.places)
     assert "consumer 'b'" in problem.what
 
 

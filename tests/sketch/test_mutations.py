@@ -13,6 +13,7 @@ from eda_cli.sketch.graph import mermaid
 from eda_cli.sketch.load import Loaded, load_text
 from eda_cli.sketch.render import config
 from eda_cli.sketch.starter import examples, starter
+from eda_cli.technologies import TECHNOLOGIES
 
 RICH = (Path(__file__).parent / "rich.yaml").read_text()
 GOOD = [*(example.sketch for example in examples().values()), starter(), RICH]
@@ -68,7 +69,8 @@ def use(loaded: Loaded) -> None:
     assert load_text(config(loaded), "mutated.yaml", {"A": "a"}).resolved == loaded.resolved
     assert loaded.resolved.from_json(loaded.resolved.to_json()) == loaded.resolved
     assert mermaid(loaded.resolved).startswith("flowchart LR\n")
-    demands(loaded.resolved, frozenset(), "embedded", loaded.places)
+    for kind in TECHNOLOGIES:
+        demands(loaded.resolved, kind, loaded.places)
 
 
 @settings(max_examples=2500, deadline=None, derandomize=True, database=None,

@@ -33,6 +33,8 @@ from eda_cli.stubs.stop import Stop
 class Memory:
     """A channel in memory. `refuses` says which events it never takes; while `away` it takes nothing."""
 
+    can = frozenset(Ability)
+
     def __init__(self) -> None:
         self.stored: list[Event] = []
         self.away = False
@@ -101,8 +103,6 @@ class Log(Memory):
     Every step of whoever uses it goes through `step`, which a test replaces to kill there. Where nothing comes any
     more, `over` says whether the member's part is told to stop.
     """
-
-    can = frozenset(Ability)
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from eda_cli.event import Delivery
@@ -14,6 +16,7 @@ from eda_cli.stubs.copying import Copies
 from eda_cli.stubs.forms import seen_of
 from eda_cli.stubs.store import Store
 from tests.stubs.playing import Log
+from tests.stubs.queueing import Bare, Queues
 from tests.stubs.test_histories import BILL, STOCK, event, live, row, rows_of
 
 KEEPER = Consumer("bill", ("t",), start="earliest", keeps=(Kept("t", (Fold(("t",)),)),))
@@ -65,11 +68,13 @@ def test_what_fails_leaves_no_trace(tmp_path: Path) -> None:
 # --- made anew
 
 
+WITH_LOG = [Log, Queues]
 OTHER = Kept("stock", (Fold(("t",), "$.sku", {"many": "{{ (was.many | default(0)) + 1 }}"}),))
 
 
-def test_a_copy_whose_sketch_changed_is_made_anew_up_to_where_the_group_is(tmp_path: Path) -> None:
-    log = Log()
+@pytest.mark.parametrize("channel", WITH_LOG)
+def test_a_copy_whose_sketch_changed_is_made_anew_up_to_where_the_group_is(tmp_path: Path, channel: type[Log]) -> None:
+    log = channel()
     log.put("t", *(event(3 * number) for number in range(5)))
     live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
     log.put("t", *(event(3 * number) for number in range(5, 7)))
@@ -77,11 +82,12 @@ def test_a_copy_whose_sketch_changed_is_made_anew_up_to_where_the_group_is(tmp_p
     assert row(tmp_path, "stock", "a") == {"many": 7}
 
 
-def test_what_was_handled_ahead_of_one_that_waits_is_in_a_copy_that_is_made_anew(tmp_path: Path) -> None:
-    log = Log()
+@pytest.mark.parametrize("channel", WITH_LOG)
+def test_what_was_handled_ahead_of_one_that_waits_is_in_a_copy_that_is_made_anew(tmp_path: Path, channel: type[Log]) -> None:
+    log = channel()
     log.put("t", event(0), *(event(number) for number in (1, 4, 7)))
     waits = replace(KEEPER, keeps=(STOCK,), retries=Retries(9, (3600.0, 3600.0)), fails=Fails(1.0, "body.sku == 'a'"))
-    log.caught_up = lambda: rows_of(tmp_path, "ahead") == 3  # type: ignore[method-assign]
+    log.caught_up = lambda: rows_of(tmp_path, "ahead") + rows_of(tmp_path, "messages") == 3  # type: ignore[method-assign]
     live(tmp_path, waits, log)
     del log.caught_up
     live(tmp_path, replace(KEEPER, keeps=(OTHER,), retries=Retries(9)), log)
@@ -89,8 +95,9 @@ def test_what_was_handled_ahead_of_one_that_waits_is_in_a_copy_that_is_made_anew
     assert row(tmp_path, "stock", "b") == {"many": 3}
 
 
-def test_what_was_handled_while_it_remembered_nothing_is_in_its_copy(tmp_path: Path) -> None:
-    log = Log()
+@pytest.mark.parametrize("channel", WITH_LOG)
+def test_what_was_handled_while_it_remembered_nothing_is_in_its_copy(tmp_path: Path, channel: type[Log]) -> None:
+    log = channel()
     log.put("t", event(0))
     live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
     log.put("t", event(3), event(6))
@@ -100,8 +107,9 @@ def test_what_was_handled_while_it_remembered_nothing_is_in_its_copy(tmp_path: P
     assert row(tmp_path, "stock", "a") == {"n": 4}
 
 
-def test_what_an_idempotent_consumer_skipped_is_not_in_a_copy_that_is_made_anew(tmp_path: Path) -> None:
-    log = Log()
+@pytest.mark.parametrize("channel", WITH_LOG)
+def test_what_an_idempotent_consumer_skipped_is_not_in_a_copy_that_is_made_anew(tmp_path: Path, channel: type[Log]) -> None:
+    log = channel()
     log.put("t", *(event(number) for number in (0, 3, 0, 3, 6)))
     once = replace(KEEPER, idempotent=Idempotent())
     live(tmp_path, replace(once, keeps=(STOCK,)), log)
@@ -110,9 +118,10 @@ def test_what_an_idempotent_consumer_skipped_is_not_in_a_copy_that_is_made_anew(
     assert row(tmp_path, "stock", "a") == {"many": 3}
 
 
-def test_an_interrupted_making_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("channel", WITH_LOG)
+def test_an_interrupted_making_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, channel: type[Log]) -> None:
     monkeypatch.setattr("eda_cli.stubs.rebuild.AT_ONCE", 2)
-    log = Log()
+    log = channel()
     log.put("t", *(event(3 * number) for number in range(5)))
     live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
     read = log.read
@@ -130,6 +139,51 @@ def test_an_interrupted_making_begins_anew(tmp_path: Path, monkeypatch: pytest.M
     live(tmp_path, replace(KEEPER, keeps=(OTHER,)), log)
     assert row(tmp_path, "stock", "a") == {"many": 5}
     assert rows_of(tmp_path, "copy") == 1
+
+
+def warnings(folder: Path) -> int:
+    return sum(line["kind"] == "warning" for line in map(orjson.loads, (folder / "bill.1.jsonl").read_bytes().splitlines()))
+
+
+def test_without_a_log_a_copy_begins_empty_and_that_is_said_once(tmp_path: Path) -> None:
+    log = Bare()
+    log.put("t", event(0))
+    live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
+    assert warnings(tmp_path) == 0  # nothing is missed by it
+    log.put("t", event(3))
+    live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
+    assert row(tmp_path, "stock", "a") == {"n": 2}
+    for _ in range(2):
+        log.put("t", event(6))
+        live(tmp_path, replace(KEEPER, keeps=(OTHER,)), log)
+        assert warnings(tmp_path) == 1
+    assert row(tmp_path, "stock", "a") == {"many": 2}
+
+
+def test_without_a_log_what_was_handled_before_there_was_a_copy_is_said_to_be_missed(tmp_path: Path) -> None:
+    log = Bare()
+    log.put("t", event(0))
+    live(tmp_path, replace(KEEPER, keeps=()), log)
+    live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
+    assert warnings(tmp_path) == 1
+
+
+@pytest.mark.parametrize("effect", [False, True])
+def test_what_a_broker_gives_later_than_it_seemed_is_not_folded_twice_and_has_its_effect(tmp_path: Path, effect: bool) -> None:
+    log = Queues()
+    log.put("t", event(0), event(3))
+    held, log.ready["t"] = log.ready["t"], deque()  # by a member that is gone, which the broker has not heard of
+    rule = Rule("u", "seen", {"n": 1}, has_body=True)
+    bill = replace(KEEPER, keeps=(STOCK,), rules=(rule,) if effect else ())
+    live(tmp_path, bill, log)
+    assert row(tmp_path, "stock", "a") == {"n": 2}
+    log.ready["t"] = held
+    live(tmp_path, bill, log)
+    assert len(log.logs.get("u", ())) == (2 if effect else 0)
+    assert row(tmp_path, "stock", "a") == {"n": 2}
+    log.put("t", event(6))
+    live(tmp_path, bill, log)
+    assert row(tmp_path, "stock", "a") == {"n": 3}
 
 
 def test_what_another_replica_wrote_is_read_anew(tmp_path: Path) -> None:

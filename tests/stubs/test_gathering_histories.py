@@ -11,6 +11,7 @@ import pytest
 from eda_cli.sketch.resolved import Consumer, Join, Rule, Window
 from eda_cli.stubs import clockwork
 from tests.stubs.playing import Killed, Log
+from tests.stubs.queueing import CHANNELS
 from tests.stubs.test_histories import equal_bytes, event, killed_at, live, rows_of
 
 TUMBLING = Consumer("bill", ("t",), start="earliest", window=Window(every_s=10.0, time="$.at"), rules=(
@@ -22,9 +23,9 @@ DEADLINES = Consumer("bill", ("t",), start="earliest", rules=(
     Rule("u", "overdue", after_s=(0.03, 0.03), unless={"paid": "$key"}),))
 
 
-def history() -> Log:
+def history(channel: type[Log]) -> Log:
     """Of the keys a, b and c in turn; b is paid, and c a moment too early."""
-    log = Log()
+    log = channel()
     log.put("t", *(event(number, body={"at": 1_700_000_000 + 5 * number}) for number in range(9)))
     for number, key in enumerate(["c", *"xxxxxxx", "b", "b"]):
         log.put("paid", event(9, id=f"p{number}", key=key.encode(), body={"n": number, "sku": key}))
@@ -36,21 +37,23 @@ def told(log: Log) -> list[tuple[object, ...]]:
     return sorted({one.id: (one.causationid, *map(str, one.body().values())) for one in log.logs.get("u", ())}.values())
 
 
+@pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("bill", [TUMBLING, SESSIONS, PAIRS, DEADLINES], ids=["tumbling", "sessions", "pairs", "deadlines"])
 def test_killed_at_any_step_it_tells_what_it_would_have_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                             bill: Consumer) -> None:
+                                                             bill: Consumer, channel: type[Log]) -> None:
     monkeypatch.setattr(clockwork, "IDLE_S", 0.02)
     monkeypatch.setattr(clockwork, "LOOK_S", 0.005)
     monkeypatch.setattr("eda_cli.stubs.barrier.ASK_EVERY_S", 0.005)
+    monkeypatch.setattr("eda_cli.stubs.barrier.QUIET_S", 0.02)
 
     def lives(folder: Path, log: Log) -> None:
         live(folder, bill, log, lambda _: rows_of(folder, "windows") == rows_of(folder, "timers") == 0)
 
     (tmp_path / "whole").mkdir()
-    lives(tmp_path / "whole", whole := history())
+    lives(tmp_path / "whole", whole := history(channel))
     assert told(whole)
     for number in range(1, 100):
-        folder, log = tmp_path / str(number), history()
+        folder, log = tmp_path / str(number), history(channel)
         folder.mkdir()
         with killed_at(number, log, monkeypatch) as steps, suppress(Killed):
             lives(folder, log)

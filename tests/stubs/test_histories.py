@@ -20,6 +20,7 @@ from eda_cli.stubs import consumer
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.store import Store, store_path
 from tests.stubs.playing import Killed, Log, let_go, part
+from tests.stubs.queueing import CHANNELS
 
 TIME = "2026-11-24T09:30:00.000000Z"
 STOCK = Kept("stock", (Fold(("t",), "$.sku", {"n": "{{ (was.n | default(0)) + 1 }}"}),))
@@ -99,11 +100,12 @@ def killed_at(number: int, log: Log, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "write", writing)
+        patch.setattr("eda_cli.stubs.settled.LOOK_S", 0.001)
         patch.setattr(Journal, "flush", flushing)
         log.step = steps
         yield steps
     log.step = lambda name: None
-    log.close = lambda: Log.close(log)  # type: ignore[method-assign]
+    log.close = lambda: type(log).close(log)  # type: ignore[method-assign]
 
 
 def equal_bytes(events: list[Event]) -> bool:
@@ -112,13 +114,14 @@ def equal_bytes(events: list[Event]) -> bool:
     return all(made.setdefault(one.id, (one.data, one.key, one.time)) == (one.data, one.key, one.time) for one in events)
 
 
+@pytest.mark.parametrize("channel", CHANNELS)
 @pytest.mark.parametrize("idempotent", [None, Idempotent()])
 def test_killed_at_any_step_it_has_its_effect_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                   idempotent: Idempotent | None) -> None:
+                                                   idempotent: Idempotent | None, channel: type[Log]) -> None:
     bill = replace(BILL, idempotent=idempotent, fails=Fails(0.3), rules=(
         *BILL.rules, Rule("later", "reminded", after_s=(0.001, 0.003))))
     for number in range(1, 200):
-        folder, log = tmp_path / str(number), Log()
+        folder, log = tmp_path / str(number), channel()
         folder.mkdir()
         log.put("t", *(event(index, body={"of": index % 5}) for index in range(6)))
         with killed_at(number, log, monkeypatch) as steps, suppress(Killed):

@@ -14,16 +14,18 @@ from hypothesis import strategies as some
 
 from eda_cli.sketch.resolved import Fails, Idempotent, Rule
 from tests.stubs.playing import Killed, Log
+from tests.stubs.queueing import CHANNELS
 from tests.stubs.test_histories import BILL, equal_bytes, event, killed_at, live, row, rows_of
 
 MANY = 6
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(steps=some.lists(some.integers(1, 60), min_size=2, max_size=5), idempotent=some.booleans())
+@given(steps=some.lists(some.integers(1, 60), min_size=2, max_size=5), idempotent=some.booleans(),
+       channel=some.sampled_from(CHANNELS))
 def test_killed_again_and_again_it_has_its_effect_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[int],
-                                                       idempotent: bool) -> None:
-    folder, log = Path(mkdtemp(dir=tmp_path)), Log()
+                                                       idempotent: bool, channel: type[Log]) -> None:
+    folder, log = Path(mkdtemp(dir=tmp_path)), channel()
     bill = replace(BILL, idempotent=Idempotent() if idempotent else None, fails=Fails(0.3),
                    rules=(*BILL.rules, Rule("later", "reminded", after_s=(0.001, 0.003))))
     log.put("t", *(event(index, body={"of": index % 5}) for index in range(MANY)))

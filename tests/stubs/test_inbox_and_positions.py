@@ -1,7 +1,8 @@
 """Inbox and positions, whatever happens to a member: every event is decided once, none of a key overtakes another.
 
 A machine plays two members that share a store. Places move between them, and who lost one may learn of it late; members are
-killed in between, and events fail, come again, are given up, or come back without an answer.
+killed in between, and events fail, come again, are given up, or come back without an answer. One machine has logs, whose
+groups have a position; the other queues, which hand out again what was not acknowledged.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ class Member:
         self.thinks: set[Place] = set()
 
 
+def number(delivery: Delivery) -> int:
+    """Which event of its place it is."""
+    return int(delivery.event.id or "")
+
+
 class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -65,17 +71,23 @@ class Machine(RuleBasedStateMachine):
     def publish(self, place: Place, keys: list[bytes | None]) -> None:
         log = self.logs[place]
         for key in keys:
-            log.append(Delivery(Event(f"{len(log)}", f"/{place}", "made", None, b"1", key), *place, len(log), 0.0))
+            self._publish(place, Event(f"{len(log)}", f"/{place}", "made", None, b"1", key))
+
+    def _publish(self, place: Place, event: Event) -> None:
+        self.logs[place].append(Delivery(event, *place, number(Delivery(event, *place, None, 0.0)), 0.0))
 
     def poll(self, who: int, many: int) -> None:
         member = self.members[who]
         for place in sorted(member.thinks):
             if self.owner[place] == who:  # a broker gives nothing to who is out
-                start = member.read[place]
-                found = self.logs[place][start:start + many]
-                member.read[place] = start + len(found)
-                member.ledger.handed_out(place, [one.offset for one in found if one.offset is not None])
-                member.inbox.put(found)
+                member.inbox.put(self._hand_out(member, place, many))
+
+    def _hand_out(self, member: Member, place: Place, many: int) -> list[Delivery]:
+        start = member.read[place]
+        found = self.logs[place][start:start + many]
+        member.read[place] = start + len(found)
+        member.ledger.handed_out(place, [one.offset for one in found if one.offset is not None])
+        return found
 
     @rule(who=some.integers(0, 1), many=some.integers(0, 6), batches=some.lists(some.tuples(
         some.sampled_from([1, 2, 100]), some.lists(some.sampled_from(FATES), min_size=1, max_size=5)), min_size=1, max_size=4))
@@ -139,6 +151,9 @@ class Machine(RuleBasedStateMachine):
         for place, offset in self.committed.items():
             assert set(range(offset)) <= set(self.decided[place])
 
+    def _done(self, member: Member, settled: list[Delivery]) -> None:
+        member.ledger.done(settled)
+
     def _give(self, place: Place, who: int) -> None:
         self.owner[place] = who
         self.members[who].thinks.add(place)
@@ -182,13 +197,12 @@ class Machine(RuleBasedStateMachine):
                 connection.execute("BEGIN")
         if killed != "before":
             for one in decided:
-                assert one.offset is not None
-                self.decided[Place(one.topic, one.partition or 0)].append(one.offset)
+                self.decided[Place(one.topic, one.partition)].append(number(one))
         if killed:
             self.kill(who)
         else:
             member.inbox.settled(settled)
-            member.ledger.done(settled)
+            self._done(member, settled)
         return len(batch)
 
     def _all_is_decided_in_the_end(self) -> None:
@@ -211,6 +225,58 @@ class Machine(RuleBasedStateMachine):
         assert self.store.rows("SELECT count(*) FROM ahead") == [(0,)]
 
 
-Machine.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None,
-                                     suppress_health_check=[HealthCheck.too_slow])
+class Queues(Machine):
+    """The same with queues: `committed` is how many from the first on are acknowledged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ready: dict[Place, list[int]] = {place: [] for place in PLACES}
+        self.held: dict[Place, set[int]] = {place: set() for place in PLACES}
+        self.done: dict[int, set[tuple[Place, int]]] = {0: set(), 1: set()}  # by member, and not acknowledged yet
+
+    def _publish(self, place: Place, event: Event) -> None:
+        self.ready[place].append(len(self.logs[place]))
+        self.logs[place].append(Delivery(event, *place, None, 0.0, None, event.id))
+
+    def _hand_out(self, member: Member, place: Place, many: int) -> list[Delivery]:
+        numbers, self.ready[place] = self.ready[place][:many], self.ready[place][many:]
+        self.held[place].update(numbers)
+        return [self.logs[place][number] for number in numbers]
+
+    def _done(self, member: Member, settled: list[Delivery]) -> None:
+        self.done[self.members.index(member)].update((Place(one.topic, one.partition), number(one)) for one in settled)
+
+    @rule(who=some.integers(0, 1))
+    def commit(self, who: int) -> None:
+        for place, one in self.done[who]:
+            if self.owner[place] == who:
+                self.held[place].discard(one)
+        self.done[who] = set()
+        for place, log in self.logs.items():
+            self.committed[place] = min((*self.ready[place], *self.held[place]), default=len(log))
+
+    def _give(self, place: Place, who: int) -> None:
+        super()._give(place, who)
+        self.ready[place] = sorted(self.held[place]) + self.ready[place]
+        self.held[place] = set()
+
+    def _lose(self, who: int, place: Place) -> None:
+        super()._lose(who, place)
+        self.done[who] = {done for done in self.done[who] if done[0] != place}
+
+    @rule(who=some.integers(0, 1))
+    def kill(self, who: int) -> None:
+        self.done[who] = set()
+        super().kill(who)
+
+    @invariant()
+    def no_count_passes_what_is_not_decided(self) -> None:
+        for topic, partition, settled in self.store.rows("SELECT topic, partition, settled FROM counts"):
+            assert set(range(settled)) <= set(self.decided[Place(topic, partition)])
+
+
+for machine in (Machine, Queues):
+    machine.TestCase.settings = settings(max_examples=200, stateful_step_count=60, deadline=None,
+                                         suppress_health_check=[HealthCheck.too_slow])
 test_members_that_share_a_store = pytest.mark.timeout(240)(Machine.TestCase)
+test_members_that_share_queues = pytest.mark.timeout(240)(Queues.TestCase)

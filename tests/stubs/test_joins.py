@@ -14,6 +14,7 @@ import pytest
 from eda_cli.event import Event
 from eda_cli.sketch.resolved import Consumer, Fold, Join, Kept, Rule
 from tests.stubs.playing import Log
+from tests.stubs.queueing import CHANNELS
 from tests.stubs.test_histories import event, live, rows_of
 
 PAIRING = Consumer("bill", ("t",), start="earliest", joins=Join("paid", "$.sku", "$.sku", 60.0),
@@ -84,3 +85,13 @@ def test_what_has_no_key_meets_nobody_and_a_failing_rule_fails_its_event_alone(t
     assert pairs(log) == {("6", 0)}
     assert counts["given_up"] == {"t": 1}
     assert rows_of(tmp_path, "pairs") == 2
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_foreign_events_that_wait_are_not_taken_for_each_other(tmp_path: Path, channel: type[Log]) -> None:
+    log = channel()
+    log.put("paid", *(replace(paid(number), id=None, source=None, type=None, time=None) for number in (0, 0)))
+    live(tmp_path, PAIRING, log)
+    log.put("t", event(0))
+    live(tmp_path, PAIRING, log)
+    assert len({one.id for one in log.logs["u"]}) == 2

@@ -131,6 +131,21 @@ def test_what_makes_a_timer_needless_came_behind_its_cause(store: Store, came: D
     assert timers.next_due(store) is None
 
 
+@pytest.mark.parametrize(("topic", "published", "needless"), [
+    ("t", 50.0, False),  # as the cause itself is
+    ("t", 50.1, True),
+    ("t", 49.9, False),
+    ("paid", 50.0, True),
+    ("paid", 49.9, False),
+])
+def test_without_offsets_it_is_the_time_that_tells(store: Store, topic: str, published: float, needless: bool) -> None:
+    timers = Timers(10.0)
+    with store.write() as connection:
+        timers.set(connection, Origin("t", None, None, 50.0), [timed(1, 2.0, ("paid", b"a"), ("t", b"a"))], 100.0)
+        timers.hear(connection, [Delivery(event(1, key=b"a"), topic, None, None, published, None, "m1")], 101.0)
+    assert rung(store, timers, 102.0) == ([] if needless else ["1"])
+
+
 def test_an_earlier_place_of_a_key_says_nothing_of_the_order_in_its_new_one(store: Store) -> None:
     timers = Timers(10.0)
     with store.write() as connection:

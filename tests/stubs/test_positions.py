@@ -79,6 +79,13 @@ def test_who_lost_a_place_without_knowing_it_takes_nothing_back(store: Store) ->
     assert stored(store) == (10, [])
 
 
+def test_what_it_settles_just_at_the_position_of_its_new_owner_is_remembered(store: Store) -> None:
+    zombie, owner = Positions(), Positions()
+    settle(store, owner, [0, 1])
+    settle(store, zombie, [2], [0, 1])
+    assert Positions().known(store, deliveries(1, 2, 3)) == {0, 1}
+
+
 def test_what_has_no_place_or_no_offset_is_never_known(store: Store) -> None:
     nowhere = [*deliveries(None, None), *deliveries(1, 2, partition=None)]
     with store.write() as connection:

@@ -286,7 +286,7 @@ def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
 
 def test_its_environment_names_the_run(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_bytes(orjson.dumps({"name": "shop"}))
-    (tmp_path / "channel.json").write_bytes(orjson.dumps({"channel": "kafka", "bootstrap": "127.0.0.1:9092"}))
+    (tmp_path / "channel.json").write_bytes(orjson.dumps({"channel": "kafka", "at": "127.0.0.1:9092"}))
     given = environment(tmp_path, "bill", 2)
     assert {name: given[name] for name in ("EDA_RUN", "EDA_PART", "EDA_REPLICA", "EDA_HOME", "KAFKA_BOOTSTRAP_SERVERS")} == {
         "EDA_RUN": "shop", "EDA_PART": "bill", "EDA_REPLICA": "2", "EDA_HOME": str(tmp_path.parent),

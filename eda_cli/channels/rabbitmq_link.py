@@ -1,0 +1,279 @@
+"""A connection to RabbitMQ in a thread of its own, and asking over it. Knows no topic and no group.
+
+Everything of pika happens in that thread, so that heartbeats go on whatever the caller does; `Link.ask` starts a method
+there and waits for its answer. The seam of errors: what pika raises becomes an error of a channel here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import TimeoutError as Late
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pika
+from pika import exceptions
+from pika.adapters.select_connection import SelectConnection
+from pika.channel import Channel
+
+from eda_cli.errors import BrokerUnreachable, ChannelError
+
+REACH_S = 4.0  # for a broker to answer at all
+CALL_S = 15.0  # for one method: a quorum queue that elects its leader anew takes a few seconds
+HEARTBEAT_S = 6  # a member that says nothing for two of them is given up
+PORT = 5672
+NOT_FOUND, LOCKED, REFUSED, PRECONDITION = 404, 405, 403, 406
+
+logging.getLogger("pika").addHandler(logging.NullHandler())
+logging.getLogger("pika").setLevel(logging.CRITICAL)  # it logs every broken connection as an error, with its trace
+
+Begin = Callable[[Channel, Callable[[Any], None]], Any]  # starts a method of a channel; its answer goes to the second
+
+
+class Refused(ChannelError):
+    """The broker refused a method and closed the AMQP channel that it came on; `code` is AMQP's."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__("RabbitMQ refused it", text)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where a RabbitMQ is: `at` is `amqp://host:port/vhost`."""
+
+    at: str
+    parameters: pika.ConnectionParameters
+
+    @classmethod
+    def of(cls, address: Mapping[str, Any]) -> Settings:
+        parts = urlsplit(address["at"])
+        return cls(address["at"], pika.ConnectionParameters(
+            parts.hostname or "localhost", parts.port or PORT, unquote(parts.path[1:]) or "/",
+            pika.PlainCredentials("guest", "guest"), heartbeat=HEARTBEAT_S, connection_attempts=1,
+            socket_timeout=REACH_S, stack_timeout=REACH_S + 1, client_properties={"connection_name": "eda"}))
+
+    def unreachable(self, why: object) -> BrokerUnreachable:
+        return BrokerUnreachable(f"RabbitMQ at {self.at} does not answer", str(why), "is it up? eda ps, eda doctor")
+
+
+class Lane:
+    """An AMQP channel of a link. One that the broker closed answers nothing any more: `closed` says why."""
+
+    def __init__(self, link: Link, channel: Channel) -> None:
+        self._link = link
+        self._waiting: set[Future[Any]] = set()
+        self.channel = channel
+        self.closed: ChannelError | None = None
+        channel.add_on_close_callback(self._on_close)
+
+    def call(self, method: str, *args: Any, **options: Any) -> Any:
+        """Call a method of pika's channel and wait for its answer. Raises Refused, BrokerUnreachable."""
+        return self.start(method, *args, **options).result()
+
+    def start(self, method: str, *args: Any, **options: Any) -> Answer:
+        """Call it; its answer is waited for later."""
+        return self.begin(lambda channel, done: getattr(channel, method)(*args, callback=done, **options))
+
+    def count(self, queue: str) -> Answer:
+        """Start to ask how many messages a queue has ready, and how many consumers: `queue_declare` tells."""
+        return self.start("queue_declare", queue, passive=True)
+
+    def begin(self, begin: Begin) -> Answer:
+        """Start something in the link's thread that calls its second argument with what it answers."""
+        future: Future[Any] = Future()
+
+        def start() -> None:
+            if self.closed is not None:
+                future.set_exception(self.closed)
+                return
+            self._waiting.add(future)
+            try:
+                begin(self.channel, lambda answer: self._answer(future, answer))
+            except exceptions.AMQPError as wrong:
+                self._fail(future, self._link.settings.unreachable(_said(wrong)))
+
+        self._link.run(start, future)
+        return Answer(self._link, future)
+
+    def tell(self, what: Callable[[Channel], Any]) -> None:
+        """Do something that has no answer; nothing where the lane is closed."""
+        def do() -> None:
+            if self.closed is None:
+                with suppress(exceptions.AMQPError):
+                    what(self.channel)
+        self._link.run(do, None)
+
+    def close(self) -> None:
+        """Wait until the broker has taken all that came before; what is not acknowledged is ready again."""
+        if self.closed is None:
+            with suppress(ChannelError):
+                self.begin(_close).result()
+
+    def _answer(self, future: Future[Any], answer: Any) -> None:
+        self._waiting.discard(future)
+        with suppress(InvalidStateError):
+            future.set_result(answer)
+
+    def _fail(self, future: Future[Any], wrong: ChannelError) -> None:
+        self._waiting.discard(future)
+        with suppress(InvalidStateError):
+            future.set_exception(wrong)
+
+    def _on_close(self, _: Channel, reason: Any) -> None:
+        if isinstance(reason, exceptions.ChannelClosedByBroker):
+            self.closed = Refused(reason.reply_code, reason.reply_text)
+        elif self._link.lost is not None:
+            self.closed = self._link.lost
+        else:
+            self.closed = self._link.settings.unreachable("the connection was closed")
+        for future in list(self._waiting):
+            if not isinstance(reason, exceptions.ChannelClosedByClient):
+                self._fail(future, self.closed)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a method will answer."""
+
+    link: Link
+    future: Future[Any]
+
+    def result(self, seconds: float = CALL_S) -> Any:
+        """Raises Refused, BrokerUnreachable."""
+        try:
+            return self.future.result(seconds)
+        except Late:
+            raise self.link.settings.unreachable(self.link.blocked or f"no answer in {seconds:g} s") from None
+
+
+class Link:
+    """One connection, open from the start; `lost` says why where it is no more. Raises BrokerUnreachable."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.lost: BrokerUnreachable | None = None
+        self.blocked = ""  # why the broker takes nothing for now
+        self._opened: Future[None] = Future()
+        self._closing = False
+        self._guard = threading.Lock()
+        self._waiting: set[Future[Any]] = set()
+        self._connection = SelectConnection(
+            settings.parameters, on_open_callback=self._on_open, on_open_error_callback=self._on_end,
+            on_close_callback=self._on_end)
+        self._connection.add_on_connection_blocked_callback(self._on_blocked)
+        self._connection.add_on_connection_unblocked_callback(self._on_unblocked)
+        self._thread = threading.Thread(target=self._run, name="rabbitmq", daemon=True)
+        self._thread.start()
+        try:
+            self._opened.result(REACH_S + 2)
+        except Late:
+            self._end(settings.unreachable("no answer"))
+            raise settings.unreachable("no answer") from None
+
+    def lane(self) -> Lane:
+        """A new AMQP channel."""
+        future: Future[Any] = Future()
+
+        def start() -> None:
+            try:
+                self._connection.channel(on_open_callback=lambda channel: _set(future, Lane(self, channel)))
+            except exceptions.AMQPError as wrong:
+                _break(future, self.settings.unreachable(_said(wrong)))
+
+        self.run(start, future)
+        made: Lane = Answer(self, future).result()
+        return made
+
+    def run(self, work: Callable[[], None], future: Future[Any] | None) -> None:
+        """Do it in the link's thread; where the connection is lost, `future` says so."""
+        with self._guard:
+            if self.lost is None:
+                if future is not None:
+                    self._waiting.add(future)
+                    future.add_done_callback(self._waiting.discard)
+                self._connection.ioloop.add_callback_threadsafe(work)
+                return
+        if future is not None:
+            _break(future, self.lost)
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Do it in the link's thread, from within it, after so many seconds."""
+        self._connection.ioloop.call_later(seconds, work)
+
+    def version(self) -> str:
+        properties = self._connection.server_properties or {}
+        return f"{properties.get('product', 'RabbitMQ')} {properties.get('version', '?')}"
+
+    def close(self) -> None:
+        """Idempotent."""
+        self._closing = True
+        if self.lost is None:
+            self.run(self._close, None)
+            self._thread.join(REACH_S)
+            self._end(self.settings.unreachable("it was closed"))
+
+    def _close(self) -> None:
+        with suppress(exceptions.AMQPError):
+            self._connection.close()
+
+    def _run(self) -> None:
+        try:
+            self._connection.ioloop.start()
+        except Exception as wrong:  # whatever pika trips over: its callers must not wait for ever
+            self._on_end(None, wrong)
+        finally:
+            with suppress(Exception):
+                self._connection.ioloop.close()
+
+    def _on_open(self, _: Any) -> None:
+        _set(self._opened, None)
+
+    def _on_end(self, _: Any, reason: Any) -> None:
+        wrong = self.settings.unreachable(_said(reason))
+        _break(self._opened, wrong)
+        self._end(wrong)
+        self._connection.ioloop.stop()
+
+    def _end(self, wrong: BrokerUnreachable) -> None:
+        with self._guard:
+            self.lost = self.lost or wrong
+            waiting = list(self._waiting)
+        for future in waiting:
+            _break(future, wrong)
+
+    def _on_blocked(self, _: Any, frame: Any) -> None:
+        self.blocked = f"it takes nothing for now: {frame.method.reason}"
+
+    def _on_unblocked(self, *_: Any) -> None:
+        self.blocked = ""
+
+
+def _close(channel: Channel, done: Callable[[Any], None]) -> None:
+    channel.add_on_close_callback(lambda *_: done(None))
+    channel.close()
+
+
+def _set(future: Future[Any], value: Any) -> None:
+    with suppress(InvalidStateError):
+        future.set_result(value)
+
+
+def _break(future: Future[Any], wrong: Exception) -> None:
+    with suppress(InvalidStateError):
+        future.set_exception(wrong)
+
+
+def _said(wrong: object) -> str:
+    """What pika tells, without the layers that it wraps round the cause."""
+    while isinstance(wrong, BaseException) and (inner := [each for each in (wrong.__cause__, *wrong.args, getattr(
+            wrong, "exceptions", None)) if isinstance(each, BaseException) and each is not wrong]):
+        wrong = inner[-1]
+    if isinstance(wrong, OSError) and wrong.strerror:
+        return wrong.strerror
+    return " ".join(str(wrong).split()) or type(wrong).__name__

@@ -1,0 +1,41 @@
+"""What things are called on RabbitMQ. Pure.
+
+A topic is an exchange of its name and one stream per partition, as RabbitMQ's super streams are made; a group has one
+quorum queue per partition of its topics. `:` is in no name of a topic or group, so these never meet.
+"""
+
+from __future__ import annotations
+
+from eda_cli.channels.base import Place
+
+CATALOG = "eda:catalog"  # the stream that holds which topics and groups were declared
+
+
+def stream(place: Place) -> str:
+    """The log of a partition."""
+    return f"{place.topic}-{place.partition}"
+
+
+def queue(group: str, place: Place) -> str:
+    """What a group has not handled of a partition."""
+    return f"{group}:{place.topic}-{place.partition}"
+
+
+def backlog(group: str, place: Place) -> str:
+    """What it is to handle before that: events from the log, where it begins earlier than its queue."""
+    return f"{queue(group, place)}:backlog"
+
+
+def owner(group: str, place: Place) -> str:
+    """An empty queue: who consumes it alone has the partition."""
+    return f"{queue(group, place)}:owner"
+
+
+def members(group: str) -> str:
+    """An empty queue: as many consume it as the group has members."""
+    return f"{group}:members"
+
+
+def roll(group: str) -> str:
+    """The exchange by which all members are asked what they hold."""
+    return f"{group}:roll"

@@ -1,0 +1,124 @@
+"""Streams of RabbitMQ: where they end, and their messages from a place on. Knows no event.
+
+AMQP 0.9.1 tells of a stream neither its first offset nor its end, and its count of messages comes late. But who consumes
+from `last` gets the newest chunk whole, before the answer to what is asked next on that channel.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+from pika import BasicProperties
+
+from eda_cli.channels.rabbitmq_link import NOT_FOUND, Lane, Link, Refused
+from eda_cli.errors import UnknownTopic
+
+PREFETCH = 2_000  # messages on their way
+ACK_EVERY = 500
+FIRST_S = 0.15  # a stream that tells of no message has none if nothing comes for so long
+SURE_S = 5.0  # one that tells of some gives one
+
+
+class Message(NamedTuple):
+    """One message of a stream."""
+
+    offset: int
+    properties: BasicProperties
+    body: bytes
+
+
+class Cursor:
+    """Reads one stream from a place on: `first`, `last`, `next`, an offset or a moment. Raises UnknownTopic.
+
+    What is taken out of it is acknowledged, which lets more come.
+    """
+
+    def __init__(self, link: Link, stream: str, topic: str, start: Any) -> None:
+        self._topic = topic
+        self._lane: Lane = link.lane()
+        self._came: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._unacked = 0
+        self._gone = threading.Event()
+        self._tag = 0
+        lane = self._lane
+        lane.start("basic_qos", prefetch_count=PREFETCH)
+        try:
+            lane.tell(lambda channel: channel.add_on_cancel_callback(lambda _: self._gone.set()))
+            lane.call("basic_consume", stream, self._take, arguments={"x-stream-offset": start})
+        except Refused as wrong:
+            raise (UnknownTopic(topic) if wrong.code == NOT_FOUND else wrong) from None
+
+    def _take(self, _: Any, method: Any, properties: BasicProperties, body: bytes) -> None:
+        self._came.put(Message(int((properties.headers or {})["x-stream-offset"]), properties, body))
+
+    def wait(self, seconds: float) -> None:
+        """Until something is there, or so many seconds."""
+        deadline = time.monotonic() + seconds
+        while self._came.empty() and self._alive() and (left := deadline - time.monotonic()) > 0:
+            time.sleep(min(left, 0.002))
+
+    def take(self, at_most: int = PREFETCH) -> Sequence[Message]:
+        """What is there by now. Raises UnknownTopic where the stream was deleted, BrokerUnreachable."""
+        found: list[Message] = []
+        while len(found) < at_most:
+            try:
+                found.append(self._came.get_nowait())
+            except queue.Empty:
+                break
+        if not found and not self._alive():
+            raise self._lane.closed or UnknownTopic(self._topic)
+        self._tag += len(found)
+        self._unacked += len(found)
+        if self._unacked >= ACK_EVERY:
+            self._unacked, tag = 0, self._tag
+            self._lane.tell(lambda channel: channel.basic_ack(tag, multiple=True))
+        return found
+
+    def settle(self) -> None:
+        """All that the broker had for us before is here."""
+        self._lane.call("basic_qos", prefetch_count=PREFETCH)
+
+    def close(self) -> None:
+        if self._alive():
+            self._lane.tell(lambda channel: channel.close())
+
+    def _alive(self) -> bool:
+        return not self._gone.is_set() and self._lane.closed is None
+
+
+def ends(link: Link, streams: Sequence[str]) -> list[int]:
+    """The offset behind the newest message of each. Raises UnknownTopic."""
+    return [0 if newest is None else newest.offset + 1 for newest in (edge(link, stream, "last") for stream in streams)]
+
+
+def firsts(link: Link, streams: Sequence[str]) -> list[int]:
+    """The offset of the oldest message of each that is kept; 0 where there is none."""
+    return [0 if oldest is None else oldest.offset for oldest in (edge(link, stream, "first") for stream in streams)]
+
+
+def edge(link: Link, stream: str, which: Literal["first", "last"]) -> Message | None:
+    """The oldest or newest message; None where there is none. Raises UnknownTopic."""
+    cursor = Cursor(link, stream, stream, which)
+    lane = link.lane()
+    try:
+        cursor.wait(0.02)
+        if not (found := list(cursor.take(1))):
+            cursor.wait(SURE_S if lane.count(stream).result().method.message_count else FIRST_S)
+            found = list(cursor.take(1))
+        if not found:
+            return None
+        if which == "first":
+            return found[0]
+        cursor.settle()
+        last = found[0]
+        while more := cursor.take():
+            last = more[-1]
+            cursor.settle()
+        return last
+    finally:
+        cursor.close()
+        lane.tell(lambda channel: channel.close())

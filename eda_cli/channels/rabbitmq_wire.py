@@ -1,0 +1,107 @@
+"""Events as AMQP 0.9.1 messages, after the CloudEvents AMQP binding. Knows no connection.
+
+https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protocol-binding.md is written for AMQP 1.0:
+attributes are application properties `cloudEvents:…`, here headers; `datacontenttype` is content-type, the body the
+payload. What AMQP 0.9.1 has no place for stands in headers `eda:…`: the moment of publishing in microseconds, a key that
+is no text, several headers of one name, and that there is no body at all. `message-id` names the message, not the event.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pika import BasicProperties
+
+from eda_cli.event import NO_EXTENSIONS, Event
+
+CE = "cloudEvents:"
+PUBLISHED, KEY, HEADERS, TOMBSTONE = "eda:published", "eda:key", "eda:headers", "eda:tombstone"
+PERSISTENT = 2
+_LONGEST_NAME = 255  # bytes, of a header's name in AMQP
+
+
+
+def message_of(event: Event, published: float, named: str) -> tuple[BasicProperties, bytes]:
+    """The message of an event that is published at that moment (epoch seconds); `named` is the name of no other message."""
+    headers: dict[str, Any] = {PUBLISHED: round(published * 1e6)}
+    if event.id is not None:
+        headers |= {CE + "specversion": "1.0", CE + "id": event.id, CE + "source": event.source, CE + "type": event.type}
+        for attribute in ("time", "subject", "correlationid", "causationid"):
+            if (value := getattr(event, attribute)) is not None:
+                headers[CE + attribute] = value
+        headers |= {CE + extension: value for extension, value in event.extensions.items()}
+    if event.key is not None:
+        text = _text(event.key)
+        if event.id is not None and isinstance(text, str):
+            headers[CE + "partitionkey"] = text
+        else:
+            headers[KEY] = text
+    if event.headers:
+        headers |= _own(event.headers)
+    if event.data is None:
+        headers[TOMBSTONE] = True
+    properties = BasicProperties(content_type=event.datacontenttype, headers=headers, delivery_mode=PERSISTENT,
+                                 message_id=named, timestamp=int(published))
+    return properties, event.data or b""
+
+
+def event_of(properties: BasicProperties, body: bytes) -> Event:
+    """The event of a message; a foreign one where it is none. Never fails, whatever others wrote."""
+    given: Mapping[str, Any] = properties.headers or {}
+    attributes = {name[len(CE):]: value for name, value in given.items() if name[:12] == CE and isinstance(value, str)}
+    key = _bytes(given[KEY]) if KEY in given else None
+    data = None if given.get(TOMBSTONE) is True and not body else body
+    headers = _listed(given.get(HEADERS))
+    if headers is None:
+        headers = tuple((str(name), _bytes(value)) for name, value in given.items()
+                        if name[:12] != CE and name[:4] != "eda:" and name[:9] != "x-stream-" and name != "x-delivery-count")
+    take = attributes.pop
+    id_, source, type_ = take("id", None), take("source", None), take("type", None)
+    if not (id_ and source and type_ and take("specversion", None)):
+        return Event(None, None, None, None, data, key, None, headers=headers)
+    if (text := take("partitionkey", None)) is not None:
+        key = text.encode()
+    return Event(id_, source, type_, take("time", None), data, key, properties.content_type, take("subject", None),
+                 take("correlationid", None), take("causationid", None), attributes or NO_EXTENSIONS, headers)
+
+
+def published_of(properties: BasicProperties) -> float:
+    """When it was published (epoch seconds); of somebody else's message what it says, or now."""
+    moment = (properties.headers or {}).get(PUBLISHED)
+    if isinstance(moment, int):
+        return moment / 1e6
+    return float(properties.timestamp) if isinstance(properties.timestamp, int) else time.time()
+
+
+def _own(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, Any]:
+    """As headers of the message, for everybody; and as one list where a table of a stream would not give them back."""
+    texts = {name: _text(value) for name, value in headers if value is not None}
+    own = {name: text for name, text in texts.items() if isinstance(text, str) and len(name.encode()) <= _LONGEST_NAME
+           and not name.startswith((CE, "eda:", "x-"))}
+    names = [name for name, _ in headers]
+    if sorted(own) != names:  # a broker sorts them by name
+        own[HEADERS] = json.dumps([[name, None if value is None else value.decode("latin-1")] for name, value in headers])
+    return own
+
+
+def _listed(text: Any) -> tuple[tuple[str, bytes | None], ...] | None:
+    try:
+        return tuple((name, None if value is None else value.encode("latin-1")) for name, value in json.loads(text))
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _text(value: bytes) -> str | bytes:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _bytes(value: Any) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    return str(value).encode()
