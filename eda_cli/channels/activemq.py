@@ -44,9 +44,6 @@ class ActiveMQChannel:
         self._reading: set[Reader] = set()
 
     def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> Sequence[str]:
-        for topic in topics:
-            if topic.compacted:
-                raise ChannelError(f"topic '{topic.name}' cannot be compacted", LACKS[Ability.COMPACTION])
         known = self._census.topics()
         for topic in topics:
             if topic.name not in known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eda_cli.sketch.check import demands
+from eda_cli.sketch.check import demands, hints
 from eda_cli.sketch.commands import event_for
 from eda_cli.technologies import TECHNOLOGIES, Ability, Technology
 from tests.sketch.reading import errors, loaded, warnings
@@ -288,7 +288,8 @@ def test_events(name: str) -> None:
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> str:
     """A technology that keeps nothing."""
     monkeypatch.setitem(TECHNOLOGIES, "forgetful", Technology("Forgetful", "nowhere:Channel", "Keeps nothing.", {
-        Ability.REPLAY: "a queue forgets what was handled", Ability.COMPACTION: "a queue has no log to compact"}))
+        Ability.REPLAY: "a queue forgets what was handled", Ability.COMPACTION: "a queue has no log to compact",
+        Ability.PARTITIONS: "a queue is not divided"}))
     return "forgetful"
 
 
@@ -307,19 +308,21 @@ def test_to_begin_with_the_earliest_event_demands_replay(forgetful: str) -> None
         "write from: latest, or take another broker")
 
 
-def test_a_compacted_topic_demands_compaction(forgetful: str) -> None:
+def test_what_a_broker_does_without_is_a_hint(forgetful: str) -> None:
     read = loaded("""\
         topics:
           users: {compacted: true}
-          orders: {compacted: false}
+          orders: {partitions: 2}
+          invoices:
         consumers:
           billing: {subscribes: [orders, users]}
         """)
-    assert demands(read.resolved, "embedded", read.places) == []
-    [problem] = demands(read.resolved, forgetful, read.places)
-    assert problem.text("sketch.yaml") == (
-        "sketch.yaml:2:22: topic 'users' is to be compacted: a queue has no log to compact; "
-        "leave compacted: away, or take another broker")
+    assert hints(read.resolved, "embedded", read.places) == hints(read.resolved, "auto", read.places) == []
+    assert demands(read.resolved, forgetful, read.places) == []
+    assert [hint.text("sketch.yaml") for hint in hints(read.resolved, forgetful, read.places)] == [
+        "sketch.yaml:2:22: topic 'users' keeps every event: a queue has no log to compact",
+        "sketch.yaml:3:24: topic 'orders' has no partitions: a queue is not divided",
+    ]
 
 
 def test_a_sketch_too_large_to_follow_is_still_checked() -> None:

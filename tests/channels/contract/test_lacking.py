@@ -1,4 +1,4 @@
-"""What a channel lacks it refuses at once, with the registry's reason, or leaves unknown."""
+"""What a channel lacks it refuses at once, with the registry's reason, does without, or leaves unknown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from eda_cli.channels.base import EventChannel, Group, Start, Topic
 from eda_cli.errors import ChannelError, EventRefused
 from eda_cli.technologies import TECHNOLOGIES, Ability
-from tests.channels.acts import drain, event, events, info, publish, stored
+from tests.channels.acts import drain, event, events, ids, info, publish, stored
 from tests.channels.contract.words import lacking
 from tests.channels.raw import Address
 
@@ -42,11 +42,13 @@ def test_without_replay_no_group_begins_with_the_earliest_event(
 
 
 @lacking(Ability.COMPACTION)
-def test_without_compaction_no_topic_is_compacted(channel: EventChannel, channel_address: Address, topic: str) -> None:
-    with pytest.raises(ChannelError) as raised:
-        channel.declare([Topic(topic, compacted=True)], [])
-    assert reason(channel_address, Ability.COMPACTION) in str(raised.value)
-    assert topic not in [each.name for each in channel.topics()]
+def test_without_compaction_a_topic_is_one_like_any(channel: EventChannel, topic: str, group: str) -> None:
+    channel.declare([Topic(topic, 1, compacted=True)], [Group(group, (topic,))])
+    assert [each.compacted for each in channel.topics() if each.name == topic] == [False]
+    published = publish(channel, topic, [event(key=b"a"), event(key=b"a"), event(key=b"a", data=None), event()])
+    subscription = channel.subscribe(Group(group, (topic,)))
+    assert ids(drain(subscription, 4)) == [receipt.id for receipt in published]
+    subscription.close()
 
 
 @lacking(Ability.PARTITIONS)

@@ -154,9 +154,14 @@ def test_a_refused_event_is_named_and_those_before_it_are_in_care(channel: Event
     assert [receipt.id for receipt in channel.flush(20)] == [good.id]
 
 
+def declare_compacted(channel: EventChannel, topic: str) -> None:
+    channel.declare([Topic(topic, 1, compacted=True)], [])
+    assert [each.compacted for each in channel.topics() if each.name == topic] == [True]
+
+
 @needs(Ability.COMPACTION)
 def test_an_event_that_a_compacted_topic_refuses_is_named(channel: EventChannel, topic: str) -> None:
-    channel.declare([Topic(topic, 2, compacted=True)], [])
+    declare_compacted(channel, topic)
     good, keyless = event(key=b"a"), event(key=None)
     with pytest.raises(EventRefused) as raised:
         channel.publish(topic, [good, keyless, event(key=b"b")])
@@ -167,7 +172,7 @@ def test_an_event_that_a_compacted_topic_refuses_is_named(channel: EventChannel,
 @needs(Ability.REPLAY, Ability.COMPACTION)
 def test_a_compacted_topic_takes_tombstones_but_no_event_without_a_key(
         channel: EventChannel, topic: str) -> None:
-    channel.declare([Topic(topic, 1, compacted=True)], [])
+    declare_compacted(channel, topic)
     publish(channel, topic, [event(key=b"a"), event(key=b"a", data=None)])
     assert [delivery.event.data for delivery in stored(channel, topic)][-1] is None
     with pytest.raises(ChannelError):
