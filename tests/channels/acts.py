@@ -52,7 +52,7 @@ def stored(channel: EventChannel, topic: str, start: Start | None = None) -> lis
 def drain(subscription: Subscription, count: int, seconds: float = PATIENCE_S, done: bool = False) -> list[Delivery]:
     """Poll until so many deliveries came; fails with what there is when they do not.
 
-    With `done` each is done as it comes: how many a broker hands out before is bounded.
+    With `done` each is done as it comes: what a broker hands out before may be bounded (a window, what was reset first).
     """
     found: list[Delivery] = []
     deadline = time.monotonic() + seconds

@@ -31,7 +31,7 @@ def test_reset_sets_where_a_group_goes_on(
     for number, receipt in enumerate(publish(channel, topic, [event(30 + each, partition=each) for each in range(3)])):
         waiting[number].append(str(receipt.id))
     subscription = channel.subscribe(Group(group, (topic,)))
-    found = drain(subscription, sum(map(len, waiting.values())))
+    found = drain(subscription, sum(map(len, waiting.values())), done=True)
     nothing_more(subscription)
     for number, of_partition in waiting.items():
         assert ids(each for each in found if each.partition == number) == of_partition
