@@ -20,7 +20,8 @@ from urllib.parse import unquote, urlsplit
 
 from eda_cli.channels.activemq_greeting import Unwelcome, greet
 from eda_cli.channels.activemq_wire import frame
-from eda_cli.errors import BrokerUnreachable, ChannelError
+from eda_cli.channels.credentials import secret
+from eda_cli.errors import BrokerRefused, BrokerUnreachable, ChannelError
 
 # At its import stomp.py asks for this machine's names, which takes seconds where no name server answers.
 os.environ.setdefault("STOMP_SKIP_HOSTNAME_SCAN", "1")
@@ -60,9 +61,12 @@ class Settings:
         if parts.scheme not in ("stomp", "tcp") or not parts.hostname or not port:
             raise ChannelError(f"'{at}' is not where an ActiveMQ can be", "it is named by its STOMP connector",
                                "write stomp://host:61613")
-        signed = address.get("credentials") or {}
-        username = signed.get("username") or (unquote(parts.username) if parts.username else None)
-        password = signed.get("password") or (unquote(parts.password) if parts.password else None)
+        if "tls" in address:
+            raise ChannelError("eda speaks no TLS with ActiveMQ yet", "", "name a STOMP connector without TLS")
+        signed = address.get("credentials")
+        username = signed["username"] if signed else (unquote(parts.username) if parts.username else None)
+        password = secret(signed["password"], f"the password of the user '{username}'") if signed else \
+            (unquote(parts.password) if parts.password else None)
         return cls(f"stomp://{parts.hostname}:{port}", parts.hostname, port, username, password)
 
     def headers(self) -> dict[str, str]:
@@ -76,7 +80,7 @@ class Settings:
             return greet(self.host, self.port, self.headers(), REACH_S)
         except Unwelcome as wrong:
             if wrong.refused:
-                raise ChannelError(f"the ActiveMQ broker at {self.at} does not let us in", str(wrong),
+                raise BrokerRefused(f"the ActiveMQ broker at {self.at} does not let us in", str(wrong),
                                    "see whether the user and the password are right") from wrong
             raise self.unreachable(str(wrong)) from wrong
         except OSError as wrong:

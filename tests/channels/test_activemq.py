@@ -379,16 +379,18 @@ def test_a_foreign_bus_without_statistics_tells_no_lag_and_never_nought(own_brok
     channel.close()
 
 
-def test_a_broker_that_wants_a_password_is_told_it_and_says_when_it_is_wrong(own_broker: Callable[..., Broker]) -> None:
+def test_a_broker_that_wants_a_password_is_told_it_and_says_when_it_is_wrong(
+        own_broker: Callable[..., Broker], monkeypatch: pytest.MonkeyPatch) -> None:
     import eda_cli.channels.activemq_greeting as greeting
 
+    monkeypatch.setenv("ANNS_PASSWORD", "pa:ss")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(activemq_broker, "answers", lambda port: _speaks(greeting, port))
         broker = own_broker((PLUGIN, LOGINS))
     with pytest.raises(ChannelError, match="does not let us in") as raised:
         connect(broker.address).version()
     assert "password" in raised.value.hint
-    channel = connect({**broker.address, "credentials": {"username": "ann", "password": "pa:ss"}})
+    channel = connect({**broker.address, "credentials": {"username": "ann", "password": {"env": "ANNS_PASSWORD"}}})
     channel.declare([Topic("orders")], [Group("billing", ("orders",))])
     publish(channel, "orders", events(1))
     channel.remove(["orders"], ["billing"])
