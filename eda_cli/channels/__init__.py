@@ -37,6 +37,7 @@ def load(kind: str) -> type[EventChannel]:
 def connect(address: Mapping[str, Any]) -> EventChannel:
     """The channel behind `address`: `{"channel": "embedded", "path": …}` or `{"channel": "kafka", "at": …}`.
 
+    One that eda did not start may have `credentials` and `tls`, as the module `credentials` says, and `"creates": False`.
     `at` is what a program of one's own would be given, `internal` the same from within the run's container network.
     Raises ChannelError where it cannot be reached.
     """

@@ -135,6 +135,11 @@ def _log_in(connection: socket.socket, settings: Mapping[str, Any], who: str, cr
     except _Refused as refused:
         raise BrokerRefused(f"{who} refused the user '{user}'", str(refused),
                             f"see whether the user is right, and the password in {_where(credentials)}") from None
+    except TimeoutError:
+        raise
+    except OSError as wrong:  # some brokers hang up instead of answering
+        raise BrokerRefused(f"{who} refused the user '{user}'", str(wrong),
+                            f"see whether the user is right, and the password in {_where(credentials)}") from None
     except (ValueError, KeyError):
         raise BrokerRefused(f"{who} could not prove that it knows the user '{user}'", f"its part of {mechanism} is wrong",
                             "is this the broker that you mean?") from None

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from eda_cli.channels.base import Place, Start
 from eda_cli.channels.rabbitmq_link import Link
 from eda_cli.channels.rabbitmq_names import stream
-from eda_cli.channels.rabbitmq_streams import Cursor, Message, edge
+from eda_cli.channels.rabbitmq_streams import Cursor, Message, edges
 from eda_cli.channels.rabbitmq_wire import event_of, published_of
 from eda_cli.event import Delivery
 
@@ -61,9 +61,10 @@ class Part:
 def parts(link: Link, places: Sequence[Place], start: Start, follow: bool) -> list[Part]:
     """The partitions as `start` has them read, but for `last` over several of them."""
     made: list[Part] = []
-    for place in places:
-        last = None if follow and start.at != "last" else edge(link, stream(place), "last")
-        end = None if follow and start.at != "last" else last.offset + 1 if last else 0
+    asks = not follow or start.at == "last"
+    lasts = edges(link, [stream(place) for place in places], "last") if asks else [None] * len(places)
+    for place, last in zip(places, lasts, strict=True):
+        end = None if not asks else last.offset + 1 if last else 0
         wanted: Callable[[Message], bool] = _all
         at: Any
         match start.at:

@@ -19,6 +19,7 @@ from eda_cli.errors import UnknownTopic
 
 PREFETCH = 2_000  # messages on their way
 ACK_EVERY = 500
+AT_ONCE = 200  # streams that are looked at together
 FIRST_S = 0.15  # a stream that tells of no message has none if nothing comes for so long
 SURE_S = 5.0  # one that tells of some gives one
 
@@ -92,33 +93,38 @@ class Cursor:
 
 def ends(link: Link, streams: Sequence[str]) -> list[int]:
     """The offset behind the newest message of each. Raises UnknownTopic."""
-    return [0 if newest is None else newest.offset + 1 for newest in (edge(link, stream, "last") for stream in streams)]
+    return [0 if newest is None else newest.offset + 1 for newest in edges(link, streams, "last")]
 
 
 def firsts(link: Link, streams: Sequence[str]) -> list[int]:
     """The offset of the oldest message of each that is kept; 0 where there is none."""
-    return [0 if oldest is None else oldest.offset for oldest in (edge(link, stream, "first") for stream in streams)]
+    return [0 if oldest is None else oldest.offset for oldest in edges(link, streams, "first")]
 
 
-def edge(link: Link, stream: str, which: Literal["first", "last"]) -> Message | None:
-    """The oldest or newest message; None where there is none. Raises UnknownTopic."""
-    cursor = Cursor(link, stream, stream, which)
+def edges(link: Link, streams: Sequence[str], which: Literal["first", "last"]) -> list[Message | None]:
+    """The oldest or the newest message of each; None where there is none. Raises UnknownTopic."""
+    return [edge for first in range(0, len(streams), AT_ONCE) for edge in _edges(link, streams[first:first + AT_ONCE], which)]
+
+
+def _edges(link: Link, streams: Sequence[str], which: Literal["first", "last"]) -> list[Message | None]:
+    cursors = [Cursor(link, stream, stream, which) for stream in streams]
     lane = link.lane()
     try:
-        cursor.wait(0.02)
-        if not (found := list(cursor.take(1))):
-            cursor.wait(SURE_S if lane.count(stream).result().method.message_count else FIRST_S)
-            found = list(cursor.take(1))
-        if not found:
-            return None
-        if which == "first":
-            return found[0]
-        cursor.settle()
-        last = found[0]
-        while more := cursor.take():
-            last = more[-1]
-            cursor.settle()
-        return last
+        counts = [lane.count(stream) for stream in streams]
+        began = time.monotonic()
+        found: list[Message | None] = []
+        for cursor, count in zip(cursors, counts, strict=True):
+            patience = SURE_S if count.result().method.message_count else FIRST_S
+            cursor.wait(began + patience - time.monotonic())
+            edge = next(iter(cursor.take(1)), None)
+            if edge is not None and which == "last":
+                cursor.settle()
+                while more := cursor.take():
+                    edge = more[-1]
+                    cursor.settle()
+            found.append(edge)
+        return found
     finally:
-        cursor.close()
+        for cursor in cursors:
+            cursor.close()
         lane.tell(lambda channel: channel.close())

@@ -29,11 +29,10 @@ def message_of(event: Event, published: float, named: str) -> tuple[BasicPropert
     headers: dict[str, Any] = {PUBLISHED: round(published * 1e6)}
     if event.id is not None:
         headers |= {CE + "specversion": "1.0", CE + "id": event.id, CE + "source": event.source, CE + "type": event.type}
-        for name in ("time", "subject", "correlationid", "causationid"):
-            if (value := getattr(event, name)) is not None:
-                headers[CE + name] = value
-        for name, value in event.extensions.items():
-            headers[CE + name] = value
+        for attribute in ("time", "subject", "correlationid", "causationid"):
+            if (value := getattr(event, attribute)) is not None:
+                headers[CE + attribute] = value
+        headers |= {CE + extension: value for extension, value in event.extensions.items()}
     if event.key is not None:
         text = _text(event.key)
         if event.id is not None and isinstance(text, str):

@@ -21,12 +21,14 @@ from eda_cli.cli.compared import NO_LAGS, Compared
 from eda_cli.cli.comparison import Told
 from eda_cli.cli.knobs import hold
 from eda_cli.cli.up import sweep
+from eda_cli.cli.waiting import Waiting, waiting
 from eda_cli.cli.watching import version_of
 from eda_cli.cli.wished import Knobs, decide, turned
 from eda_cli.errors import ChannelError, EdaError, NoRun, NotReady
 from eda_cli.journal import WHOLE, Listener
 from eda_cli.runs import lifecycle
 from eda_cli.runs.folder import RunFolder
+from eda_cli.view.awaited import Awaited
 from eda_cli.view.escape import escaped
 
 if TYPE_CHECKING:
@@ -120,26 +122,31 @@ class _Observed:
         self._told = told
         self._interrupts = interrupts
         self._fold = Compared(wanted.resolved)
+        self._awaited = Awaited()
         self._begun = time.time()
 
     def observe(self, for_s: float) -> None:
         """Fill in what is told. Raises EdaError, after the run was removed."""
         os.environ[WHOLE] = "1"  # what the supervisor and all its children inherit
         brought: lifecycle.Brought | None = None
-        try:
-            brought = lifecycle.up(self._wanted, on_discard=sweep)
-            self._supervisor = brought.supervisor
-            listener = Listener(self._run.path)
+        with waiting(f"{self._told.broker}: starting") as status:
             try:
-                self._wait_ready(listener)
-                self._pass(listener, for_s)
-                hold(self._run, self._generators(), paused=True)
-                self._drain(listener)
+                brought = lifecycle.up(self._wanted, on_discard=sweep)
+                self._supervisor = brought.supervisor
+                listener = Listener(self._run.path)
+                try:
+                    self._wait_ready(listener, status)
+                    status.update(f"{self._told.broker}: publishing for {for_s:g} s")
+                    self._pass(listener, for_s)
+                    status.update(f"{self._told.broker}: handling what is left")
+                    hold(self._run, self._generators(), paused=True)
+                    self._drain(listener)
+                finally:
+                    listener.close()
             finally:
-                listener.close()
-        finally:
-            del os.environ[WHOLE]
-            self._remove(brought)
+                del os.environ[WHOLE]
+                status.update(f"{self._told.broker}: removing what was made")
+                self._remove(brought)
 
     def _generators(self) -> list[str]:
         return [one.name for one in self._wanted.resolved.generators.values() if one.replicas and not one.external]
@@ -153,6 +160,7 @@ class _Observed:
         seen = listener.poll()
         self._fold.see_all(seen)
         for one in seen:
+            self._awaited.see(one)
             if one.kind == "warning":
                 console.say(escaped(f"{self._told.broker}: {one.fields['text']}"), "yellow")
         if (failure := self._fold.picture.failure) is not None:
@@ -160,14 +168,16 @@ class _Observed:
         if ended:
             raise EdaError(f"the run '{self._run.name}' ended by itself", "somebody stopped or killed it")
 
-    def _wait_ready(self, listener: Listener) -> None:
+    def _wait_ready(self, listener: Listener, status: Waiting) -> None:
         deadline = time.monotonic() + READY_S
         while self._fold.ready_at is None:
             self._look(listener)
+            if self._awaited.text:
+                status.update(f"{self._told.broker}: {self._awaited.text}", self._awaited.log)
             if time.monotonic() > deadline:
                 parts = self._fold.picture.parts.items()
-                waiting = ", ".join(dict.fromkeys(name for (name, _), part in parts if part.state == "starting"))
-                raise NotReady(f"it was not ready in {READY_S:.0f} s", f"still waiting for: {waiting or 'the broker'}")
+                late = ", ".join(dict.fromkeys(name for (name, _), part in parts if part.state == "starting"))
+                raise NotReady(f"it was not ready in {READY_S:.0f} s", f"still waiting for: {late or 'the broker'}")
         self._told.ready_s = round(self._fold.ready_at - self._begun, 3)
         address = self._run.address() or {}
         self._told.version = address.get("version") or version_of(self._told.broker)

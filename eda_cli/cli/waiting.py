@@ -85,7 +85,7 @@ class Waiting:
 
 
 _now: Waiting | None = None
-_quiet_since = time.monotonic()  # this is imported where a command begins
+_quiet_since = time.monotonic() - time.process_time()  # about when the command was typed
 
 
 @contextmanager

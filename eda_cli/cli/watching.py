@@ -126,9 +126,9 @@ class _Following:
         return state == "running" or (not state and bool(self._listener.past))
 
     def _late(self) -> None:
-        early = self._early  # its helpers tell of no ready: they are waited for where no part is seen yet
+        early = self._early
         late = [name for (name, _), part in early.parts.items() if part.state not in ("running", "finished")]
-        late = list(dict.fromkeys(late)) or [name for name, part in early.helpers.items() if part.state != "running"]
+        late = list(dict.fromkeys(late)) or [name for name, part in early.helpers.items() if part.state == "crashed"]
         failed = {one.part: one.fields for one in self._held if one.kind == "failed" and "what" in one.fields}
         why = [f"{name}: {failed[name]['what']}: {failed[name]['why']}" for name in late if name in failed]
         hint = next((failed[name]["hint"] for name in late if name in failed), "give it longer: --wait-timeout 300")
@@ -140,9 +140,10 @@ class _Following:
 
     def _still(self, late: Sequence[str]) -> str:
         """What it was that was not ready in time."""
-        if not self._awaited.log:
-            return f"still waiting for: {', '.join(late) or 'the broker'}"
-        return f"still {self._awaited.text}; its last words: {self._awaited.log}"
+        if late:
+            return f"still waiting for: {', '.join(late)}"
+        log = f"; the broker's last words: {self._awaited.log}" if self._awaited.log else ""
+        return f"it came as far as: {self._awaited.text or 'starting'}{log}"
 
     def _header(self) -> None:
         """A line: name, broker and version, the address for one's own programs, seed. One more: the own code that runs."""

@@ -6,6 +6,7 @@ A password is never part of the model: a reference takes its place, `{"env": NAM
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path as File
 from typing import Annotated, Any
@@ -19,10 +20,12 @@ from eda_cli.sketch.environment import variable
 from eda_cli.sketch.fitting import Kind, Misfit, Short
 from eda_cli.sketch.kinds import FLAG, PATH, USER
 from eda_cli.sketch.places import Path, Places
+from eda_cli.sketch.resolved import Resolved
 from eda_cli.sketch.strict import Strict, says
-from eda_cli.technologies import TECHNOLOGIES
+from eda_cli.technologies import TECHNOLOGIES, foreign
 
 Reference = dict[str, str]
+_HERE = re.compile(r"(?:^|//|@)(?:localhost|127\.[0-9.]+|\[::1\]):")  # what goes there leaves no machine
 _FILES = ("ca", "certificate", "key")
 
 
@@ -161,3 +164,12 @@ def unreadable(sketch: Any, places: Places, folder: File) -> Iterator[Problem]:
         elif not os.access(file, os.R_OK):
             yield Problem(*places.value(at), f"{words.subject(at)} cannot be read", f"'{said}' is not readable for you",
                           f"give yourself the right: chmod u+r {said}")
+
+
+def exposed(resolved: Resolved, places: Places) -> Iterator[Problem]:
+    """A password that goes over a network as it is."""
+    broker, where = resolved.broker, foreign(resolved.broker)
+    if "username" in broker and "tls" not in broker and broker.get("mechanism", "PLAIN") == "PLAIN" and not _HERE.search(where):
+        yield Problem(*places.key(("broker", broker["kind"], "username")),
+                      f"the password of '{broker['username']}' goes through the network in the clear", "it is sent without TLS",
+                      "add tls: true, and take the port on which the broker speaks it")

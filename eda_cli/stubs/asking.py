@@ -70,13 +70,14 @@ class Asking:
         """The same of code that looks into copies: each event finds what it and those before it made of them."""
         answers: dict[int, Answer] = {}
         failed: set[Lane | None] = set()
+        folded = self._positions.folded(self._store, deliveries)
         self._copies.opened(changed=True)  # others may write at any time: there is no transaction yet
         try:
             for index, delivery in enumerate(deliveries):
                 lane, reacts = lane_of(delivery), self._interest.reacts(delivery)
                 if index in known or (lane is not None and lane in failed) or not (reacts or self._interest.hears(delivery)):
                     continue
-                answer, answered = self._answer(delivery, reacts, goes_on)
+                answer, answered = self._answer(delivery, reacts, index not in folded, goes_on)
                 if not answered:
                     break
                 if isinstance(answer, Failure):
@@ -90,13 +91,14 @@ class Asking:
             self._copies.saved(stored=False)  # what is stored is made of them in the transaction
         return answers
 
-    def _answer(self, delivery: Delivery, reacts: bool, goes_on: GoesOn) -> tuple[Answer | None, bool]:
+    def _answer(self, delivery: Delivery, reacts: bool, folds: bool, goes_on: GoesOn) -> tuple[Answer | None, bool]:
         """What comes of one event, and whether the code, if it was asked, has answered."""
         seen = self._seen(delivery)
         if reacts and (failure := self._fate.doomed(delivery) or self._fate.strike(delivery, seen)) is not None:
             return failure, True
         try:
-            self._copies.fold(delivery, seen)
+            if folds:
+                self._copies.fold(delivery, seen)
         except PayloadError as wrong:
             return Failure(wrong.line), True
         if not reacts:

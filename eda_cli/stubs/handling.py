@@ -178,7 +178,8 @@ class Handling:
         """With one: all that the batch changes is written in this transaction."""
         settled = self._positions.known(store, deliveries)
         repeated = self._known.find(deliveries, time.time()) if self._known is not None else ()
-        done = 0 if settled else self._straight_on(deliveries)
+        folded = self._positions.folded(store, deliveries) if self._keeps else ()
+        done = 0 if settled or folded else self._straight_on(deliveries)
         outcome.handled += deliveries[:done]
         for index, delivery in enumerate(deliveries[done:] if done else deliveries, done):
             if self._lost and Place(delivery.topic, delivery.partition) in self._lost:
@@ -191,9 +192,9 @@ class Handling:
             elif index in repeated or (self._known is not None and not self._known.first(delivery)):
                 outcome.skipped.append((delivery, "it was handled before"))
             elif answers is None or not reacts:
-                self._take(delivery, reacts, None, outcome)
+                self._take(delivery, reacts, None, outcome, index not in folded)
             elif index in answers:
-                self._take(delivery, reacts, answers[index], outcome)
+                self._take(delivery, reacts, answers[index], outcome, index not in folded)
             else:
                 self._inbox.put_back(delivery)  # the code was not asked, as one of its key had failed, or did not answer
                 if self._known is not None:
@@ -214,7 +215,7 @@ class Handling:
             seen.copy, seen.was = self._copies.now, self._copies.before
         return seen
 
-    def _take(self, delivery: Delivery, reacts: bool, answer: Answer | None, outcome: Outcome) -> None:
+    def _take(self, delivery: Delivery, reacts: bool, answer: Answer | None, outcome: Outcome, folds: bool) -> None:
         seen = self._seen(delivery)
         follows: Follows | None = NOTHING
         said: Said | None = None
@@ -227,7 +228,7 @@ class Handling:
             said = answer
         if failure is None:
             try:
-                if self._keeps:
+                if self._keeps and folds:
                     self._copies.fold(delivery, seen)
                 follows = self._follow(delivery, seen, said) if reacts else self._clockwork.hear(delivery, seen)
             except (PayloadError, ValueError, ArithmeticError) as wrong:

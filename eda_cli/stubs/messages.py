@@ -27,6 +27,7 @@ class Messages:
     def __init__(self) -> None:
         self._counts: dict[Place, _Count] = {}
         self._unpruned = _PRUNE_EVERY
+        self._folded: frozenset[bytes] | None = None
 
     def drop(self, place: Place) -> None:
         """It is handled by somebody else from now on."""
@@ -42,6 +43,12 @@ class Messages:
             marks = ",".join("?" * len(some))
             found.update(name for name, in store.rows(f"SELECT id FROM messages WHERE id IN ({marks})", some))
         return {index for index, name in names.items() if name in found}
+
+    def folded(self, store: Store, deliveries: Sequence[Delivery]) -> Collection[int]:
+        """The indexes of those that are in the copies already, though they are not settled."""
+        if self._folded is None:  # they are written before the first message comes
+            self._folded = frozenset(name for name, in store.rows("SELECT id FROM folded"))
+        return {index for index, one in enumerate(deliveries) if _name_of(one) in self._folded} if self._folded else ()
 
     def settle(self, connection: sqlite3.Connection, settled: Sequence[Delivery], waiting: Mapping[Place, Collection[int]],
                now: float, times: Mapping[tuple[str, int | None], float]) -> None:
@@ -99,6 +106,12 @@ class _Count:
         upto, moment = min(self._before.values(), default=self._reached)
         more, self._told = upto - self._told, upto
         return more, moment
+
+
+def remember_folded(connection: sqlite3.Connection, deliveries: Iterable[Delivery]) -> None:
+    """The copies were made of these, too."""
+    connection.execute("DELETE FROM folded")
+    connection.executemany("INSERT OR IGNORE INTO folded VALUES (?)", [(_name_of(one),) for one in deliveries])
 
 
 def stored(place: Place) -> tuple[str, int]:

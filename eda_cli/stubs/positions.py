@@ -54,6 +54,10 @@ class Positions:
                 known.add(index)
         return known
 
+    def folded(self, store: Store, deliveries: Sequence[Delivery]) -> Collection[int]:
+        """The indexes of those that own copies were made of, and that are not settled."""
+        return self._messages.folded(store, deliveries) if deliveries and deliveries[0].offset is None else ()
+
     def settle(self, connection: sqlite3.Connection, settled: Sequence[Delivery], waiting: Mapping[Place, Collection[int]],
                now: float, times: Mapping[tuple[str, int | None], float] | None = None) -> None:
         """These are done for good; `waiting` are the numbers of those that are not and came before, as the inbox gives them.

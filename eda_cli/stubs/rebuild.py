@@ -60,7 +60,7 @@ def rebuild(part: Part, consumer: Consumer, store: Store, copies: Copies) -> boo
         if Ability.REPLAY not in can:
             _say_empty(part, had is not None)
         elif by_offset is None:
-            handled = Settled(part, consumer, _kept(consumer), store, Interest(consumer, copies))
+            handled = Settled(part, consumer, _kept(consumer), store)
         if handled and Ability.REPLAY in can and not _fold_all(part, consumer, store, copies, handled):
             return False
         with store.write() as connection:

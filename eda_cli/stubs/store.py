@@ -23,6 +23,7 @@ CREATE TABLE ahead (topic TEXT, partition INTEGER, offset INTEGER,
   PRIMARY KEY (topic, partition, offset)) WITHOUT ROWID;
 CREATE TABLE messages (number INTEGER PRIMARY KEY AUTOINCREMENT, id BLOB NOT NULL UNIQUE, topic TEXT NOT NULL,
   at REAL NOT NULL);
+CREATE TABLE folded (id BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE counts (topic TEXT, partition INTEGER, settled INTEGER NOT NULL, time REAL, at REAL, published REAL,
   PRIMARY KEY (topic, partition)) WITHOUT ROWID;
 CREATE TABLE copy (name TEXT, key TEXT, row BLOB NOT NULL, PRIMARY KEY (name, key)) WITHOUT ROWID;

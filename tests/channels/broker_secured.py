@@ -18,7 +18,7 @@ import pytest
 
 from eda_cli.channels import kafka_broker
 from eda_cli.channels.containers import Engine
-from tests.channels.broker_kafka import READY_S, kafka_image
+from tests.channels.brokers import READY_S, image_of
 from tests.channels.certificates import Authority
 from tests.eventually import eventually
 
@@ -56,7 +56,7 @@ class Secured:
         files[f"{FOLDER}/trusted.pem"] = ours.pem
         published = [word for name, port in self.ports.items() for word in ("-p", f"127.0.0.1:{port}:{INSIDE[name]}")]
         variables = [word for pair in self._environment().items() for word in ("-e", "=".join(pair))]
-        _docker("create", "--name", self.name, "--memory", "1g", *published, *variables, kafka_image())
+        _docker("create", "--name", self.name, "--memory", "1g", *published, *variables, image_of("kafka"))
         try:
             subprocess.run(["docker", "cp", "-", f"{self.name}:/"], input=_tar(files), check=True, capture_output=True)
             _docker("start", self.name)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import uuid
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -55,7 +56,10 @@ def _kafka(address: Address) -> Write:
 
 
 def _rabbitmq(address: Address) -> Write:
-    """To the exchange named as the topic, the partition is the routing key."""
+    """To the exchange named as the topic, the partition is the routing key.
+
+    With a message-id, as those should who want a message known again: on RabbitMQ nothing else names one.
+    """
     import pika
 
     def write(topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers) -> Event:
@@ -63,7 +67,8 @@ def _rabbitmq(address: Address) -> Write:
         try:
             channel = connection.channel()
             channel.confirm_delivery()
-            channel.basic_publish(topic, str(partition), value or b"", pika.BasicProperties(headers=dict(headers)))
+            channel.basic_publish(topic, str(partition), value or b"",
+                                  pika.BasicProperties(headers=dict(headers), message_id=uuid.uuid4().hex))
         finally:
             connection.close()
         return _shown(None, value or b"", list(dict(headers).items()))

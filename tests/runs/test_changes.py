@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eda_cli.runs.changes import changes, refusals
+from eda_cli.runs.changes import changes, refusals, same_door
 from eda_cli.runs.folder import RunInfo
 from eda_cli.sketch.resolved import Consumer, Generator, Resolved, Topic
 
@@ -53,9 +53,17 @@ def test_what_was_touched_is_a_change_and_the_words_say_that_the_file_is_back() 
     (AT_A, {"kind": "auto"}, "broker: kafka at a:1 runs, auto is wished"),
     (AT_A, {"kind": "kafka"}, "broker: kafka at a:1 runs, kafka is wished"),
     (AT_A, {"kind": "kafka", "bootstrap_servers": ["b:1"]}, "broker: kafka at a:1 runs, kafka at b:1 is wished"),
+    (AT_A, {**AT_A, "username": "shop", "password": {"env": "P"}, "tls": {}}, ""),
 ])
 def test_the_broker_stays(runs: Mapping[str, Any], wished: Mapping[str, Any], refused: str) -> None:
     assert "; ".join(refusals(SKETCH, replace(SKETCH, broker=wished), info(runs))) == refused
+
+
+def test_another_password_or_certificate_is_another_way_into_the_same_broker() -> None:
+    as_shop = {**AT_A, "username": "shop", "password": {"env": "P"}}
+    assert same_door(as_shop, dict(as_shop)) and same_door({"kind": "auto"}, AT_A)
+    for other in (AT_A, {**as_shop, "password": {"env": "Q"}}, {**as_shop, "tls": {}}, {**as_shop, "mechanism": "PLAIN"}):
+        assert not same_door(as_shop, other)
 
 
 def test_what_stored_events_forbid() -> None:

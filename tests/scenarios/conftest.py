@@ -12,7 +12,7 @@ from eda_cli.technologies import TECHNOLOGIES
 from tests.scenarios.harness import Eda
 
 
-def _image(kind: str) -> str:
+def image_of(kind: str) -> str:
     """The image of a broker that tests use; skips with a reason where there is no engine or image, fails in CI."""
     from eda_cli.channels.containers import Engine
     from eda_cli.cli.engine import image_for
@@ -45,7 +45,7 @@ def everywhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Eda]:
 
 
 def _command(broker: str, tmp_path: Path) -> Iterator[Eda]:
-    environ = {f"EDA_{broker.upper()}_IMAGE": _image(broker)} if TECHNOLOGIES[broker].image else {}
+    environ = {f"EDA_{broker.upper()}_IMAGE": image_of(broker)} if TECHNOLOGIES[broker].image else {}
     one = Eda(tmp_path / "home", broker, environ)
     yield one
     one.end()

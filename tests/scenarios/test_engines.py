@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.eventually import eventually
+from tests.scenarios.conftest import image_of
 from tests.scenarios.harness import Eda
 from tests.scenarios.podman import podman
 
@@ -24,9 +25,7 @@ SHOP = Path(__file__).parent.parent.parent / "sketches" / "shop.yaml"
 
 @pytest.fixture(scope="module")
 def podman_socket() -> Iterator[str]:
-    from tests.scenarios.conftest import _kafka_image
-
-    with podman(_kafka_image()) as url:
+    with podman(image_of("kafka")) as url:
         yield url
 
 
