@@ -58,7 +58,7 @@ _CONFIG = f"""<beans xmlns="http://www.springframework.org/schema/beans" xmlns:x
 def spec(run: str, run_id: str, image: str, port: int | None) -> Spec:
     """The container of a run's broker. `port` None prefers 61613."""
     return Spec(run=run, run_id=run_id, role="broker", image=image, inside=PORT, prefers=PORT, port=port, data=DATA,
-                memory=MEMORY, environment=lambda name, host_port: {"ACTIVEMQ_OPTS_MEMORY": "-Xms64M -Xmx512M"},
+                memory=MEMORY, environment=lambda name, host_port: {"ACTIVEMQ_OPTS": "-Xms64M -Xmx512M"},
                 command=["activemq", "console", f"xbean:file:{CONFIG}"], files={CONFIG: _CONFIG.encode()})
 
 
