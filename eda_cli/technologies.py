@@ -38,6 +38,7 @@ class Technology:
     example: str = ""  # what stands there
     port: int | None = None  # where its broker usually listens
     variable: str = ""  # the environment variable that tells one's own programs where it is
+    speaks_tls: bool = True  # whether eda does with it
     library: str = ""  # the Python package it needs beyond what eda always has, by its import name
     extra: str = ""  # the extra of eda-cli that brings it
 
@@ -80,5 +81,5 @@ TECHNOLOGIES: Mapping[str, Technology] = {
          Ability.SEEK_TIME: "ActiveMQ forgets an event once every group has handled it",
          Ability.COMPACTION: "ActiveMQ keeps no log that could be compacted"},
         image="apache/activemq-classic:6.3.1", recipe="eda_cli.channels.activemq_broker", port=61613, reached="url",
-        example="stomp://localhost:61613", variable="ACTIVEMQ_URL", library="stomp", extra="activemq"),
+        example="stomp://localhost:61613", speaks_tls=False, variable="ACTIVEMQ_URL", library="stomp", extra="activemq"),
 }

@@ -23,7 +23,19 @@ from eda_cli.channels.activemq_member import Member
 from eda_cli.channels.activemq_publish import Publisher
 from eda_cli.channels.activemq_read import Reader
 from eda_cli.channels.activemq_wire import MARKER
-from eda_cli.channels.base import End, Group, GroupInfo, GroupPlace, Place, Receipt, Start, Subscription, Topic, TopicInfo
+from eda_cli.channels.base import (
+    End,
+    Group,
+    GroupInfo,
+    GroupPlace,
+    Place,
+    Receipt,
+    Start,
+    Subscription,
+    Topic,
+    TopicInfo,
+    none_created,
+)
 from eda_cli.errors import ChannelError, UnknownTopic
 from eda_cli.event import Delivery, Event
 from eda_cli.technologies import TECHNOLOGIES, Ability
@@ -39,12 +51,15 @@ class ActiveMQChannel:
     def __init__(self, address: Mapping[str, Any]) -> None:
         self._settings = Settings.of(address)
         self._ours = bool(address.get("ours", True))
+        self._creates = address.get("creates", True)
         self._census = Census(self._settings, self._ours)
         self._publisher = Publisher(self._settings, self._census.has)
         self._reading: set[Reader] = set()
 
     def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> Sequence[str]:
         known = self._census.topics()
+        if not self._creates and (missing := {topic.name for topic in topics} - known):
+            raise none_created(missing)
         for topic in topics:
             if topic.name not in known:
                 self._make_last(names.sign(topic.name), keep=True)

@@ -17,6 +17,7 @@ _TAG = re.compile(r"(?:^|/)activemq(?:-classic)?:(\d+\.\d+(?:\.\d+)?)")
 
 # One port for STOMP and OpenWire: programs in Java join in there too. Group by group, what differs from the defaults:
 # - a message leaves a queue only by being done: none is given up by the broker, none expires to another queue;
+# - so many messages of a queue may be with its members, not done: by default 200, whatever they ask for;
 # - groups of messages are kept by the hash of their key: the default forgets all but 1,024 keys, and their order;
 # - statistics tell how far each group is; JMX and the web console, which nobody could reach, are left out.
 # A queue that nobody empties is on disk: beyond 70 % of its memory the broker holds none of it. A full disk blocks
@@ -34,7 +35,7 @@ _CONFIG = f"""<beans xmlns="http://www.springframework.org/schema/beans" xmlns:x
     <destinationPolicy>
       <policyMap>
         <policyEntries>
-          <policyEntry queue="&gt;" expireMessagesPeriod="0">
+          <policyEntry queue="&gt;" expireMessagesPeriod="0" maxPageSize="3000">
             <deadLetterStrategy><sharedDeadLetterStrategy processExpired="false"/></deadLetterStrategy>
             <messageGroupMapFactory><messageGroupHashBucketFactory bucketCount="1024"/></messageGroupMapFactory>
           </policyEntry>
@@ -47,7 +48,7 @@ _CONFIG = f"""<beans xmlns="http://www.springframework.org/schema/beans" xmlns:x
     </systemUsage>
     <plugins><statisticsBrokerPlugin/></plugins>
     <transportConnectors>
-      <transportConnector name="all" uri="auto://0.0.0.0:{PORT}?wireFormat.maxFrameSize=104857600"/>
+      <transportConnector name="all" uri="auto://0.0.0.0:{PORT}?transport.tcpNoDelay=true&amp;wireFormat.maxFrameSize=104857600"/>
     </transportConnectors>
   </broker>
 </beans>
@@ -57,7 +58,7 @@ _CONFIG = f"""<beans xmlns="http://www.springframework.org/schema/beans" xmlns:x
 def spec(run: str, run_id: str, image: str, port: int | None) -> Spec:
     """The container of a run's broker. `port` None prefers 61613."""
     return Spec(run=run, run_id=run_id, role="broker", image=image, inside=PORT, prefers=PORT, port=port, data=DATA,
-                memory=MEMORY, environment=lambda name, host_port: {"ACTIVEMQ_OPTS_MEMORY": "-Xms64M -Xmx512M"},
+                memory=MEMORY, environment=lambda name, host_port: {"ACTIVEMQ_OPTS": "-Xms64M -Xmx512M"},
                 command=["activemq", "console", f"xbean:file:{CONFIG}"], files={CONFIG: _CONFIG.encode()})
 
 

@@ -20,7 +20,8 @@ from urllib.parse import unquote, urlsplit
 
 from eda_cli.channels.activemq_greeting import Unwelcome, greet
 from eda_cli.channels.activemq_wire import frame
-from eda_cli.errors import BrokerUnreachable, ChannelError
+from eda_cli.channels.credentials import Reference, secret
+from eda_cli.errors import BrokerRefused, BrokerUnreachable, ChannelError
 
 # At its import stomp.py asks for this machine's names, which takes seconds where no name server answers.
 os.environ.setdefault("STOMP_SKIP_HOSTNAME_SCAN", "1")
@@ -40,13 +41,19 @@ logging.getLogger("stomp.py").setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the broker is, and who we are there."""
+    """Where the broker is, and who we are there; `reference` leads to the password."""
 
     at: str  # as told to users: without a password
     host: str
     port: int
     username: str | None = None
-    password: str | None = field(default=None, repr=False)
+    written: str | None = field(default=None, repr=False)  # a password that the URL holds
+    reference: Reference | None = None
+
+    @property
+    def password(self) -> str | None:
+        """Read when one connects, and kept nowhere. Raises BrokerRefused."""
+        return self.written if self.reference is None else secret(self.reference)
 
     @classmethod
     def of(cls, address: Mapping[str, Any]) -> Settings:
@@ -57,13 +64,17 @@ class Settings:
             port = parts.port or PORT
         except ValueError:
             port = 0
+        if parts.scheme.endswith("+ssl") or address.get("tls") is not None:
+            raise ChannelError(f"eda does not reach ActiveMQ at '{at}'", "it does not speak TLS with this bus yet",
+                               "name a connector without TLS: stomp://host:61613")
         if parts.scheme not in ("stomp", "tcp") or not parts.hostname or not port:
             raise ChannelError(f"'{at}' is not where an ActiveMQ can be", "it is named by its STOMP connector",
                                "write stomp://host:61613")
-        signed = address.get("credentials") or {}
-        username = signed.get("username") or (unquote(parts.username) if parts.username else None)
-        password = signed.get("password") or (unquote(parts.password) if parts.password else None)
-        return cls(f"stomp://{parts.hostname}:{port}", parts.hostname, port, username, password)
+        plain = f"stomp://{parts.hostname}:{port}"
+        if signed := address.get("credentials"):
+            return cls(plain, parts.hostname, port, signed["username"], reference=signed["password"])
+        username, written = (unquote(each) if each else None for each in (parts.username, parts.password))
+        return cls(plain, parts.hostname, port, username, written)
 
     def headers(self) -> dict[str, str]:
         """With which every connection introduces itself."""
@@ -76,8 +87,8 @@ class Settings:
             return greet(self.host, self.port, self.headers(), REACH_S)
         except Unwelcome as wrong:
             if wrong.refused:
-                raise ChannelError(f"the ActiveMQ broker at {self.at} does not let us in", str(wrong),
-                                   "see whether the user and the password are right") from wrong
+                raise BrokerRefused(f"the ActiveMQ broker at {self.at} does not let us in", str(wrong),
+                                    "see whether the user and the password are right") from wrong
             raise self.unreachable(str(wrong)) from wrong
         except OSError as wrong:
             raise self.unreachable(str(wrong.strerror or wrong)) from wrong

@@ -56,6 +56,12 @@ def secret(reference: Reference, what: str = "the password") -> str:
     return found
 
 
+def whence(credentials: Mapping[str, Any]) -> str:
+    """Where their password comes from, in words."""
+    reference: Reference = credentials["password"]
+    return f"the variable {reference['env']}" if "env" in reference else reference["file"]
+
+
 def tls_context(address: Mapping[str, Any]) -> ssl.SSLContext | None:
     """What a client of this address connects with; None where it does without TLS. Raises BrokerRefused.
 

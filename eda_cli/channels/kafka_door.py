@@ -16,10 +16,9 @@ from typing import Any
 from kafka.net.sasl import get_sasl_mechanism
 
 from eda_cli.channels import kafka_wire, tls_errors
-from eda_cli.channels.credentials import secret, tls_context
+from eda_cli.channels.credentials import secret, tls_context, whence
 from eda_cli.errors import BrokerRefused
 
-ALERT_S = 1.0  # for an alert of TLS 1.3, which comes after the handshake
 _HANDSHAKE, _AUTHENTICATE = 17, 36
 _NO_ERROR, _UNKNOWN_MECHANISM, _AUTHENTICATION_FAILED = 0, 33, 58
 
@@ -90,23 +89,9 @@ def _not_understood(wrong: OSError, who: str, host: str, port: int, address: Map
         return wrong
     if address.get("tls") is None:
         return tls_errors.speaks_tls(host, port, who) or wrong
-    alert = wrong if isinstance(wrong, ssl.SSLError) else _alert(host, port, address)
-    return tls_errors.refusal(alert, who, host, port, address) if alert else wrong
-
-
-def _alert(host: str, port: int, address: Mapping[str, Any]) -> ssl.SSLError | None:
-    """The alert that says why a connection was closed: lost where we had written meanwhile, so we only listen."""
-    context = tls_context(address)
-    assert context is not None
-    try:
-        with socket.create_connection((host, port), timeout=ALERT_S) as plain, \
-                context.wrap_socket(plain, server_hostname=host) as connection:
-            connection.recv(1)
-    except ssl.SSLError as alert:
-        return alert
-    except OSError:
-        pass
-    return None
+    if isinstance(wrong, ssl.SSLError):
+        return tls_errors.refusal(wrong, who, host, port, address)
+    return tls_errors.look_again(who, host, port, address) or wrong
 
 
 def _answers_plainly(host: str, port: int, seconds: float) -> bool:
@@ -134,12 +119,12 @@ def _log_in(connection: socket.socket, settings: Mapping[str, Any], who: str, cr
             dialogue.receive(_say(connection, dialogue.auth_bytes()))
     except _Refused as refused:
         raise BrokerRefused(f"{who} refused the user '{user}'", str(refused),
-                            f"see whether the user is right, and the password in {_where(credentials)}") from None
+                            f"see whether the user is right, and the password in {whence(credentials)}") from None
     except TimeoutError:
         raise
     except OSError as wrong:  # some brokers hang up instead of answering
         raise BrokerRefused(f"{who} refused the user '{user}'", str(wrong),
-                            f"see whether the user is right, and the password in {_where(credentials)}") from None
+                            f"see whether the user is right, and the password in {whence(credentials)}") from None
     except (ValueError, KeyError):
         raise BrokerRefused(f"{who} could not prove that it knows the user '{user}'", f"its part of {mechanism} is wrong",
                             "is this the broker that you mean?") from None
@@ -190,7 +175,3 @@ def _logins(host: str, port: int, seconds: float, context: ssl.SSLContext | None
 def _whose(credentials: Mapping[str, Any]) -> str:
     return f"the password of the user '{credentials['username']}'"
 
-
-def _where(credentials: Mapping[str, Any]) -> str:
-    reference: Mapping[str, str] = credentials["password"]
-    return f"the variable {reference['env']}" if "env" in reference else reference["file"]

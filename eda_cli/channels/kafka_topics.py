@@ -71,13 +71,15 @@ class Topics:
                       for name, topic in found.items() for each in topic["partitions"]]
             first = self._cluster.offsets(dict.fromkeys(places, OffsetSpec.EARLIEST))
             end = self._cluster.offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+        configs: dict[str, tuple[bool, float | None]] = {}
+        with suppress(ChannelError), self._cluster.doing("look at the topics") as client:  # some brokers tell none
             configs = _read_configs(client, found)
         infos = []
         for name in sorted(found):
             partitions = [PartitionInfo(place.partition, first[place], end[place])
                           for place in sorted(places) if place.topic == name]
             events: int | None = sum(each.end - each.first for each in partitions)
-            compacted, retention_s = configs[name]
+            compacted, retention_s = configs.get(name, (False, None))
             if compacted and events:
                 events = None  # what compaction left of it, only a reader could count
             infos.append(TopicInfo(name, partitions, events, compacted, retention_s))

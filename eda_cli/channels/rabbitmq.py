@@ -1,8 +1,9 @@
 """RabbitMQ, through pika: the channel that the rest of eda sees. Knows how its neighbours do it, not what.
 
-`address` is `{"channel": "rabbitmq", "at": "amqp://host:port"}`, and maybe `"ours": False`. A topic is a direct exchange
-with one stream per partition (which is its log), a group one quorum queue per partition. Nothing is connected, and no
-thread started, before it is needed: the warm process of a run imports this and forks.
+`address` is `{"channel": "rabbitmq", "at": "amqp[s]://host:port"}`, and maybe `"ours": False`, `"creates": False` and what
+`credentials` reads. A topic is a direct exchange with one stream per partition (which is its log), a group one quorum queue
+per partition. Nothing is connected, and no thread started, before it is needed: the warm process of a run imports this
+and forks.
 
 Its neighbours: `rabbitmq_publish`, `rabbitmq_member` (of a group), `rabbitmq_groups`, `rabbitmq_read` over
 `rabbitmq_streams`, `rabbitmq_catalog` (what was declared), `rabbitmq_link` (a connection, and the seam of errors),
@@ -29,6 +30,7 @@ from eda_cli.channels.base import (
     Subscription,
     Topic,
     TopicInfo,
+    none_created,
 )
 from eda_cli.channels.rabbitmq_catalog import Catalog
 from eda_cli.channels.rabbitmq_link import Link, Settings
@@ -51,6 +53,7 @@ class RabbitChannel:
     def __init__(self, address: Mapping[str, Any]) -> None:
         self._settings = Settings.of(address)
         self._ours = bool(address.get("ours", True))
+        self._creates = address.get("creates", True)
         self._link: Link | None = None
         self._catalog: Catalog | None = None
         self._publisher = Publisher(self._open, self._partitions)
@@ -60,6 +63,8 @@ class RabbitChannel:
         catalog = self._known()
         catalog.look()
         hints: list[str] = []
+        if not self._creates and (missing := {topic.name for topic in topics} - catalog.topics.keys()):
+            raise none_created(missing)
         for topic in topics:
             hints += self._declare_topic(catalog, topic)
         groups_of.declare(self._open(), catalog, groups)

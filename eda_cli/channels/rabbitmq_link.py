@@ -21,12 +21,15 @@ from pika import exceptions
 from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 
-from eda_cli.errors import BrokerUnreachable, ChannelError
+from eda_cli.channels import tls_errors
+from eda_cli.channels.credentials import secret, tls_context, whence
+from eda_cli.errors import BrokerRefused, BrokerUnreachable, ChannelError
 
 REACH_S = 4.0  # for a broker to answer at all
 CALL_S = 15.0  # for one method: a quorum queue that elects its leader anew takes a few seconds
 HEARTBEAT_S = 6  # a member that says nothing for two of them is given up
-PORT = 5672
+PORT, TLS_PORT = 5672, 5671
+GUEST = "guest"  # user and password of a broker that eda started
 NOT_FOUND, LOCKED, REFUSED, PRECONDITION = 404, 405, 403, 406
 
 logging.getLogger("pika").addHandler(logging.NullHandler())
@@ -45,18 +48,46 @@ class Refused(ChannelError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where a RabbitMQ is: `at` is `amqp://host:port/vhost`."""
+    """Where a RabbitMQ is: `at` is `amqp[s]://host:port/vhost`, `door` the keys of its address that say how one gets in."""
 
     at: str
-    parameters: pika.ConnectionParameters
+    door: Mapping[str, Any]
 
     @classmethod
     def of(cls, address: Mapping[str, Any]) -> Settings:
-        parts = urlsplit(address["at"])
-        return cls(address["at"], pika.ConnectionParameters(
-            parts.hostname or "localhost", parts.port or PORT, unquote(parts.path[1:]) or "/",
-            pika.PlainCredentials("guest", "guest"), heartbeat=HEARTBEAT_S, connection_attempts=1,
-            socket_timeout=REACH_S, stack_timeout=REACH_S + 1, client_properties={"connection_name": "eda"}))
+        tls: dict[str, Any] = {"tls": {}} if urlsplit(address["at"]).scheme == "amqps" else {}
+        return cls(address["at"], {**tls, **{key: address[key] for key in ("credentials", "tls") if key in address}})
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port."""
+        parts = urlsplit(self.at)
+        return parts.hostname or "localhost", parts.port or (TLS_PORT if "tls" in self.door else PORT)
+
+    @property
+    def user(self) -> str:
+        credentials = self.door.get("credentials")
+        return str(credentials["username"]) if credentials else GUEST
+
+    def parameters(self) -> pika.ConnectionParameters:
+        """What a connection is made with. Raises BrokerRefused."""
+        (host, port), context, credentials = self.place, tls_context(self.door), self.door.get("credentials")
+        word = secret(credentials["password"], f"the password of the user '{self.user}'") if credentials else GUEST
+        return pika.ConnectionParameters(
+            host, port, unquote(urlsplit(self.at).path[1:]) or "/", pika.PlainCredentials(self.user, word),
+            ssl_options=pika.SSLOptions(context, host) if context else None, heartbeat=HEARTBEAT_S, connection_attempts=1,
+            socket_timeout=REACH_S, stack_timeout=REACH_S + 1, client_properties={"connection_name": "eda"})
+
+    def failed(self, reason: object) -> BrokerUnreachable:
+        """Why there is no connection (any more), in words."""
+        said, (host, port) = _said(reason), self.place
+        who = f"the RabbitMQ broker at {host}:{port}"
+        if "ACCESS_REFUSED" in said:
+            told = self.door.get("credentials")
+            hint = f"see whether the user is right, and the password in {whence(told)}" if told else "add username: and password:"
+            return BrokerRefused(f"{who} refused the user '{self.user}'", said, hint)
+        look = tls_errors.look_again(who, host, port, self.door) if "tls" in self.door else tls_errors.speaks_tls(host, port, who)
+        return look or self.unreachable(said)
 
     def unreachable(self, why: object) -> BrokerUnreachable:
         return BrokerUnreachable(f"RabbitMQ at {self.at} does not answer", str(why), "is it up? eda ps, eda doctor")
@@ -164,7 +195,7 @@ class Link:
         self._guard = threading.Lock()
         self._waiting: set[Future[Any]] = set()
         self._connection = SelectConnection(
-            settings.parameters, on_open_callback=self._on_open, on_open_error_callback=self._on_end,
+            settings.parameters(), on_open_callback=self._on_open, on_open_error_callback=self._on_end,
             on_close_callback=self._on_end)
         self._connection.add_on_connection_blocked_callback(self._on_blocked)
         self._connection.add_on_connection_unblocked_callback(self._on_unblocked)
@@ -235,7 +266,7 @@ class Link:
         _set(self._opened, None)
 
     def _on_end(self, _: Any, reason: Any) -> None:
-        wrong = self.settings.unreachable(_said(reason))
+        wrong = self.settings.failed(reason) if not self._opened.done() else self.settings.unreachable(_said(reason))
         _break(self._opened, wrong)
         self._end(wrong)
         self._connection.ioloop.stop()

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pika import BasicProperties
@@ -30,15 +31,13 @@ LOOK_S = 0.2  # how often the members are counted and free partitions looked for
 SPARE_S = 0.5  # a free partition beyond everybody's part is left so long to those who have less
 
 
-class Seat:
-    """One partition that a member has: the lane of its messages, and which of them are done."""
+class Feed:
+    """One queue that a member takes messages from, and which of them are done."""
 
-    def __init__(self, place: Place, lock: Lane, lane: Lane, queue: str) -> None:
-        self.place = place
-        self.lock = lock
+    def __init__(self, seat: Seat, lane: Lane, queue: str) -> None:
+        self.seat = seat
         self.lane = lane
         self.queue = queue
-        self.backlog = ""  # a queue that is handled before that one
         self.open: deque[int] = deque()  # delivery tags that were handed to us, in order
         self.done: set[int] = set()  # of these, ahead of one that is not done
 
@@ -56,6 +55,26 @@ class Seat:
                 acks.append((tag, False))
         return [(reached, True), *((tag, one) for tag, one in acks if tag > reached)] if reached else acks
 
+    @property
+    def held(self) -> int:
+        return len(self.open) - len(self.done)
+
+
+@dataclass(slots=True)
+class Seat:
+    """One partition that a member has: its lock, and what it takes messages from.
+
+    A `backlog` is taken first; once it has nothing more to give, the queue's turn begins, whatever is still open of it.
+    """
+
+    place: Place
+    lock: Lane
+    backlog: Feed | None = None
+    feed: Feed | None = None
+
+    def feeds(self) -> list[Feed]:
+        return [feed for feed in (self.backlog, self.feed) if feed is not None]
+
 
 class Member:
     """Membership of one connection. Belongs to one thread; its heartbeats are the link's."""
@@ -66,7 +85,7 @@ class Member:
         self._name = f"{os.getpid()}-{id(self):x}"
         self._catalog = Catalog(link)
         self._seats: dict[Place, Seat] = {}
-        self._came: deque[tuple[Seat, Delivery]] = deque()
+        self._came: deque[tuple[Feed, Delivery]] = deque()
         self._lost: set[Place] = set()
         self._news = threading.Condition()
         self._looked = 0.0
@@ -80,7 +99,6 @@ class Member:
         while True:
             if time.monotonic() - self._looked >= LOOK_S:
                 self._share()
-            self._finish_backlogs()
             found = self._taken(at_most)
             lost, self._lost = frozenset(self._lost), set()
             if self._link.lost is not None:
@@ -92,13 +110,13 @@ class Member:
                 self._news.wait_for(lambda: (self._came and at_most) or self._link.lost, min(left, LOOK_S))
 
     def done(self, deliveries: Sequence[Delivery]) -> None:
-        by_seat: dict[int, tuple[Seat, list[int]]] = {}
+        by_feed: dict[int, tuple[Feed, list[int]]] = {}
         for delivery in deliveries:
-            seat, tag = delivery.tag
-            by_seat.setdefault(id(seat), (seat, []))[1].append(tag)
-        for seat, tags in by_seat.values():
-            if self._seats.get(seat.place) is seat and (acks := seat.settle(tags)):
-                seat.lane.tell(_acknowledge(acks))
+            feed, tag = delivery.tag
+            by_feed.setdefault(id(feed), (feed, []))[1].append(tag)
+        for feed, tags in by_feed.values():
+            if self._seats.get(feed.seat.place) is feed.seat and (acks := feed.settle(tags)):
+                feed.lane.tell(_acknowledge(acks))
 
     def close(self) -> None:
         if self._link.lost is None:
@@ -123,7 +141,7 @@ class Member:
 
     def _answer_roll(self, channel: Any, _: Any, properties: BasicProperties, __: bytes) -> None:
         """Say who we are, and how many messages of each partition we hold."""
-        holds = {f"{place.topic}\0{place.partition}": len(seat.open) - len(seat.done)
+        holds = {f"{place.topic}\0{place.partition}": sum(feed.held for feed in seat.feeds())
                  for place, seat in self._seats.copy().items()}
         channel.basic_publish("", properties.reply_to, json.dumps([self._name, holds]).encode(),
                               BasicProperties(correlation_id=properties.correlation_id))
@@ -133,6 +151,7 @@ class Member:
     def _share(self) -> None:
         """Count the members, let go of what is more than our part, take what is free."""
         self._looked = time.monotonic()
+        self._finish_backlogs()
         self._catalog.look()
         places = self._catalog.places(self._group.topics)
         for place in self._seats.keys() - set(places):
@@ -164,49 +183,56 @@ class Member:
             if wrong.code == REFUSED:
                 return
             raise
-        seat = Seat(place, lock, self._link.lane(), names.queue(self._group.name, place))
-        if names.backlog(self._group.name, place) in self._catalog.backlogs:
-            seat.backlog = names.backlog(self._group.name, place)
-        self._seats[place] = seat
+        self._seats[place] = seat = Seat(place, lock)
         self._free_since.pop(place, None)
-        self._consume(seat)
+        backlog = names.backlog(self._group.name, place)
+        if backlog in self._catalog.backlogs:
+            seat.backlog = self._consume(seat, backlog)
+        else:
+            seat.feed = self._consume(seat, names.queue(self._group.name, place))
 
-    def _consume(self, seat: Seat) -> None:
-        seat.lane.start("basic_qos", prefetch_count=PREFETCH)
-        queue = seat.backlog or seat.queue
-        seat.lane.call("basic_consume", queue, lambda _, method, properties, body: self._take(seat, method, properties, body))
+    def _consume(self, seat: Seat, queue: str) -> Feed:
+        feed = Feed(seat, self._link.lane(), queue)
+        feed.lane.start("basic_qos", prefetch_count=PREFETCH)
+        feed.lane.call("basic_consume", queue, lambda _, method, properties, body: self._take(feed, method, properties, body))
+        return feed
 
-    def _take(self, seat: Seat, method: Any, properties: BasicProperties, body: bytes) -> None:
-        delivery = Delivery(event_of(properties, body), seat.place.topic, seat.place.partition, None,
-                            published_of(properties), (seat, method.delivery_tag), properties.message_id)
+    def _take(self, feed: Feed, method: Any, properties: BasicProperties, body: bytes) -> None:
+        place = feed.seat.place
+        delivery = Delivery(event_of(properties, body), place.topic, place.partition, None, published_of(properties),
+                            (feed, method.delivery_tag), properties.message_id)
         with self._news:
-            seat.open.append(method.delivery_tag)
-            self._came.append((seat, delivery))
+            feed.open.append(method.delivery_tag)
+            self._came.append((feed, delivery))
             if len(self._came) == 1:
                 self._news.notify()
 
     def _taken(self, at_most: int) -> list[Delivery]:
         found: list[Delivery] = []
         while self._came and len(found) < at_most:
-            seat, delivery = self._came.popleft()
-            if self._seats.get(seat.place) is seat:
+            feed, delivery = self._came.popleft()
+            if self._seats.get(feed.seat.place) is feed.seat:
                 found.append(delivery)
         return found
 
     def _finish_backlogs(self) -> None:
-        """A backlog that is handled goes, and the queue's turn begins."""
+        """The queue's turn begins once its backlog gives nothing more, and that goes once all of it is done."""
         for seat in self._seats.values():
-            if seat.backlog and not seat.open and not self._look.count(seat.backlog).result().method.message_count:
-                seat.lane.close()
-                self._look.call("queue_delete", seat.backlog)
-                self._catalog.write([{"what": "backlog", "name": seat.backlog, "there": False}])
-                seat.backlog, seat.lane = "", self._link.lane()
-                self._consume(seat)
+            if seat.backlog is None:
+                continue
+            if seat.feed is None and not self._look.count(seat.backlog.queue).result().method.message_count:
+                seat.feed = self._consume(seat, names.queue(self._group.name, seat.place))
+            if seat.feed is not None and not seat.backlog.open:
+                seat.backlog.lane.close()
+                self._look.call("queue_delete", seat.backlog.queue)
+                self._catalog.write([{"what": "backlog", "name": seat.backlog.queue, "there": False}])
+                seat.backlog = None
 
     def _let_go(self, place: Place) -> None:
         """Others may have it: what is not done is ready again, in its order, before anybody else can take the partition."""
         seat = self._drop(place)
-        seat.lane.close()
+        for feed in seat.feeds():
+            feed.lane.close()
         seat.lock.close()
 
     def _drop(self, place: Place) -> Seat:

@@ -14,6 +14,7 @@ from typing import Any
 from eda_cli.channels.credentials import tls_context
 from eda_cli.errors import BrokerRefused
 
+ALERT_S = 1.0  # for an alert that comes after the handshake
 LOOK_S = 3.0  # for a second look at what the broker shows
 _NOT_YET, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64  # OpenSSL's X509_V_ERR_…
 _NO_CHECK_TIME = 0x200000  # X509_V_FLAG_NO_CHECK_TIME
@@ -37,6 +38,25 @@ def refusal(wrong: ssl.SSLError, who: str, host: str, port: int, address: Mappin
         return speaks_plain(who)
     said = reason.lower().replace("_", " ") or str(wrong)
     return BrokerRefused(f"TLS with {who} failed", said, "see what tls: says, and which versions of TLS the broker takes")
+
+
+def look_again(who: str, host: str, port: int, address: Mapping[str, Any]) -> BrokerRefused | None:
+    """Why TLS fails there, seen by a handshake of our own; None where it does not.
+
+    With TLS 1.3 the broker judges our certificate after the handshake: its alert is lost where we have written meanwhile, so
+    here we only listen.
+    """
+    context = tls_context(address)
+    assert context is not None
+    try:
+        with socket.create_connection((host, port), timeout=ALERT_S) as plain, \
+                context.wrap_socket(plain, server_hostname=host) as connection:
+            connection.recv(1)
+    except ssl.SSLError as wrong:
+        return refusal(wrong, who, host, port, address)
+    except OSError:
+        pass
+    return None
 
 
 def speaks_plain(who: str) -> BrokerRefused:

@@ -134,6 +134,9 @@ def requirements(sketch: Any, places: Places) -> Iterator[Problem]:
         (("password", "password_file", "mechanism"), ("username",), "add username: shop"),
         (("username",), ("password", "password_file"), "add password: ${PASSWORD}, or password_file: PATH")]
     yield from _lacking(path, settings, needs, places)
+    if settings.tls and not TECHNOLOGIES[str(path[1])].speaks_tls:
+        yield Problem(*places.key((*path, "tls")), f"eda speaks no TLS with {TECHNOLOGIES[str(path[1])].title} yet", "",
+                      "name a port without TLS, and leave it out")
     if settings.tls:
         needs = [((key,), ("certificate",), "add certificate: FILE") for key in ("key", "key_password")]
         yield from _lacking((*path, "tls"), settings.tls, needs, places)

@@ -41,7 +41,7 @@ class Secured:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.name = f"eda-test-secured-{secrets.token_hex(4)}"
-        self.ports = {name: _free_port() for name in LISTENERS}
+        self.ports = {name: free_port() for name in LISTENERS}
         ours, other = Authority("Bus Authority"), Authority("Somebody Else")
         (folder / "ca.pem").write_bytes(ours.pem)
         (folder / "other-ca.pem").write_bytes(other.pem)
@@ -58,7 +58,7 @@ class Secured:
         variables = [word for pair in self._environment().items() for word in ("-e", "=".join(pair))]
         _docker("create", "--name", self.name, "--memory", "1g", *published, *variables, image_of("kafka"))
         try:
-            subprocess.run(["docker", "cp", "-", f"{self.name}:/"], input=_tar(files), check=True, capture_output=True)
+            subprocess.run(["docker", "cp", "-", f"{self.name}:/"], input=packed(files), check=True, capture_output=True)
             _docker("start", self.name)
             eventually(lambda: kafka_broker.answers(self.ports["OPEN"]), READY_S)
             self._add_user()
@@ -119,17 +119,19 @@ def _docker(*args: str) -> str:
     return done.stdout
 
 
-def _tar(files: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+def packed(files: dict[str, bytes]) -> bytes:
+    """As a tar, for `docker cp`."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as tar:
         for path, data in files.items():
             member = tarfile.TarInfo(path.lstrip("/"))
             member.size, member.mode = len(data), 0o644
             tar.addfile(member, io.BytesIO(data))
-    return packed.getvalue()
+    return made.getvalue()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One of this machine that nobody listens on."""
     import socket
 
     with socket.socket() as probe:

@@ -16,7 +16,7 @@ from eda_cli.channels.activemq import ActiveMQChannel
 from eda_cli.channels.activemq_names import queue
 from eda_cli.channels.base import EventChannel, Group, Start, Topic
 from eda_cli.channels.containers import Engine
-from eda_cli.errors import BrokerUnreachable, ChannelError, PublishError, UnknownTopic
+from eda_cli.errors import BrokerRefused, BrokerUnreachable, ChannelError, PublishError, UnknownTopic
 from eda_cli.event import Delivery
 from tests.channels.acts import Worker, drain, event, events, ids, info, nothing_more, publish
 from tests.channels.brokers import AddressOf, Broker
@@ -379,16 +379,19 @@ def test_a_foreign_bus_without_statistics_tells_no_lag_and_never_nought(own_brok
     channel.close()
 
 
-def test_a_broker_that_wants_a_password_is_told_it_and_says_when_it_is_wrong(own_broker: Callable[..., Broker]) -> None:
+def test_a_broker_that_wants_a_password_is_told_it_and_says_when_it_is_wrong(
+        own_broker: Callable[..., Broker], monkeypatch: pytest.MonkeyPatch) -> None:
     import eda_cli.channels.activemq_greeting as greeting
 
+    monkeypatch.setenv("ANNS_PASSWORD", "pa:ss")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(activemq_broker, "answers", lambda port: _speaks(greeting, port))
         broker = own_broker((PLUGIN, LOGINS))
-    with pytest.raises(ChannelError, match="does not let us in") as raised:
+    with pytest.raises(BrokerRefused, match="does not let us in") as raised:
         connect(broker.address).version()
     assert "password" in raised.value.hint
-    channel = connect({**broker.address, "credentials": {"username": "ann", "password": "pa:ss"}})
+    monkeypatch.setenv("BUS_PASSWORD", "pa:ss")
+    channel = connect({**broker.address, "credentials": {"username": "ann", "password": {"env": "BUS_PASSWORD"}}})
     channel.declare([Topic("orders")], [Group("billing", ("orders",))])
     publish(channel, "orders", events(1))
     channel.remove(["orders"], ["billing"])
@@ -432,6 +435,13 @@ def test_what_does_not_speak_stomp_is_no_broker(answer: bytes) -> None:
 def test_an_address_that_is_none_is_refused(at: str) -> None:
     with pytest.raises(ChannelError, match="is not where an ActiveMQ can be"):
         ActiveMQChannel({"at": at})
+
+
+def test_a_bus_behind_tls_is_refused_with_the_reason() -> None:
+    for address in ({"at": "stomp+ssl://localhost:61614"}, {"at": "stomp://localhost:61613", "tls": {}}):
+        with pytest.raises(ChannelError, match="does not reach ActiveMQ") as raised:
+            ActiveMQChannel(address)
+        assert "TLS" in raised.value.why
 
 
 def test_no_password_is_ever_told() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.channels.broker_kafka import engine  # noqa: F401  # a fixture
 from tests.channels.broker_secured import PASSWORD, Secured, secured  # noqa: F401  # a fixture
+from tests.channels.brokers import engine  # noqa: F401  # a fixture
 from tests.eventually import eventually
 from tests.scenarios.harness import Eda
 
