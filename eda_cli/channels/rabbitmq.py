@@ -13,8 +13,10 @@ Its neighbours: `rabbitmq_publish`, `rabbitmq_member` (of a group), `rabbitmq_gr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import Any, TypeVar
 
 from eda_cli.channels import rabbitmq_groups as groups_of
 from eda_cli.channels import rabbitmq_names as names
@@ -33,7 +35,7 @@ from eda_cli.channels.base import (
     none_created,
 )
 from eda_cli.channels.rabbitmq_catalog import Catalog
-from eda_cli.channels.rabbitmq_link import Link, Settings
+from eda_cli.channels.rabbitmq_link import Link, Refused, Settings
 from eda_cli.channels.rabbitmq_member import Member
 from eda_cli.channels.rabbitmq_publish import Publisher
 from eda_cli.channels.rabbitmq_streams import ends, firsts
@@ -43,6 +45,29 @@ from eda_cli.technologies import TECHNOLOGIES
 
 _NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 SEGMENT_BYTES = 50_000_000  # of a stream that forgets: whole segments go
+
+
+RECOVER_S = 20.0  # a broker that has just started lets clients in before its queues are there
+AGAIN_S = 0.1
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def patiently(method: Method) -> Method:
+    """Again and again while a queue is not recovered yet. Raises BrokerUnreachable where that takes too long."""
+    @wraps(method)
+    def again(self: RabbitChannel, *args: Any) -> Any:
+        deadline = time.monotonic() + RECOVER_S
+        while True:
+            try:
+                return method(self, *args)
+            except Refused as wrong:
+                if not wrong.passing:
+                    raise
+                if time.monotonic() > deadline:
+                    raise self._settings.unreachable(wrong.why) from wrong
+            time.sleep(AGAIN_S)
+    return again  # type: ignore[return-value]
 
 
 class RabbitChannel:
@@ -59,6 +84,7 @@ class RabbitChannel:
         self._publisher = Publisher(self._open, self._partitions)
         self._reading: set[Link] = set()
 
+    @patiently
     def declare(self, topics: Sequence[Topic], groups: Sequence[Group]) -> Sequence[str]:
         catalog = self._known()
         catalog.look()
@@ -109,16 +135,19 @@ class RabbitChannel:
         lane.close()
         return ()
 
+    @patiently
     def publish(self, topic: str, events: Sequence[Event]) -> None:
         self._publisher.publish(topic, events)
 
     def flush(self, timeout: float) -> list[Receipt]:
         return self._publisher.flush(timeout)
 
+    @patiently
     def subscribe(self, group: Group) -> Subscription:
         groups_of.declare(self._open(), self._known(), [group])
         return Member(Link(self._settings), group)
 
+    @patiently
     def read(self, topic: str, start: Start, end: End) -> Iterator[Sequence[Delivery]]:
         catalog = self._known()
         catalog.look()
@@ -172,6 +201,7 @@ class RabbitChannel:
         self._reading.discard(link)
         link.close()
 
+    @patiently
     def topics(self) -> list[TopicInfo]:
         catalog, link = self._known(), self._open()
         catalog.look()
@@ -185,12 +215,15 @@ class RabbitChannel:
             infos.append(TopicInfo(name, parts, sum(part.end - part.first for part in parts), False, about.retention_s))
         return infos
 
+    @patiently
     def groups(self) -> list[GroupInfo]:
         return groups_of.infos(self._open(), self._known())
 
+    @patiently
     def reset(self, group: str, topics: Sequence[str], start: Start) -> None:
         groups_of.reset(self._open(), self._known(), group, topics, start)
 
+    @patiently
     def remove(self, topics: Sequence[str], groups: Sequence[str]) -> None:
         if not self._ours:
             raise ChannelError("eda deletes nothing on a RabbitMQ that it did not start",

@@ -44,6 +44,7 @@ class Refused(ChannelError):
     def __init__(self, code: int, text: str) -> None:
         super().__init__("RabbitMQ refused it", text)
         self.code = code
+        self.passing = "is down or inaccessible" in text  # a queue that a broker which has just started recovers
 
 
 @dataclass(frozen=True, slots=True)

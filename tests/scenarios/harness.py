@@ -13,7 +13,6 @@ from typing import Any
 
 from eda_cli.runs.folder import RunFolder
 from eda_cli.sketch.load import load
-from eda_cli.sketch.resolved import Resolved
 from eda_cli.technologies import TECHNOLOGIES, Ability
 from tests.eventually import eventually
 
@@ -54,22 +53,40 @@ class Eda:
 
     def up(self, sketch: Path, *args: str) -> None:
         command = ("up", str(sketch), "-d", "--broker", self.broker, "--wait-timeout", str(READY_S), *args)
-        if not self.replays:
-            self._witness(load(sketch).resolved, command)
+        if quiet := self._quiet(sketch):
+            self(*command, *quiet)
+            self._hear(sketch)
         self(*command)
+
+    def up_in_a_terminal(self, sketch: Path, *args: str) -> subprocess.Popen[str]:
+        """The same, bound to the terminal that started it; once it runs."""
+        command = ("up", str(sketch), "--broker", self.broker, *args)
+        quiet = self._quiet(sketch)
+        terminal = self.start(*command, *quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        name = load(sketch).resolved.name
+        eventually(lambda: (self.home / name).exists() and self.ps(name)["state"] == "running", READY_S, every=0.3)
+        if quiet:
+            self._hear(sketch)
+            self(*command, "-d")
+        return terminal
 
     def fit(self, sketch: str) -> str:
         """The sketch as this broker takes it: from the first event on where the log tells, else from the start."""
         return sketch if self.replays else sketch.replace("from: earliest", "from: latest")
 
-    def _witness(self, sketch: Resolved, command: Sequence[str]) -> None:
-        """Where nothing is kept, a group of the test's own hears each topic, from before the first event on."""
-        topics = [topic for topic in sketch.topics if (sketch.name, topic) not in self._witnessed]
-        if topics:
-            self(*command, *(word for name in sketch.generators for word in ("--scale", f"{name}=0")))
-        for topic in topics:
-            self._witnessed[sketch.name, topic] = []
-            self.events(topic, sketch.name)
+    def _quiet(self, sketch: Path) -> Sequence[str]:
+        """Where nothing is kept, and nobody hears for the test yet: what keeps the generators of a sketch still."""
+        wished = load(sketch).resolved
+        if self.replays or all((wished.name, topic) in self._witnessed for topic in wished.topics):
+            return ()
+        return [word for name in wished.generators for word in ("--scale", f"{name}=0")]
+
+    def _hear(self, sketch: Path) -> None:
+        """From now on a group of the test's own hears each topic."""
+        wished = load(sketch).resolved
+        for topic in wished.topics:
+            self._witnessed[wished.name, topic] = []
+            self.events(topic, wished.name)
 
     def ps(self, run: str) -> dict[str, Any]:
         return next(row for row in self.lines("ps", "--json") if row["run"] == run)

@@ -18,7 +18,7 @@ import pytest
 
 from eda_cli.technologies import TECHNOLOGIES
 from tests.eventually import eventually
-from tests.scenarios.harness import READY_S, Eda
+from tests.scenarios.harness import Eda
 
 TRIALS = range(int(os.environ.get("EDA_TRIALS", "2")))
 COUNT = 400
@@ -156,9 +156,7 @@ def container(eda: Eda) -> dict[str, Any]:
 @pytest.mark.parametrize("victim", ["supervisor", "terminal"])
 def test_a_killed_supervisor_or_terminal_leaves_the_data_and_nothing_else(
         eda: Eda, sketch: Path, victim: str, trial: int) -> None:
-    terminal = eda.start("up", str(sketch), "--broker", eda.broker, "--seed", str(trial), stdout=subprocess.DEVNULL,
-                         stderr=subprocess.DEVNULL)
-    eventually(lambda: eda.home.joinpath("kills").exists() and eda.ps("kills")["state"] == "running", READY_S, every=0.3)
+    terminal = eda.up_in_a_terminal(sketch, "--seed", str(trial))
     time.sleep(random.Random(f"{victim}{trial}").uniform(0, 3))
     before = container(eda) if eda.broker != "embedded" else None
     if victim == "terminal":
