@@ -7,7 +7,8 @@ and forks.
 
 Its neighbours: `rabbitmq_publish`, `rabbitmq_member` (of a group), `rabbitmq_groups`, `rabbitmq_read` over
 `rabbitmq_streams`, `rabbitmq_catalog` (what was declared), `rabbitmq_link` (a connection, and the seam of errors),
-`rabbitmq_wire` (events as messages), `rabbitmq_names`, `rabbitmq_broker` (its container).
+`rabbitmq_wire` (events as messages), `rabbitmq_names`, `rabbitmq_broker` (its container). Over 250 lines because the whole
+contract is here, in its order.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """A connection to RabbitMQ in a thread of its own, and asking over it. Knows no topic and no group.
 
-Everything of pika happens in that thread, so that heartbeats go on whatever the caller does; `Link.ask` starts a method
-there and waits for its answer. The seam of errors: what pika raises becomes an error of a channel here.
+Everything of pika happens in that thread, so that heartbeats go on whatever the caller does; `Lane.call` starts a method
+there and waits for its answer. The seam of errors: what pika raises becomes an error of a channel here. Over 250 lines
+because which thread does what, and who hears that a connection is lost, is read in one place.
 """
 
 from __future__ import annotations
