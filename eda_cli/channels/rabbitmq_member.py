@@ -4,6 +4,7 @@ Who consumes the owner queue of a partition alone has the partition; the broker 
 connection ends. Members share by counting: each takes its part of the partitions that are free, and lets go of what is
 more than its part when others come. The group's queue has a single active consumer besides: when a member is killed, what
 it held goes to the next one before all that came later, and a program of one's own may join the group and keep the order.
+Over 250 lines because taking a partition and letting go of it are read together.
 """
 
 from __future__ import annotations
