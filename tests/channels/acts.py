@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from eda_cli.channels import connect
 from eda_cli.channels.base import EventChannel, Group, Place, Polled, Receipt, Start, Subscription
+from eda_cli.errors import ChannelError, PublishError
 from eda_cli.event import Delivery, Event, now
 from eda_cli.technologies import Ability
 from tests.eventually import eventually
@@ -142,6 +145,50 @@ def in_order(deliveries: Iterable[Delivery]) -> bool:
             return False
         seen[delivery.partition] = delivery.offset
     return True
+
+
+class Steady:
+    """Publishes without a pause in a thread of its own; what is refused is published again."""
+
+    def __init__(self, address: Mapping[str, Any], topic: str) -> None:
+        self._address, self._topic = address, topic
+        self._stop = threading.Event()
+        self.acknowledged: list[str] = []
+        self.refused = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        channel = connect(self._address)
+        left: list[Event] = []
+        while not self._stop.is_set() or left:
+            left = left or events(20, keys=5)
+            try:
+                channel.publish(self._topic, left)
+                receipts = channel.flush(3)
+            except PublishError as wrong:
+                receipts = list(wrong.receipts)
+                self.refused += 1
+            except ChannelError:
+                receipts = []
+                self.refused += 1
+                self._stop.wait(0.1)
+            stored = {receipt.id for receipt in receipts}
+            self.acknowledged += [each.id for each in left if each.id in stored and each.id]
+            left = [each for each in left if each.id not in stored]
+            self._stop.wait(0.01)
+        channel.close()
+
+    def grows(self, by: int = 200) -> None:
+        """Publishing goes on by itself."""
+        before = len(self.acknowledged)
+        eventually(lambda: len(self.acknowledged) >= before + by, 60)
+
+    def end(self) -> set[str]:
+        self._stop.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+        return set(self.acknowledged)
 
 
 class Worker:

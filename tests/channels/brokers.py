@@ -81,6 +81,7 @@ class Broker:
         match how:
             case "killed" | "away for long":
                 self._docker("kill")
+                self._docker("wait")  # else it may seem to run still
             case "stopped":
                 self.engine.stop(self.container, 10)
             case "paused":

@@ -25,7 +25,7 @@ from eda_cli.channels.base import EventChannel, Group, Start, Topic
 from eda_cli.channels.containers import Engine
 from eda_cli.errors import BrokerUnreachable, ChannelError, PublishError, UnknownTopic
 from eda_cli.event import Event
-from tests.channels.acts import committed, drain, event, events, ids, info, nothing_more, publish, share, stored
+from tests.channels.acts import Steady, committed, drain, event, events, ids, info, nothing_more, publish, share, stored
 from tests.channels.brokers import Broker
 from tests.channels.conftest import Address
 from tests.eventually import eventually
@@ -438,50 +438,6 @@ def test_the_version_is_the_brokers(channel: EventChannel) -> None:
 
 
 # --- a broker that goes away ---------------------------------------------------------------------------
-
-
-class Steady:
-    """Publishes without a pause in a thread of its own; what is refused is published again."""
-
-    def __init__(self, address: Address, topic: str) -> None:
-        self._address, self._topic = address, topic
-        self._stop = threading.Event()
-        self.acknowledged: list[str] = []
-        self.refused = 0
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-
-    def _run(self) -> None:
-        channel = connect(self._address)
-        left: list[Event] = []
-        while not self._stop.is_set() or left:
-            left = left or events(20, keys=5)
-            try:
-                channel.publish(self._topic, left)
-                receipts = channel.flush(3)
-            except PublishError as wrong:
-                receipts = list(wrong.receipts)
-                self.refused += 1
-            except ChannelError:
-                receipts = []
-                self.refused += 1
-                self._stop.wait(0.1)
-            stored = {receipt.id for receipt in receipts}
-            self.acknowledged += [each.id for each in left if each.id in stored and each.id]
-            left = [each for each in left if each.id not in stored]
-            self._stop.wait(0.01)
-        channel.close()
-
-    def grows(self, by: int = 200) -> None:
-        """Publishing goes on by itself."""
-        before = len(self.acknowledged)
-        eventually(lambda: len(self.acknowledged) >= before + by, 60)
-
-    def end(self) -> set[str]:
-        self._stop.set()
-        self._thread.join(60)
-        assert not self._thread.is_alive()
-        return set(self.acknowledged)
 
 
 @pytest.mark.parametrize("how", ["killed", "stopped", "paused", "away for long"])
