@@ -107,6 +107,34 @@ def test_what_is_done_never_comes_again(open_channel: Open, topic: str, group: s
     subscription.close()
 
 
+def test_a_slow_member_with_a_long_backlog_loses_nothing_and_keeps_the_order_of_keys(
+        open_channel: Open, topic: str, group: str) -> None:
+    """It holds as much as the broker dares to give it (2,000 of a queue, say) while more waits, goes on, and leaves."""
+    channel, others = open_channel(), open_channel()
+    channel.declare([Topic(topic, 2)], [Group(group, (topic,))])
+    published = events(6_000, keys=7)
+    publish(channel, topic, published)
+    slow = channel.subscribe(Group(group, (topic,)))
+    held = drain(slow, 500)
+    while more := slow.poll(0.5, 500).deliveries:
+        held += more
+    handled = held[:len(held) // 2]
+    slow.done(handled)
+    while more := slow.poll(0.5, 500).deliveries:
+        held += more
+    assert len(set(ids(held))) == len(held), "a delivery came twice to its member"
+    slow.close()
+    member = others.subscribe(Group(group, (topic,)))
+    rest = drain(member, len(published) - len(handled), done=True)
+    nothing_more(member)
+    member.close()
+    found = handled + rest
+    for key in {each.key for each in published}:
+        of_key = [delivery.event.id for delivery in found if delivery.event.key == key]
+        assert of_key == [each.id for each in published if each.key == key]
+    nothing_left(channel, group, topic)
+
+
 def test_what_is_done_is_done_for_another_process(
         channel: EventChannel, topic: str, group: str, worker: Spawn) -> None:
     channel.declare([Topic(topic)], [Group(group, (topic,))])

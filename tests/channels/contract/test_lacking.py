@@ -73,6 +73,22 @@ def test_without_offsets_each_message_has_a_name(channel: EventChannel, topic: s
     subscription.close()
 
 
+@lacking(Ability.OFFSETS)
+def test_without_offsets_a_message_has_its_own_name_and_keeps_it(channel: EventChannel, topic: str, group: str) -> None:
+    channel.declare([Topic(topic, 1)], [Group(group, (topic,))])
+    twice = event(1)  # one event, two messages
+    publish(channel, topic, [twice, twice, event(2)])
+    member = channel.subscribe(Group(group, (topic,)))
+    found = drain(member, 3)
+    names = [delivery.message for delivery in found]
+    assert len(set(names) - {None}) == 3
+    assert [delivery.identity for delivery in found[:2]] == [f"{twice.source}/{twice.id}"] * 2
+    member.close()
+    member = channel.subscribe(Group(group, (topic,)))
+    assert [delivery.message for delivery in drain(member, 3)] == names
+    member.close()
+
+
 @lacking(Ability.LAG)
 def test_without_lag_it_is_unknown_and_never_0(channel: EventChannel, topic: str, group: str) -> None:
     channel.declare([Topic(topic)], [Group(group, (topic,))])
