@@ -8,12 +8,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from eda_cli.channels.base import Receipt
 from eda_cli.channels.murmur2 import partition_of
 from eda_cli.channels.rabbitmq_link import Lane, Link
-from eda_cli.channels.rabbitmq_wire import message_of
+from eda_cli.channels.rabbitmq_wire import message_of, why_none
 from eda_cli.errors import BrokerUnreachable, EventRefused, PublishError
 from eda_cli.event import Event
 
@@ -57,6 +58,8 @@ class Publisher:
                     number = free if event.key is None else partition_of(event.key, many)
                 published = time.time()
                 properties, body = message_of(event, published, f"{self._name}-{next(self._numbers)}")
+                if why := why_none(properties):
+                    raise EventRefused("the event cannot be a message of RabbitMQ", why, "make it smaller", id=event.id)
                 batch.append((str(number), properties, body))
                 receipts.append(Receipt(event.id, topic, number, None, round(published * 1e6) / 1e6))
         finally:
@@ -103,9 +106,9 @@ class Publisher:
             raise BrokerUnreachable("RabbitMQ was lost", "what was published before is not known to be stored")
         self._lane = lane = self._link().lane()
         self._name, self._next_tag = secrets.token_hex(6), 0
-        lane.tell(lambda channel: channel.add_on_return_callback(self._returned))
+        lane.tell(lambda channel: channel.add_on_return_callback(partial(self._returned, lane)))
         lane.tell(lambda channel: channel.add_on_close_callback(self._wake))
-        lane.call("confirm_delivery", self._confirmed)
+        lane.call("confirm_delivery", partial(self._confirmed, lane))
         return lane
 
     def _send(self, lane: Lane, topic: str, batch: list[tuple[str, Any, bytes]], receipts: list[Receipt]) -> None:
@@ -119,8 +122,14 @@ class Publisher:
                 self._pending.append(receipt)
 
         def send(channel: Any) -> None:
-            for routing, properties, body in batch:
-                channel.basic_publish(topic, routing, body, properties, mandatory=True)
+            sent = 0
+            try:
+                for routing, properties, body in batch:
+                    channel.basic_publish(topic, routing, body, properties, mandatory=True)
+                    sent += 1
+            finally:
+                if sent < len(batch) and channel.is_open:
+                    channel.close()  # what comes next would be confirmed by the tags of what was not sent
 
         lane.tell(send)
         with self._moved:
@@ -128,10 +137,12 @@ class Publisher:
                 raise BrokerUnreachable("RabbitMQ takes no more events", self._link().blocked or
                                         f"it confirmed nothing for {CARE_S:g} s")
 
-    def _confirmed(self, frame: Any) -> None:
+    def _confirmed(self, lane: Lane, frame: Any) -> None:
         method = frame.method
         stored = method.NAME == "Basic.Ack"
         with self._moved:
+            if lane is not self._lane:  # it was given up, and its tags are now those of other events
+                return
             while self._tags and (self._tags[0] <= method.delivery_tag if method.multiple else True):
                 tag = self._tags[0] if method.multiple else method.delivery_tag
                 index = self._place.pop(tag, None)
@@ -146,9 +157,11 @@ class Publisher:
             if len(self._place) <= IN_CARE:
                 self._moved.notify_all()
 
-    def _returned(self, _: Any, method: Any, *__: Any) -> None:
+    def _returned(self, lane: Lane, _: Any, method: Any, *__: Any) -> None:
         """No queue is bound where it was to go: the topic was deleted."""
         with self._moved:
+            if lane is not self._lane:
+                return
             for index, receipt in enumerate(self._pending):
                 if receipt.topic == method.exchange and index not in self._failed:
                     self._failed[index] = f"there is no topic '{receipt.topic}' any more"

@@ -20,9 +20,9 @@ from eda_cli.event import NO_EXTENSIONS, Event
 CE = "cloudEvents:"
 PUBLISHED, KEY, HEADERS, TOMBSTONE = "eda:published", "eda:key", "eda:headers", "eda:tombstone"
 PERSISTENT = 2
-_LONGEST_NAME = 255  # bytes, of a header's name in AMQP
-
-
+_LONGEST_NAME = 255  # bytes, of a header's name and of a content type in AMQP
+_LONGEST_HEADERS = 130_000  # bytes: they are one frame, which is 128 KiB at most, and a stream or queue adds some of its own
+_SURE = 60, 20_000  # characters of a name, and of all names and values, that are within those bounds in any encoding
 
 def message_of(event: Event, published: float, named: str) -> tuple[BasicProperties, bytes]:
     """The message of an event that is published at that moment (epoch seconds); `named` is the name of no other message."""
@@ -50,6 +50,21 @@ def message_of(event: Event, published: float, named: str) -> tuple[BasicPropert
 
 def event_of(properties: BasicProperties, body: bytes) -> Event:
     """The event of a message; a foreign one where it is none. Never fails, whatever others wrote."""
+def why_none(properties: BasicProperties) -> str:
+    """Why AMQP cannot carry a message of ours with these properties; empty where it can."""
+    kind, headers = properties.content_type or "", properties.headers or {}
+    longest = max(len(kind), max(map(len, headers), default=0))
+    said = sum(map(len, headers)) + sum(len(value) for value in headers.values() if isinstance(value, str | bytes))
+    if longest <= _SURE[0] and said <= _SURE[1]:
+        return ""
+    if any(len(name.encode()) > _LONGEST_NAME for name in (kind, *headers)):
+        return f"a content type, and the name of an attribute, have at most {_LONGEST_NAME} bytes there"
+    size = sum(map(len, properties.encode()))
+    if size > _LONGEST_HEADERS:
+        return f"its attributes, key and headers are {size:,} bytes, and RabbitMQ takes {_LONGEST_HEADERS:,}"
+    return ""
+
+
     given: Mapping[str, Any] = properties.headers or {}
     attributes = {name[len(CE):]: value for name, value in given.items() if name[:12] == CE and isinstance(value, str)}
     key = _bytes(given[KEY]) if KEY in given else None
