@@ -22,7 +22,7 @@ from pika import exceptions
 from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
 
-from eda_cli.channels import tls_errors
+from eda_cli.channels import rabbitmq_values, tls_errors
 from eda_cli.channels.credentials import secret, tls_context, whence
 from eda_cli.errors import BrokerRefused, BrokerUnreachable, ChannelError
 
@@ -34,6 +34,7 @@ GUEST = "guest"  # user and password of a broker that eda started
 NOT_FOUND, LOCKED, REFUSED, PRECONDITION = 404, 405, 403, 406
 
 logging.getLogger("pika").addHandler(logging.NullHandler())
+rabbitmq_values.install()
 logging.getLogger("pika").setLevel(logging.CRITICAL)  # it logs every broken connection as an error, with its trace
 
 Begin = Callable[[Channel, Callable[[Any], None]], Any]  # starts a method of a channel; its answer goes to the second

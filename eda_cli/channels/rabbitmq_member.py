@@ -24,7 +24,7 @@ from eda_cli.channels import rabbitmq_names as names
 from eda_cli.channels.base import Group, Place, Polled
 from eda_cli.channels.rabbitmq_catalog import Catalog
 from eda_cli.channels.rabbitmq_link import REFUSED, Lane, Link, Refused
-from eda_cli.channels.rabbitmq_wire import event_of, published_of
+from eda_cli.channels.rabbitmq_wire import event_of, name_of, published_of
 from eda_cli.event import Delivery
 
 PREFETCH = 2_000  # messages of a partition that are not done: what a stub holds at most, and as much again on its way
@@ -200,8 +200,9 @@ class Member:
 
     def _take(self, feed: Feed, method: Any, properties: BasicProperties, body: bytes) -> None:
         place = feed.seat.place
-        delivery = Delivery(event_of(properties, body), place.topic, place.partition, None, published_of(properties),
-                            (feed, method.delivery_tag), properties.message_id)
+        event = event_of(properties, body)
+        delivery = Delivery(event, place.topic, place.partition, None, published_of(properties),
+                            (feed, method.delivery_tag), name_of(properties, event))
         with self._news:
             feed.open.append(method.delivery_tag)
             self._came.append((feed, delivery))

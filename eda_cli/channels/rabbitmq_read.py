@@ -12,7 +12,7 @@ from eda_cli.channels.base import Place, Start
 from eda_cli.channels.rabbitmq_link import Link
 from eda_cli.channels.rabbitmq_names import stream
 from eda_cli.channels.rabbitmq_streams import Cursor, Message, edges
-from eda_cli.channels.rabbitmq_wire import event_of, published_of
+from eda_cli.channels.rabbitmq_wire import event_of, name_of, published_of
 from eda_cli.event import Delivery
 
 QUIET_S = 0.1  # a read that waits says so this often
@@ -158,8 +158,9 @@ def following(before: Iterator[Sequence[Delivery]], reading: list[Part],
 
 
 def _delivery(place: Place, message: Message) -> Delivery:
-    return Delivery(event_of(message.properties, message.body), place.topic, place.partition, message.offset,
-                    published_of(message.properties), None, message.properties.message_id)
+    event = event_of(message.properties, message.body)
+    return Delivery(event, place.topic, place.partition, message.offset, published_of(message.properties), None,
+                    name_of(message.properties, event))
 
 
 def _moment(one: Found) -> tuple[float, Place, int]:

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
 from pika import BasicProperties
 
+from eda_cli.channels.rabbitmq_values import YEAR_10000
 from eda_cli.event import NO_EXTENSIONS, Event
 
 CE = "cloudEvents:"
@@ -48,8 +50,6 @@ def message_of(event: Event, published: float, named: str) -> tuple[BasicPropert
     return properties, event.data or b""
 
 
-def event_of(properties: BasicProperties, body: bytes) -> Event:
-    """The event of a message; a foreign one where it is none. Never fails, whatever others wrote."""
 def why_none(properties: BasicProperties) -> str:
     """Why AMQP cannot carry a message of ours with these properties; empty where it can."""
     kind, headers = properties.content_type or "", properties.headers or {}
@@ -65,6 +65,8 @@ def why_none(properties: BasicProperties) -> str:
     return ""
 
 
+def event_of(properties: BasicProperties, body: bytes) -> Event:
+    """The event of a message; a foreign one where it is none. Never fails, whatever others wrote."""
     given: Mapping[str, Any] = properties.headers or {}
     attributes = {name[len(CE):]: value for name, value in given.items() if name[:12] == CE and isinstance(value, str)}
     key = _bytes(given[KEY]) if KEY in given else None
@@ -83,12 +85,24 @@ def why_none(properties: BasicProperties) -> str:
                  take("correlationid", None), take("causationid", None), attributes or NO_EXTENSIONS, headers)
 
 
+def name_of(properties: BasicProperties, event: Event) -> str | None:
+    """Of this message and no other. Others may give one message-id to many, so what they say counts, too; None has none."""
+    given: str | None = properties.message_id
+    if not given or isinstance((properties.headers or {}).get(PUBLISHED), int):
+        return given
+    said = repr((properties.timestamp, event.key, event.headers, event.data))
+    return f"{given}/{blake2b(said.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+
+
 def published_of(properties: BasicProperties) -> float:
     """When it was published (epoch seconds); of somebody else's message what it says, or now."""
     moment = (properties.headers or {}).get(PUBLISHED)
     if isinstance(moment, int):
         return moment / 1e6
-    return float(properties.timestamp) if isinstance(properties.timestamp, int) else time.time()
+    told = properties.timestamp
+    if isinstance(told, int) and told >= YEAR_10000:
+        told /= 1_000  # AMQP has seconds there, and many write milliseconds
+    return float(told) if isinstance(told, int | float) and told < YEAR_10000 else time.time()
 
 
 def _own(headers: tuple[tuple[str, bytes | None], ...]) -> dict[str, Any]:
