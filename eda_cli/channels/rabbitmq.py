@@ -164,7 +164,7 @@ class RabbitChannel:
             if end == "never":
                 batches = self._follow(link, topic, places, start)
             elif start.at == "last" and start.partition is None:
-                batches = iter(list(reading.newest(link, places, int(start.value))))
+                batches = iter([reading.newest(link, places, int(start.value))[0]])
             else:
                 batches = reading.merged(reading.parts(link, places, start, follow=False))
         except BaseException:
@@ -181,9 +181,8 @@ class RabbitChannel:
     def _follow(self, link: Link, topic: str, places: Sequence[Place], start: Start) -> Iterator[Sequence[Delivery]]:
         before: Iterator[Sequence[Delivery]] = iter(())
         if start.at == "last" and start.partition is None:
-            known = ends(link, [names.stream(place) for place in places])
-            newest = [list(batch) for batch in reading.newest(link, places, int(start.value))]
-            before = iter(newest)
+            newest, known = reading.newest(link, places, int(start.value))
+            before = iter([newest])
             begun = [reading.from_offset(link, place, end) for place, end in zip(places, known, strict=True)]
         else:
             begun = reading.parts(link, places, start, follow=True)
@@ -206,15 +205,14 @@ class RabbitChannel:
     def topics(self) -> list[TopicInfo]:
         catalog, link = self._known(), self._open()
         catalog.look()
-        infos: list[TopicInfo] = []
-        for name in sorted(catalog.topics):
-            about = catalog.topics[name]
-            streams = [names.stream(Place(name, number)) for number in range(about.partitions)]
-            end = ends(link, streams)
-            first = firsts(link, streams) if about.retention_s is not None else [0] * len(streams)
-            parts = [PartitionInfo(number, *edges) for number, edges in enumerate(zip(first, end, strict=True))]
-            infos.append(TopicInfo(name, parts, sum(part.end - part.first for part in parts), False, about.retention_s))
-        return infos
+        places = catalog.places(catalog.topics)
+        forgetful = [place for place in places if catalog.topics[place.topic].retention_s is not None]
+        first = dict(zip(forgetful, firsts(link, [names.stream(place) for place in forgetful]), strict=True))
+        found: dict[str, list[PartitionInfo]] = {name: [] for name in sorted(catalog.topics)}
+        for place, end in zip(places, ends(link, [names.stream(place) for place in places]), strict=True):
+            found[place.topic].append(PartitionInfo(len(found[place.topic]), first.get(place, 0), end))
+        return [TopicInfo(name, parts, sum(part.end - part.first for part in parts), False, catalog.topics[name].retention_s)
+                for name, parts in found.items()]
 
     @patiently
     def groups(self) -> list[GroupInfo]:

@@ -30,11 +30,11 @@ class Found(NamedTuple):
 
 
 class Part:
-    """One partition as it is read: up to `end`, or for ever; `left_out` says which messages are not wanted."""
+    """One partition as it is read: up to `end`, or for ever; `wanted` says which messages are."""
 
     def __init__(self, link: Link, place: Place, start: Any, end: int | None, wanted: Callable[[Message], bool]) -> None:
         self.place = place
-        self._end = end
+        self.end = end
         self._wanted = wanted
         self.over = end is not None and (end == 0 or (isinstance(start, int) and start >= end))
         self._cursor = None if self.over else Cursor(link, stream(place), place.topic, start)
@@ -44,9 +44,9 @@ class Part:
         if self._cursor is None or self.over:
             return []
         found = self._cursor.take(BATCH)
-        if found and self._end is not None and found[-1].offset >= self._end - 1:
+        if found and self.end is not None and found[-1].offset >= self.end - 1:
             self.close()
-        return [message for message in found if (self._end is None or message.offset < self._end) and self._wanted(message)]
+        return [message for message in found if (self.end is None or message.offset < self.end) and self._wanted(message)]
 
     def wait(self, seconds: float) -> None:
         if self._cursor is not None:
@@ -88,20 +88,25 @@ def parts(link: Link, places: Sequence[Place], start: Start, follow: bool) -> li
 def messages(link: Link, place: Place, start: Start) -> Iterator[Found]:
     """What one partition holds now, from `start` on."""
     (part,) = parts(link, [place], start, follow=False)
+    yield from _all_of(part)
+
+
+def _all_of(part: Part) -> Iterator[Found]:
     try:
         while not part.over:
             for message in part.take():
-                yield Found(place, message, published_of(message.properties))
+                yield Found(part.place, message, published_of(message.properties))
             if not part.over:
                 part.wait(QUIET_S)
     finally:
         part.close()
 
 
-def newest(link: Link, places: Sequence[Place], many: int) -> Iterator[Sequence[Delivery]]:
-    """The newest so many of the partitions together, by their moments."""
-    found = heapq.nlargest(many, (one for place in places for one in messages(link, place, Start("last", many))), key=_moment)
-    yield [_delivery(one.place, one.message) for one in sorted(found, key=_moment)]
+def newest(link: Link, places: Sequence[Place], many: int) -> tuple[Sequence[Delivery], list[int]]:
+    """The newest so many of the partitions together, by their moments; and the offset behind those of each partition."""
+    reading = parts(link, places, Start("last", many), follow=False)
+    found = heapq.nlargest(many, (one for part in reading for one in _all_of(part)), key=_moment)
+    return [_delivery(one.place, one.message) for one in sorted(found, key=_moment)], [part.end or 0 for part in reading]
 
 
 def from_offset(link: Link, place: Place, offset: int) -> Part:
