@@ -265,7 +265,7 @@ class RabbitChannel:
 
     def _known(self) -> Catalog:
         link = self._open()
-        if self._catalog is None:
+        if self._catalog is None or not self._catalog.alive:
             self._catalog = Catalog(link)
         return self._catalog
 

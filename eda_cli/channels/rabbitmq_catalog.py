@@ -46,6 +46,11 @@ class Catalog:
         self._cursor = Cursor(link, CATALOG, CATALOG, "first")
         self._reach(self._end)
 
+    @property
+    def alive(self) -> bool:
+        """Whether what others write still comes."""
+        return self._cursor.alive
+
     def look(self) -> None:
         """Take in what others wrote. Raises BrokerUnreachable."""
         self._cursor.settle()
@@ -57,8 +62,6 @@ class Catalog:
         if not sent:
             return
         lane = self._link.lane()
-        stored: list[Any] = []
-        lane.call("confirm_delivery", stored.append)
         for record in sent:
             body = json.dumps(record).encode()
             lane.tell(methodcaller("basic_publish", "", CATALOG, body, BasicProperties(delivery_mode=2)))

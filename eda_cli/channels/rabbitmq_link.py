@@ -29,12 +29,13 @@ from eda_cli.errors import BrokerRefused, BrokerUnreachable, ChannelError
 REACH_S = 4.0  # for a broker to answer at all
 CALL_S = 15.0  # for one method: a quorum queue that elects its leader anew takes a few seconds
 HEARTBEAT_S = 6  # a member that says nothing for two of them is given up
+HOLD_MS = 7 * 24 * 3600 * 1000  # how long a consumer may hold a message, where RabbitMQ (from 3.12 on) lets it say so
 PORT, TLS_PORT = 5672, 5671
 GUEST = "guest"  # user and password of a broker that eda started
-NOT_FOUND, LOCKED, REFUSED, PRECONDITION = 404, 405, 403, 406
+NOT_FOUND, REFUSED = 404, 403
 
-logging.getLogger("pika").addHandler(logging.NullHandler())
 rabbitmq_values.install()
+logging.getLogger("pika").addHandler(logging.NullHandler())
 logging.getLogger("pika").setLevel(logging.CRITICAL)  # it logs every broken connection as an error, with its trace
 
 Begin = Callable[[Channel, Callable[[Any], None]], Any]  # starts a method of a channel; its answer goes to the second
@@ -97,14 +98,21 @@ class Settings:
 
 
 class Lane:
-    """An AMQP channel of a link. One that the broker closed answers nothing any more: `closed` says why."""
+    """An AMQP channel of a link. One that is closed, or whose connection is lost, answers nothing any more."""
 
     def __init__(self, link: Link, channel: Channel) -> None:
         self._link = link
         self._waiting: set[Future[Any]] = set()
         self.channel = channel
-        self.closed: ChannelError | None = None
+        self._closed: ChannelError | None = None
+        self.cancelled = False  # a consumer of it, by the broker: its queue was deleted, say
         channel.add_on_close_callback(self._on_close)
+        channel.add_on_cancel_callback(self._on_cancel)
+
+    @property
+    def closed(self) -> ChannelError | None:
+        """Why it answers nothing any more. A link that ends by a fault of its own closes no lane, so both are looked at."""
+        return self._closed or self._link.lost
 
     def call(self, method: str, *args: Any, **options: Any) -> Any:
         """Call a method of pika's channel and wait for its answer. Raises Refused, BrokerUnreachable."""
@@ -124,7 +132,7 @@ class Lane:
 
         def start() -> None:
             if self.closed is not None:
-                future.set_exception(self.closed)
+                _break(future, self.closed)
                 return
             self._waiting.add(future)
             try:
@@ -159,16 +167,18 @@ class Lane:
         with suppress(InvalidStateError):
             future.set_exception(wrong)
 
+    def _on_cancel(self, _: Any) -> None:
+        self.cancelled = True
+
     def _on_close(self, _: Channel, reason: Any) -> None:
         if isinstance(reason, exceptions.ChannelClosedByBroker):
-            self.closed = Refused(reason.reply_code, reason.reply_text)
-        elif self._link.lost is not None:
-            self.closed = self._link.lost
+            self._closed = Refused(reason.reply_code, reason.reply_text)
         else:
-            self.closed = self._link.settings.unreachable("the connection was closed")
+            self._closed = self._link.lost or self._link.settings.unreachable(
+                "the connection was closed" if isinstance(reason, exceptions.ChannelClosedByClient) else _said(reason))
         for future in list(self._waiting):
             if not isinstance(reason, exceptions.ChannelClosedByClient):
-                self._fail(future, self.closed)
+                self._fail(future, self._closed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +204,6 @@ class Link:
         self.lost: BrokerUnreachable | None = None
         self.blocked = ""  # why the broker takes nothing for now
         self._opened: Future[None] = Future()
-        self._closing = False
         self._guard = threading.Lock()
         self._waiting: set[Future[Any]] = set()
         self._connection = SelectConnection(
@@ -246,7 +255,6 @@ class Link:
 
     def close(self) -> None:
         """Idempotent."""
-        self._closing = True
         if self.lost is None:
             self.run(self._close, None)
             self._thread.join(REACH_S)
@@ -305,8 +313,9 @@ def _break(future: Future[Any], wrong: Exception) -> None:
 
 def _said(wrong: object) -> str:
     """What pika tells, without the layers that it wraps round the cause."""
-    while isinstance(wrong, BaseException) and (inner := [each for each in (wrong.__cause__, *wrong.args, getattr(
-            wrong, "exceptions", None)) if isinstance(each, BaseException) and each is not wrong]):
+    while isinstance(wrong, BaseException) and (inner := [each for each in (
+            wrong.__cause__, *wrong.args, *getattr(wrong, "exceptions", ()), getattr(wrong, "exception", None))
+            if isinstance(each, BaseException) and each is not wrong]):
         wrong = inner[-1]
     if isinstance(wrong, OSError) and wrong.strerror:
         return wrong.strerror

@@ -23,7 +23,7 @@ from pika import BasicProperties
 from eda_cli.channels import rabbitmq_names as names
 from eda_cli.channels.base import Group, Place, Polled
 from eda_cli.channels.rabbitmq_catalog import Catalog
-from eda_cli.channels.rabbitmq_link import REFUSED, Lane, Link, Refused
+from eda_cli.channels.rabbitmq_link import HOLD_MS, REFUSED, Lane, Link, Refused
 from eda_cli.channels.rabbitmq_wire import event_of, name_of, published_of
 from eda_cli.event import Delivery
 
@@ -75,6 +75,11 @@ class Seat:
 
     def feeds(self) -> list[Feed]:
         return [feed for feed in (self.backlog, self.feed) if feed is not None]
+
+    @property
+    def broken(self) -> bool:
+        """Whether the broker took something of it away: it lost patience with what is not done, or a queue was deleted."""
+        return any(lane.cancelled or lane.closed for lane in (self.lock, *(feed.lane for feed in self.feeds())))
 
 
 class Member:
@@ -152,11 +157,13 @@ class Member:
     def _share(self) -> None:
         """Count the members, let go of what is more than our part, take what is free."""
         self._looked = time.monotonic()
+        for place in [place for place, seat in self._seats.items() if seat.broken]:
+            self._let_go(place)
         self._finish_backlogs()
         self._catalog.look()
         places = self._catalog.places(self._group.topics)
         for place in self._seats.keys() - set(places):
-            self._drop(place)  # its topic was deleted
+            self._let_go(place)  # its topic was deleted
         members = max(1, self._look.count(names.members(self._group.name)).result().method.consumer_count)
         low, high = divmod(len(places), members)
         if members > self._members:
@@ -184,6 +191,7 @@ class Member:
             if wrong.code == REFUSED:
                 return
             raise
+        self._catalog.look()  # who had it before may have finished its backlog just now
         self._seats[place] = seat = Seat(place, lock)
         self._free_since.pop(place, None)
         backlog = names.backlog(self._group.name, place)
@@ -195,7 +203,8 @@ class Member:
     def _consume(self, seat: Seat, queue: str) -> Feed:
         feed = Feed(seat, self._link.lane(), queue)
         feed.lane.start("basic_qos", prefetch_count=PREFETCH)
-        feed.lane.call("basic_consume", queue, lambda _, method, properties, body: self._take(feed, method, properties, body))
+        feed.lane.call("basic_consume", queue, lambda _, method, properties, body: self._take(feed, method, properties, body),
+                       arguments={"x-consumer-timeout": HOLD_MS})
         return feed
 
     def _take(self, feed: Feed, method: Any, properties: BasicProperties, body: bytes) -> None:
@@ -223,6 +232,7 @@ class Member:
             if seat.backlog is None:
                 continue
             if seat.feed is None and not self._look.count(seat.backlog.queue).result().method.message_count:
+                seat.backlog.lane.call("basic_qos", prefetch_count=PREFETCH)  # all that it gave is here, before what is newer
                 seat.feed = self._consume(seat, names.queue(self._group.name, seat.place))
             if seat.feed is not None and not seat.backlog.open:
                 seat.backlog.lane.close()
@@ -232,15 +242,11 @@ class Member:
 
     def _let_go(self, place: Place) -> None:
         """Others may have it: what is not done is ready again, in its order, before anybody else can take the partition."""
-        seat = self._drop(place)
+        seat = self._seats.pop(place)
+        self._lost.add(place)
         for feed in seat.feeds():
             feed.lane.close()
         seat.lock.close()
-
-    def _drop(self, place: Place) -> Seat:
-        seat = self._seats.pop(place)
-        self._lost.add(place)
-        return seat
 
 
 def _acknowledge(acks: Sequence[tuple[int, bool]]) -> Callable[[Any], None]:

@@ -21,6 +21,11 @@ def queue(group: str, place: Place) -> str:
     return f"{group}:{place.topic}-{place.partition}"
 
 
+def topic_of(stream: str) -> str:
+    """The topic that a log belongs to; the catalog is its own."""
+    return stream.rpartition("-")[0] or stream
+
+
 def backlog(group: str, place: Place) -> str:
     """What it is to handle before that: events from the log, where it begins earlier than its queue."""
     return f"{queue(group, place)}:backlog"
