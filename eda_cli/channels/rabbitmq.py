@@ -5,7 +5,7 @@
 per partition. Nothing is connected, and no thread started, before it is needed: the warm process of a run imports this
 and forks.
 
-Its neighbours: `rabbitmq_publish`, `rabbitmq_member` (of a group), `rabbitmq_groups`, `rabbitmq_read` over
+Its neighbours: `rabbitmq_publish`, `rabbitmq_member` (of a group), `rabbitmq_groups`, `rabbitmq_backlog`, `rabbitmq_read` over
 `rabbitmq_streams`, `rabbitmq_catalog` (what was declared), `rabbitmq_link` (a connection, and the seam of errors),
 `rabbitmq_wire` (events as messages), `rabbitmq_names`, `rabbitmq_broker` (its container). Over 250 lines because the whole
 contract is here, in its order.
@@ -57,11 +57,11 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 def patiently(method: Method) -> Method:
     """Again and again while a queue is not recovered yet. Raises BrokerUnreachable where that takes too long."""
     @wraps(method)
-    def again(self: RabbitChannel, *args: Any) -> Any:
+    def again(self: RabbitChannel, *args: Any, **options: Any) -> Any:
         deadline = time.monotonic() + RECOVER_S
         while True:
             try:
-                return method(self, *args)
+                return method(self, *args, **options)
             except Refused as wrong:
                 if not wrong.passing:
                     raise
@@ -145,8 +145,15 @@ class RabbitChannel:
 
     @patiently
     def subscribe(self, group: Group) -> Subscription:
-        groups_of.declare(self._open(), self._known(), [group])
-        return Member(Link(self._settings), group)
+        catalog = self._known()
+        catalog.look()  # who declared the group may be somebody else, and a start is set once
+        groups_of.declare(self._open(), catalog, [group])
+        link = Link(self._settings)
+        try:
+            return Member(link, group)
+        except BaseException:
+            link.close()  # else half a member would be counted among the others
+            raise
 
     @patiently
     def read(self, topic: str, start: Start, end: End) -> Iterator[Sequence[Delivery]]:

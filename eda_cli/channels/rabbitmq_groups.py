@@ -11,15 +11,13 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from operator import methodcaller
-from queue import Empty, SimpleQueue
 from typing import Any
 
 from pika import BasicProperties
 
 from eda_cli.channels import rabbitmq_names as names
 from eda_cli.channels.base import Group, GroupInfo, GroupPlace, Place, Start
+from eda_cli.channels.rabbitmq_backlog import refill
 from eda_cli.channels.rabbitmq_catalog import Catalog
 from eda_cli.channels.rabbitmq_link import Lane, Link
 from eda_cli.channels.rabbitmq_read import messages
@@ -27,11 +25,6 @@ from eda_cli.channels.rabbitmq_streams import ends
 from eda_cli.errors import ChannelError, UnknownTopic
 
 ANSWER_S = 1.0  # for members to say what they hold
-# RabbitMQ 4 gives a message up after 20 deliveries unless a queue says otherwise; a member that dies is no reason to.
-# No limit at all would send what a member gave back behind what came later.
-QUEUE = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000, "x-single-active-consumer": True}
-SEAM = 2_000  # messages at the end of a backlog that the queue may hold too
-SEAM_S = 0.2  # for the next of them
 
 
 def declare(link: Link, catalog: Catalog, groups: Sequence[Group]) -> None:
@@ -40,13 +33,17 @@ def declare(link: Link, catalog: Catalog, groups: Sequence[Group]) -> None:
         for topic in group.topics:
             if topic not in catalog.topics:
                 raise UnknownTopic(topic)
+            if (size := len(names.backlog(group.name, Place(topic, catalog.topics[topic].partitions)))) > names.LONGEST:
+                raise ChannelError(f"the group '{group.name}' cannot hear '{topic}': both names are too long",
+                                   f"a queue has them in its name, which would be {size} bytes, and RabbitMQ "
+                                   f"takes {names.LONGEST}", "make one of them shorter")
     lane = link.lane()
     records: list[Mapping[str, Any]] = []
     for group in groups:
         new = [topic for topic in group.topics if topic not in catalog.groups.get(group.name, ())]
         if not new and group.name in catalog.groups:
             continue
-        lane.call("queue_declare", names.members(group.name), durable=True)
+        lane.call("queue_declare", names.members(group.name), durable=True, arguments=names.LOCK)
         for place in catalog.places(new):
             make_queue(lane, group.name, place)
             if group.start == "earliest":
@@ -59,8 +56,8 @@ def declare(link: Link, catalog: Catalog, groups: Sequence[Group]) -> None:
 def make_queue(lane: Lane, group: str, place: Place) -> None:
     """What the group has of a partition: bound, its queue gets every event from now on."""
     queue = names.queue(group, place)
-    for answer in (lane.start("queue_declare", queue, durable=True, arguments=QUEUE),
-                   lane.start("queue_declare", names.owner(group, place), durable=True),
+    for answer in (lane.start("queue_declare", queue, durable=True, arguments=names.QUEUE),
+                   lane.start("queue_declare", names.owner(group, place), durable=True, arguments=names.LOCK),
                    lane.start("queue_bind", queue, place.topic, str(place.partition))):
         answer.result()
 
@@ -130,73 +127,6 @@ def _spread(link: Link, places: Sequence[Place], start: Start) -> dict[Place, St
         of_each = Counter(place for _, place in newest[len(newest) - min(len(newest), int(start.value)):])
         found |= {place: Start("last", of_each[place], place.partition) for place in mine}
     return found
-
-
-def refill(link: Link, lane: Lane, group: str, place: Place, start: Start) -> list[Mapping[str, Any]]:
-    """Put what the log holds from `start` on into the group's backlog; what is to be written into the catalog."""
-    backlog = names.backlog(group, place)
-    lane.call("queue_delete", backlog)
-    told = {"what": "backlog", "name": backlog, "there": False}
-    if start.at == "end":
-        return [told]
-    lane.call("queue_declare", backlog, durable=True, arguments=QUEUE)
-    filler = link.lane()
-    filled = _Filled()
-    filler.call("confirm_delivery", filled.confirmed)
-    last: list[str] = []
-    for found in messages(link, place, start):
-        filled.sent += 1
-        filler.tell(methodcaller("basic_publish", "", backlog, found.message.body, found.message.properties))
-        last.append(found.message.properties.message_id or "")
-        if filled.sent % 1_000 == 0:
-            filled.wait(link)
-            del last[:-SEAM]
-    filled.wait(link)
-    filler.close()
-    if last:
-        _cut_seam(link, names.queue(group, place), frozenset(last))
-    return [{**told, "there": True}]
-
-
-class _Filled:
-    """How many of the messages that were sent are confirmed."""
-
-    def __init__(self) -> None:
-        self.sent = self.stored = 0
-        self._moved = threading.Condition()
-
-    def confirmed(self, frame: Any) -> None:
-        with self._moved:
-            self.stored = frame.method.delivery_tag if frame.method.multiple else self.stored + 1
-            self._moved.notify()
-
-    def wait(self, link: Link) -> None:
-        with self._moved:
-            if not self._moved.wait_for(lambda: self.stored >= self.sent or link.lost, 60):
-                raise link.settings.unreachable("a group's backlog is not stored")
-        if link.lost is not None:
-            raise link.lost
-
-
-def _cut_seam(link: Link, queue: str, known: frozenset[str]) -> None:
-    """Take out of the queue's head what the backlog holds already: it came while that was filled."""
-    look = link.lane()
-    if not look.count(queue).result().method.message_count:
-        look.close()
-        return
-    lane = link.lane()
-    came: SimpleQueue[tuple[int, str | None]] = SimpleQueue()
-    lane.call("basic_qos", prefetch_count=SEAM)
-    lane.call("basic_consume", queue, lambda _, method, properties, __: came.put((method.delivery_tag, properties.message_id)))
-    seen = 0
-    with suppress(Empty):
-        while seen < SEAM:
-            tag, message = came.get(timeout=SEAM_S)
-            seen += 1
-            if message in known:
-                lane.tell(methodcaller("basic_ack", tag))
-    lane.close()  # what is not acknowledged is ready again, in its order
-    look.close()
 
 
 def remove(lane: Lane, group: str, places: Iterable[Place]) -> None:

@@ -138,7 +138,7 @@ class Member:
     def _join(self) -> None:
         """Be counted among the members, and answer when they are called."""
         group, lane = self._group.name, self._link.lane()
-        lane.call("queue_declare", names.members(group), durable=True)
+        lane.call("queue_declare", names.members(group), durable=True, arguments=names.LOCK)
         lane.call("basic_consume", names.members(group), _nothing)
         lane.call("exchange_declare", names.roll(group), "fanout", durable=True)
         mine = lane.call("queue_declare", "", exclusive=True).method.queue

@@ -1,4 +1,4 @@
-"""What things are called on RabbitMQ. Pure.
+"""What things are called on RabbitMQ, and as what kind of queue they are made. Pure.
 
 A topic is an exchange of its name and one stream per partition, as RabbitMQ's super streams are made; a group has one
 quorum queue per partition of its topics. `:` is in no name of a topic or group, so these never meet.
@@ -9,6 +9,11 @@ from __future__ import annotations
 from eda_cli.channels.base import Place
 
 CATALOG = "eda:catalog"  # the stream that holds which topics and groups were declared
+LONGEST = 255  # bytes, of any name in AMQP
+# RabbitMQ 4 gives a message up after 20 deliveries unless a queue says otherwise; a member that dies is no reason to.
+# No limit at all would send what a member gave back behind what came later.
+QUEUE = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000, "x-single-active-consumer": True}
+LOCK = {"x-queue-type": "classic"}  # said, as a virtual host may have another default: a quorum queue lets many have it alone
 
 
 def stream(place: Place) -> str:
@@ -16,14 +21,14 @@ def stream(place: Place) -> str:
     return f"{place.topic}-{place.partition}"
 
 
-def queue(group: str, place: Place) -> str:
-    """What a group has not handled of a partition."""
-    return f"{group}:{place.topic}-{place.partition}"
-
-
 def topic_of(stream: str) -> str:
     """The topic that a log belongs to; the catalog is its own."""
     return stream.rpartition("-")[0] or stream
+
+
+def queue(group: str, place: Place) -> str:
+    """What a group has not handled of a partition."""
+    return f"{group}:{place.topic}-{place.partition}"
 
 
 def backlog(group: str, place: Place) -> str:
