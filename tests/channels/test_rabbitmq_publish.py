@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,10 +26,8 @@ class Lane:
         self._confirmed: Callable[[Any], None] = lambda _: None
 
     def tell(self, what: Callable[[Any], Any]) -> None:
-        try:
+        with suppress(UnicodeError):
             what(self)
-        except UnicodeError:
-            self.is_open = False
 
     def call(self, _: str, confirmed: Callable[[Any], None]) -> None:
         self._confirmed = confirmed
