@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from copy import copy
 from hashlib import blake2b
 from operator import methodcaller
 from queue import Empty, SimpleQueue
@@ -37,7 +38,7 @@ def refill(link: Link, lane: Lane, group: str, place: Place, start: Start) -> li
     last: list[Known] = []
     for found in messages(link, place, start):
         filled.sent += 1
-        filler.tell(methodcaller("basic_publish", "", backlog, found.message.body, found.message.properties))
+        filler.tell(methodcaller("basic_publish", "", backlog, found.message.body, _as_ours(found.message.properties)))
         last.append(_known(found.message.properties, found.message.body))
         if filled.sent % 1_000 == 0:
             filled.wait(link)
@@ -47,6 +48,14 @@ def refill(link: Link, lane: Lane, group: str, place: Place, start: Start) -> li
     if last:
         _cut_seam(link, names.queue(group, place), frozenset(last) - {None})
     return [{**told, "there": True}]
+
+
+def _as_ours(properties: BasicProperties) -> BasicProperties:
+    """Without what a broker obeys rather than carries: copies to queues of others, and another user than ours as its author."""
+    again = copy(properties)
+    again.user_id = None
+    again.headers = {name: value for name, value in (properties.headers or {}).items() if name not in ("CC", "BCC")}
+    return again
 
 
 def _known(properties: BasicProperties, body: bytes) -> Known:

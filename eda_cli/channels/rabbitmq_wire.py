@@ -4,6 +4,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/amqp-protoc
 attributes are application properties `cloudEvents:…`, here headers; `datacontenttype` is content-type, the body the
 payload. What AMQP 0.9.1 has no place for stands in headers `eda:…`: the moment of publishing in microseconds, a key that
 is no text, several headers of one name, and that there is no body at all. `message-id` names the message, not the event.
+A text of more than 255 bytes comes out of a stream of RabbitMQ 4 as bytes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ PUBLISHED, KEY, HEADERS, TOMBSTONE = "eda:published", "eda:key", "eda:headers", 
 PERSISTENT = 2
 _LONGEST_NAME = 255  # bytes, of a header's name and of a content type in AMQP
 _LONGEST_HEADERS = 130_000  # bytes: they are one frame, which is 128 KiB at most, and a stream or queue adds some of its own
+_COUNTS = ("x-delivery-count", "x-acquired-count")  # how often a queue handed it out: the second from RabbitMQ 4.3 on
 _SURE = 60, 20_000  # characters of a name, and of all names and values, that are within those bounds in any encoding
 
 def message_of(event: Event, published: float, named: str) -> tuple[BasicProperties, bytes]:
@@ -68,13 +70,14 @@ def why_none(properties: BasicProperties) -> str:
 def event_of(properties: BasicProperties, body: bytes) -> Event:
     """The event of a message; a foreign one where it is none. Never fails, whatever others wrote."""
     given: Mapping[str, Any] = properties.headers or {}
-    attributes = {name[len(CE):]: value for name, value in given.items() if name[:12] == CE and isinstance(value, str)}
+    attributes = {name[len(CE):]: text for name, value in given.items() if name[:12] == CE
+                  and isinstance(text := _text(value) if isinstance(value, bytes) else value, str)}
     key = _bytes(given[KEY]) if KEY in given else None
     data = None if given.get(TOMBSTONE) is True and not body else body
     headers = _listed(given.get(HEADERS))
     if headers is None:
         headers = tuple((str(name), _bytes(value)) for name, value in given.items()
-                        if name[:12] != CE and name[:4] != "eda:" and name[:9] != "x-stream-" and name != "x-delivery-count")
+                        if name[:12] != CE and name[:4] != "eda:" and name[:9] != "x-stream-" and name not in _COUNTS)
     take = attributes.pop
     id_, source, type_ = take("id", None), take("source", None), take("type", None)
     if not (id_ and source and type_ and take("specversion", None)):

@@ -150,6 +150,27 @@ def test_messages_of_one_name_are_all_there_after_a_reset(
     member.close()
 
 
+def test_what_goes_into_a_backlog_goes_nowhere_else(
+        channel: EventChannel, topic: str, group: str, raw: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RabbitMQ obeys who is to have a copy, and refuses another user's messages; a stream of RabbitMQ 4 gives back both."""
+    channel.declare([Topic(topic, 1)], [Group(group, (topic,))])
+    raw.confirm_delivery()
+    raw.basic_publish(topic, "0", b"placed")
+    audit = raw.queue_declare("", exclusive=True).method.queue
+    read = rabbitmq_backlog.messages
+
+    def as_of_another(*args: Any) -> Iterator[Any]:
+        for found in read(*args):
+            found.message.properties.user_id = "another"
+            found.message.properties.headers["CC"] = [audit]
+            yield found
+
+    monkeypatch.setattr(rabbitmq_backlog, "messages", as_of_another)
+    channel.reset(group, [], Start("beginning"))
+    lag_is(channel, group, 1)
+    assert raw.queue_declare(audit, passive=True).method.message_count == 0
+
+
 def test_a_moment_in_milliseconds_is_one(channel: EventChannel, topic: str, raw: Any) -> None:
     channel.declare([Topic(topic, 1)], [])
     for moment in (1_700_000_000, 1_700_000_000_000):
