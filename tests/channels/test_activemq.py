@@ -266,6 +266,24 @@ def test_a_full_disk_blocks_publishers_who_say_so_and_loses_nothing(own_broker: 
     channel.close()
 
 
+def test_groups_that_are_far_behind_hold_nobody_up(own_broker: Callable[..., Broker]) -> None:
+    channel = connect(own_broker().address)
+    behind = [Group(name, ("orders",)) for name in ("audit", "billing")]
+    channel.declare([Topic("orders"), Topic("quiet")], [*behind, Group("sales", ("quiet",))])
+    kept: list[str | None] = []
+    for _ in range(50):
+        channel.publish("orders", events(50, data=b"x" * 50_000))
+        kept += [receipt.id for receipt in channel.flush(10)]
+    (receipt,) = publish(channel, "quiet", events(1))
+    member = channel.subscribe(Group("sales", ("quiet",)))
+    assert ids(drain(member, 1)) == [receipt.id]
+    member.close()
+    member = channel.subscribe(behind[0])
+    assert ids(drain(member, len(kept), done=True)) == kept
+    member.close()
+    channel.close()
+
+
 def publishes(channel: EventChannel) -> bool:
     try:
         channel.publish("orders", events(1))
