@@ -13,6 +13,7 @@ Its neighbours: `activemq_publish`, `activemq_member` (of a group), `activemq_re
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from eda_cli.channels import activemq_names as names
@@ -36,7 +37,7 @@ from eda_cli.channels.base import (
     TopicInfo,
     none_created,
 )
-from eda_cli.errors import ChannelError, UnknownTopic
+from eda_cli.errors import BrokerUnreachable, ChannelError, UnknownTopic
 from eda_cli.event import Delivery, Event
 from eda_cli.technologies import TECHNOLOGIES, Ability
 
@@ -86,8 +87,9 @@ class ActiveMQChannel:
         link.messages.clear()
         link.ask("SUBSCRIBE", [("id", "marker"), ("destination", f"/queue/{queue}"), ("ack", "client-individual"),
                                ("selector", f"{MARKER} = 'yes'")])
-        link.wait(lambda: link.messages, CLOSE_S)
-        link.ask("ACK", [("id", link.messages.popleft().headers["ack"])])
+        with suppress(BrokerUnreachable):  # a member that came meanwhile has taken it, and is done with it
+            link.wait(lambda: link.messages, CLOSE_S)
+            link.ask("ACK", [("id", link.messages.popleft().headers["ack"])])
         link.ask("UNSUBSCRIBE", [("id", "marker")])
 
     def publish(self, topic: str, events: Sequence[Event]) -> None:

@@ -325,6 +325,21 @@ def test_a_member_hears_that_its_broker_is_gone_and_joins_again(own_broker: Call
     channel.close()
 
 
+def test_one_of_two_that_make_a_queue_at_once_may_be_a_member_already(
+        channel: EventChannel, address: Address, name: Name, monkeypatch: pytest.MonkeyPatch) -> None:
+    topic, group = name("orders"), name("billing")
+    late = ActiveMQChannel(address)
+    channel.declare([Topic(topic)], [])
+    member = channel.subscribe(Group(group, (topic,)))
+    with monkeypatch.context() as patched:
+        patched.setattr(late._census, "groups", dict)  # it looked before the queue was there
+        late.declare([], [Group(group, (topic,))])
+    nothing_more(member)
+    assert (info(late, group).members, info(late, group).lag) == (1, 0)
+    member.close()
+    late.close()
+
+
 def test_a_slow_reader_holds_nobody_up_and_misses_nothing(channel: EventChannel, address: Address, name: Name) -> None:
     topic = name("orders")
     channel.declare([Topic(topic)], [])
