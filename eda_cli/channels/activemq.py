@@ -75,8 +75,9 @@ class ActiveMQChannel:
             there = self._census.groups()
             for place in sorted({(group.name, name) for group in groups for name in group.topics} - there.keys()):
                 self._make_last(names.queue(*place), keep=False)
-        return [f"the topic '{topic.name}' keeps nothing for later, for {topic.retention_s:g} s or otherwise: an event stays "
-                "in the queue of each group until it is done" for topic in topics if topic.retention_s is not None]
+        return [*(f"the topic '{topic.name}' keeps nothing for later, for {topic.retention_s:g} s or otherwise: an event stays "
+                  "in the queue of each group until it is done" for topic in topics if topic.retention_s is not None),
+                *(f"the topic '{topic.name}' has no config: ActiveMQ takes none of a topic" for topic in topics if topic.config)]
 
     def _make_last(self, queue: str, keep: bool) -> None:
         """A queue that outlives the broker: one that never had a message would not."""

@@ -292,6 +292,13 @@ def publishes(channel: EventChannel) -> bool:
         return False
 
 
+def test_what_a_topic_cannot_be_is_told(channel: EventChannel, name: Name) -> None:
+    kept, set_up, plain = (name(each) for each in ("kept", "set", "plain"))
+    told = channel.declare([Topic(kept, retention_s=60), Topic(set_up, config={"max.message.bytes": "1"}), Topic(plain)], [])
+    assert [line.split(":")[0] for line in told] == [
+        f"the topic '{kept}' keeps nothing for later, for 60 s or otherwise", f"the topic '{set_up}' has no config"]
+
+
 # --- membership and reading ----------------------------------------------------------------------------
 
 
