@@ -419,6 +419,37 @@ def test_a_foreign_bus_without_statistics_tells_no_lag_and_never_nought(own_brok
     channel.close()
 
 
+def test_a_foreign_bus_that_is_away_at_first_tells_the_lag_later(own_broker: Callable[..., Broker]) -> None:
+    broker = own_broker()
+    channel = connect({**broker.address, "ours": False})
+    broker.go_away("stopped")
+    with pytest.raises(BrokerUnreachable):
+        channel.groups()
+    broker.come_back()
+    channel.declare([Topic("orders")], [Group("shop.billing", ("orders",))])
+    publish(channel, "orders", events(5))
+    assert info(channel, "shop.billing").lag == 5
+    channel.close()
+
+
+def test_a_foreign_bus_may_keep_its_statistics_to_itself(
+        own_broker: Callable[..., Broker], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUS_PASSWORD", "pa:ss")
+    rights = "".join(f'<authorizationEntry {where}.&gt;" read="all" write="all" admin="all"/>' for where in (
+        'queue="eda', 'queue="Consumer', 'topic="VirtualTopic', 'topic="ActiveMQ.Advisory'))
+    with monkeypatch.context() as patched:
+        patched.setattr(activemq_broker, "answers", _speaks)
+        broker = own_broker((PLUGIN, LOGINS.replace(
+            "</plugins>", f"<authorizationPlugin><map><authorizationMap><authorizationEntries>{rights}</authorizationEntries>"
+            "</authorizationMap></map></authorizationPlugin></plugins>")))
+    channel = connect({**broker.address, "ours": False,
+                       "credentials": {"username": "ann", "password": {"env": "BUS_PASSWORD"}}})
+    channel.declare([Topic("orders")], [Group("shop.billing", ("orders",))])
+    publish(channel, "orders", events(5))
+    assert info(channel, "shop.billing").lag is None
+    channel.close()
+
+
 def test_a_broker_that_wants_a_password_is_told_it_and_says_when_it_is_wrong(
         own_broker: Callable[..., Broker], monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patched:
