@@ -101,8 +101,8 @@ class Settings:
         """Errors of the library become channel errors, here and nowhere else."""
         try:
             yield
-        except (StompException, OSError) as wrong:
-            why = "the connection was lost" if isinstance(wrong, StompException) else str(wrong.strerror or wrong)
+        except (StompException, OSError, AttributeError) as wrong:  # its thread may let the socket go while we use it
+            why = str(wrong.strerror or wrong) if isinstance(wrong, OSError) else "the connection was lost"
             raise self.unreachable(why) from wrong
 
 

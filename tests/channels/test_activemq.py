@@ -13,6 +13,7 @@ import pytest
 from eda_cli.channels import activemq_broker, connect
 from eda_cli.channels.activemq import ActiveMQChannel
 from eda_cli.channels.activemq_greeting import Unwelcome, greet
+from eda_cli.channels.activemq_link import Link, Settings
 from eda_cli.channels.activemq_names import queue
 from eda_cli.channels.base import EventChannel, Group, Start, Topic
 from eda_cli.channels.containers import Engine
@@ -345,6 +346,16 @@ def test_one_of_two_that_make_a_queue_at_once_may_be_a_member_already(
     assert (info(late, group).members, info(late, group).lag) == (1, 0)
     member.close()
     late.close()
+
+
+def test_a_socket_that_is_let_go_while_it_is_used_is_a_lost_connection(address: Address) -> None:
+    link = Link(Settings.of(address))
+    transport = link._connection.transport
+    held, transport.socket = transport.socket, object()
+    with pytest.raises(BrokerUnreachable):
+        link.tell(b"\n")
+    transport.socket = held
+    link.drop()
 
 
 def test_a_slow_reader_holds_nobody_up_and_misses_nothing(channel: EventChannel, address: Address, name: Name) -> None:
