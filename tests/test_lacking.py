@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from eda_cli.channels.base import GroupInfo, GroupPlace, Place, Polled, Start
-from eda_cli.cli import groups, membership, tail
+from eda_cli.cli import groups, membership, tail, topics
 from eda_cli.cli.channel import demand, demand_start
 from eda_cli.cli.chosen import Chosen
 from eda_cli.cli.formats import shower
@@ -25,7 +25,7 @@ ALL = Chosen(None, None, None)
 
 @pytest.fixture(autouse=True)
 def lacking(monkeypatch: pytest.MonkeyPatch) -> None:
-    lacks = dict.fromkeys((Ability.REPLAY, Ability.PARTITIONS, Ability.SEEK_TIME), WHY)
+    lacks = dict.fromkeys((Ability.REPLAY, Ability.PARTITIONS, Ability.SEEK_TIME, Ability.COMPACTION), WHY)
     monkeypatch.setitem(TECHNOLOGIES, "embedded", replace(TECHNOLOGIES["embedded"], lacks=lacks))  # type: ignore[arg-type]
 
 
@@ -37,6 +37,7 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> None:
     lambda: tail._check_usage(RUN, "7", None, None),
     lambda: tail._check_usage(RUN, "beginning", "mine", None),
     lambda: tail._check_usage(RUN, None, None, 0),
+    lambda: topics._create_topics(RUN, ["refunds"], 3, True, None),
 ])
 def test_what_it_cannot_do_is_wrong_usage_with_the_reason(refused: Callable[[], object]) -> None:
     with pytest.raises(UsageError) as wrong:
@@ -57,6 +58,14 @@ def test_tail_shows_what_comes_from_now_on_and_says_why(wanted: Chosen, capsys: 
     assert tail._start(RUN, nobody, ["t"], None, None, None, wanted) == Start("end")
     out, err = capsys.readouterr()
     assert (out, err) == ("", f"{WHY}: shown is what comes from now on\n")
+
+
+def test_a_created_topic_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    channel: Any = SimpleNamespace(can=TECHNOLOGIES["embedded"].can, topics=list,
+                                   declare=lambda topics, groups: ["kept for ever"])
+    monkeypatch.setattr(topics, "with_channel", lambda run, work: work(channel))
+    topics._create_topics(RUN, ["refunds"], 5, False, "7d")
+    assert capsys.readouterr().err.splitlines() == ["warning: kept for ever", "created refunds"]
 
 
 def test_a_place_without_partitions_is_its_topic(capsys: pytest.CaptureFixture[str]) -> None:

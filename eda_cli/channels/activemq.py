@@ -13,6 +13,7 @@ Its neighbours: `activemq_publish`, `activemq_member` (of a group), `activemq_re
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from eda_cli.channels import activemq_names as names
@@ -36,7 +37,7 @@ from eda_cli.channels.base import (
     TopicInfo,
     none_created,
 )
-from eda_cli.errors import ChannelError, UnknownTopic
+from eda_cli.errors import BrokerUnreachable, ChannelError, UnknownTopic
 from eda_cli.event import Delivery, Event
 from eda_cli.technologies import TECHNOLOGIES, Ability
 
@@ -74,8 +75,9 @@ class ActiveMQChannel:
             there = self._census.groups()
             for place in sorted({(group.name, name) for group in groups for name in group.topics} - there.keys()):
                 self._make_last(names.queue(*place), keep=False)
-        return [f"the topic '{topic.name}' keeps nothing for later, for {topic.retention_s:g} s or otherwise: an event stays "
-                "in the queue of each group until it is done" for topic in topics if topic.retention_s is not None]
+        return [*(f"the topic '{topic.name}' keeps nothing for later, for {topic.retention_s:g} s or otherwise: an event stays "
+                  "in the queue of each group until it is done" for topic in topics if topic.retention_s is not None),
+                *(f"the topic '{topic.name}' has no config: ActiveMQ takes none of a topic" for topic in topics if topic.config)]
 
     def _make_last(self, queue: str, keep: bool) -> None:
         """A queue that outlives the broker: one that never had a message would not."""
@@ -86,8 +88,9 @@ class ActiveMQChannel:
         link.messages.clear()
         link.ask("SUBSCRIBE", [("id", "marker"), ("destination", f"/queue/{queue}"), ("ack", "client-individual"),
                                ("selector", f"{MARKER} = 'yes'")])
-        link.wait(lambda: link.messages, CLOSE_S)
-        link.ask("ACK", [("id", link.messages.popleft().headers["ack"])])
+        with suppress(BrokerUnreachable):  # a member that came meanwhile has taken it, and is done with it
+            link.wait(lambda: link.messages, CLOSE_S)
+            link.ask("ACK", [("id", link.messages.popleft().headers["ack"])])
         link.ask("UNSUBSCRIBE", [("id", "marker")])
 
     def publish(self, topic: str, events: Sequence[Event]) -> None:

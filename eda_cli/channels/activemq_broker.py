@@ -20,8 +20,8 @@ _TAG = re.compile(r"(?:^|/)activemq(?:-classic)?:(\d+\.\d+(?:\.\d+)?)")
 # - so many messages of a queue may be with its members, not done: by default 200, whatever they ask for;
 # - groups of messages are kept by the hash of their key: the default forgets all but 1,024 keys, and their order;
 # - statistics tell how far each group is; JMX and the web console, which nobody could reach, are left out.
-# A queue that nobody empties is on disk: beyond 70 % of its memory the broker holds none of it. A full disk blocks
-# publishers, who say so.
+# - a queue has little of the memory, and is on disk beyond 70 % of it: else two that nobody empties would fill all of it
+#   together, and nobody could publish or hear anything. Only a full disk blocks publishers, who say so.
 _CONFIG = f"""<beans xmlns="http://www.springframework.org/schema/beans" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
   xsi:schemaLocation="http://www.springframework.org/schema/beans http://www.springframework.org/schema/beans/spring-beans.xsd
     http://activemq.apache.org/schema/core http://activemq.apache.org/schema/core/activemq-core.xsd">
@@ -35,7 +35,7 @@ _CONFIG = f"""<beans xmlns="http://www.springframework.org/schema/beans" xmlns:x
     <destinationPolicy>
       <policyMap>
         <policyEntries>
-          <policyEntry queue="&gt;" expireMessagesPeriod="0" maxPageSize="3000">
+          <policyEntry queue="&gt;" expireMessagesPeriod="0" maxPageSize="3000" memoryLimit="12 mb" producerFlowControl="false">
             <deadLetterStrategy><sharedDeadLetterStrategy processExpired="false"/></deadLetterStrategy>
             <messageGroupMapFactory><messageGroupHashBucketFactory bucketCount="1024"/></messageGroupMapFactory>
           </policyEntry>

@@ -15,7 +15,7 @@ import orjson
 from eda_cli.channels import activemq_names as names
 from eda_cli.channels.activemq_link import ANSWER_S, Link, Settings
 from eda_cli.channels.activemq_wire import frame
-from eda_cli.errors import BrokerUnreachable
+from eda_cli.errors import BrokerUnreachable, ChannelError
 
 PROBE_S = 1.5  # a broker that has the plugin answers within milliseconds
 QUIET_S = 0.3  # advisories have no end; after so long without one they are told
@@ -75,15 +75,16 @@ class Census:
         return self._link
 
     def _queues(self, pattern: str) -> dict[str, Queue]:
-        if self._counts is None:
-            self._counts = self._has_plugin()
-        return self._counted(pattern) if self._counts else self._advised()
+        counts = self._has_plugin() if self._counts is None else self._counts
+        found = self._counted(pattern) if counts else self._advised()
+        self._counts = counts  # a broker that is away, or keeps us out, answers neither
+        return found
 
     def _has_plugin(self) -> bool:
-        """Asked through a topic: where nobody answers, nothing is left behind."""
+        """Whether it is there, and for us. Asked through a topic: where nobody answers, nothing is left behind."""
         try:
             self._answers(f"/topic/{_STATISTICS}Broker", PROBE_S)
-        except BrokerUnreachable:
+        except ChannelError:
             return False
         return True
 

@@ -14,13 +14,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from eda_cli.channels.activemq_greeting import Unwelcome, greet
 from eda_cli.channels.activemq_wire import frame
-from eda_cli.channels.credentials import Reference, secret
+from eda_cli.channels.credentials import secret, whence
 from eda_cli.errors import BrokerRefused, BrokerUnreachable, ChannelError
 
 # At its import stomp.py asks for this machine's names, which takes seconds where no name server answers.
@@ -41,23 +41,25 @@ logging.getLogger("stomp.py").setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the broker is, and who we are there; `reference` leads to the password."""
+    """Where the broker is, and who we are there."""
 
-    at: str  # as told to users: without a password
+    at: str
     host: str
     port: int
-    username: str | None = None
-    written: str | None = field(default=None, repr=False)  # a password that the URL holds
-    reference: Reference | None = None
+    credentials: Mapping[str, Any] | None = None  # of the address: the password is a reference
+
+    @property
+    def username(self) -> str | None:
+        return self.credentials["username"] if self.credentials else None
 
     @property
     def password(self) -> str | None:
         """Read when one connects, and kept nowhere. Raises BrokerRefused."""
-        return self.written if self.reference is None else secret(self.reference)
+        return secret(self.credentials["password"], f"the password of the user '{self.username}'") if self.credentials else None
 
     @classmethod
     def of(cls, address: Mapping[str, Any]) -> Settings:
-        """From `stomp://[user:password@]host[:port]`; `credentials` of the address go before. Raises ChannelError."""
+        """From `stomp://host[:port]`, and `credentials` of the address. Raises ChannelError."""
         at = address["at"]
         parts = urlsplit(at if "://" in at else f"stomp://{at}")
         try:
@@ -70,11 +72,7 @@ class Settings:
         if parts.scheme not in ("stomp", "tcp") or not parts.hostname or not port:
             raise ChannelError(f"'{at}' is not where an ActiveMQ can be", "it is named by its STOMP connector",
                                "write stomp://host:61613")
-        plain = f"stomp://{parts.hostname}:{port}"
-        if signed := address.get("credentials"):
-            return cls(plain, parts.hostname, port, signed["username"], reference=signed["password"])
-        username, written = (unquote(each) if each else None for each in (parts.username, parts.password))
-        return cls(plain, parts.hostname, port, username, written)
+        return cls(f"stomp://{parts.hostname}:{port}", parts.hostname, port, address.get("credentials"))
 
     def headers(self) -> dict[str, str]:
         """With which every connection introduces itself."""
@@ -87,8 +85,9 @@ class Settings:
             return greet(self.host, self.port, self.headers(), REACH_S)
         except Unwelcome as wrong:
             if wrong.refused:
-                raise BrokerRefused(f"the ActiveMQ broker at {self.at} does not let us in", str(wrong),
-                                    "see whether the user and the password are right") from wrong
+                hint = f"see whether the user is right, and the password in {whence(self.credentials)}" if self.credentials \
+                    else "add username: and password:"
+                raise BrokerRefused(f"the ActiveMQ broker at {self.at} does not let us in", str(wrong), hint) from wrong
             raise self.unreachable(str(wrong)) from wrong
         except OSError as wrong:
             raise self.unreachable(str(wrong.strerror or wrong)) from wrong
@@ -102,8 +101,8 @@ class Settings:
         """Errors of the library become channel errors, here and nowhere else."""
         try:
             yield
-        except (StompException, OSError) as wrong:
-            why = "the connection was lost" if isinstance(wrong, StompException) else str(wrong.strerror or wrong)
+        except (StompException, OSError, AttributeError) as wrong:  # its thread may let the socket go while we use it
+            why = str(wrong.strerror or wrong) if isinstance(wrong, OSError) else "the connection was lost"
             raise self.unreachable(why) from wrong
 
 

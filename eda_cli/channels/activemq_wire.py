@@ -30,9 +30,11 @@ STRUCTURED = "application/cloudevents+json"
 MARKER = "eda_marker"  # a message that is no event: it makes a queue last
 LARGEST_BYTES = 32 * 1024 * 1024  # of one event: a transaction lies in the broker's memory
 LINE_BYTES = 10_000  # of one header: the broker takes 10,240
+MOST_HEADERS = 1_000  # of a frame; the broker ends the connection over more
 
 _CE = "cloudEvents_"
 _CE_OF_OTHERS = "cloudEvents:"  # how AMQP programs wrote it first
+_OWN_NAMES = 500  # headers of an event; where there are more, none has its own name
 _PIECE = 2_400  # characters of one header, so that it stays within LINE_BYTES however it is escaped
 _ESCAPES = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", ":": "\\c"})
 _PLAIN_NAME = re.compile(r"(?!JMS|AMQ|amq|activemq|cloudEvents|eda_)[A-Za-z_][A-Za-z0-9_.-]{0,200}")
@@ -72,6 +74,8 @@ def _check(event: Event, headers: Headers) -> None:
     if size > LARGEST_BYTES:
         raise EventRefused(f"ActiveMQ takes no event of {size:,} bytes", f"its limit is {LARGEST_BYTES:,}",
                            "make the body smaller", id=event.id)
+    if len(headers) > MOST_HEADERS:
+        raise EventRefused(f"ActiveMQ takes no event of {len(headers):,} headers", f"its limit is {MOST_HEADERS:,}", id=event.id)
     for name, value in headers:
         if len(frame("", [(name, value)])) > LINE_BYTES:
             raise EventRefused(f"ActiveMQ takes no header of {len(value):,} characters", f"'{name}' is too long", id=event.id)
@@ -133,6 +137,8 @@ def _headers_out(given: Sequence[tuple[str, bytes | None]]) -> Headers:
             told.setdefault(name, value)
     if len(told) == len(exact) == 1:
         return list(told.items())
+    if len(told) > _OWN_NAMES:
+        told = {}
     text = orjson.dumps(exact).decode()
     pieces = [text[at:at + _PIECE] for at in range(0, len(text), _PIECE)]
     return [*told.items(), ("eda_headers", pieces[0]), *((f"eda_headers_{number}", each)

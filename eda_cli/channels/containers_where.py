@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,8 +42,7 @@ def find() -> Found | None:
 
 def masked(url: str) -> str:
     """The address as it may be shown: without a password."""
-    parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", ":***@") if parts.password else url
+    return re.sub(r"(?<=://)([^/?#:@]*):[^/?#]*@", r"\1:***@", url)
 
 
 def elsewhere(url: str) -> str | None:
@@ -108,8 +108,11 @@ def _context() -> Found | None:
     if not isinstance(name, str) or name in ("", "default"):
         return None
     digest = hashlib.sha256(name.encode()).hexdigest()
-    host = _read(folder / "contexts" / "meta" / digest / "meta.json").get("Endpoints", {}).get("docker", {}).get("Host")
-    return Found(host, f"the docker context '{name}'") if host else None
+    try:
+        host = _read(folder / "contexts" / "meta" / digest / "meta.json")["Endpoints"]["docker"]["Host"]
+    except (KeyError, TypeError):
+        return None
+    return Found(host, f"the docker context '{name}'") if host and isinstance(host, str) else None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -39,10 +39,12 @@ def compare(
     """Run a sketch on several brokers and compare what each made of it.
 
     They run one after another. An event is lost where a group that had to handle it did not, although nothing in it was
-    at work any more. Nothing is left afterwards: each run is taken down, and its events with it.
+    at work any more. Nothing is left afterwards: each run is taken down, and its events with it, but on a bus that
+    eda did not start.
     """
     from eda_cli.cli.comparison import Told, table
     from eda_cli.cli.trial import Interrupts
+    from eda_cli.cli.up import staying
     from eda_cli.cli.wished import read
 
     for_s, named = seconds_of(for_, "--for"), _named(brokers)
@@ -55,6 +57,8 @@ def compare(
         for trial in trials:
             console.say(f"{trial.broker}: {for_}, seed {seed} …", "dim")
             one = trial.run(for_s, interrupts)
+            if trial.stays_on:
+                console.say(f"{trial.broker}: {staying(trial.stays_on)}", "yellow")
             if interrupts.wished:
                 break
             told.append(one)

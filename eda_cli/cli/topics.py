@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from eda_cli.cli import console
-from eda_cli.cli.channel import check_topic_name, missing_topic_hint, with_channel
+from eda_cli.cli.channel import check_topic_name, demand, missing_topic_hint, with_channel
 from eda_cli.cli.options import Json, Run, complete_topic, one_of, with_examples
 from eda_cli.errors import EdaError, UsageError
+from eda_cli.technologies import Ability
 
 if TYPE_CHECKING:
     from eda_cli.channels.base import EventChannel
@@ -73,14 +74,19 @@ def _create_topics(run: RunFolder, names: list[str] | None, partitions: int, com
             raise UsageError(f"--retention {retention} is no time", str(wrong), "for example: 7d") from None
     for name in _named(names, "create"):
         check_topic_name(name)
+    if compacted:
+        demand(run, Ability.COMPACTION, "--compacted keeps the last event of each key", "leave it out")
 
     def create(channel: EventChannel) -> None:
         there = {topic.name for topic in channel.topics()}
         if taken := [name for name in names or () if name in there]:
             raise EdaError(f"the topic '{taken[0]}' exists already", "", "list them with: eda topics")
-        channel.declare([Topic(name, partitions, retention_s, compacted) for name in names or ()], [])
+        hints = channel.declare([Topic(name, partitions, retention_s, compacted) for name in names or ()], [])
+        for hint in hints:
+            console.say(f"warning: {hint}", "yellow")
+        divided = f" with {partitions} partition{'s' * (partitions > 1)}" if Ability.PARTITIONS in channel.can else ""
         for name in names or ():
-            console.say(f"created {name} with {partitions} partitions")
+            console.say(f"created {name}{divided}")
 
     with_channel(run, create)
 

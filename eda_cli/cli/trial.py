@@ -22,16 +22,17 @@ from eda_cli.cli.comparison import Told
 from eda_cli.cli.knobs import hold
 from eda_cli.cli.up import sweep
 from eda_cli.cli.waiting import Waiting, waiting
-from eda_cli.cli.watching import version_of
 from eda_cli.cli.wished import Knobs, decide, turned
 from eda_cli.errors import ChannelError, EdaError, NoRun, NotReady
 from eda_cli.journal import WHOLE, Listener
 from eda_cli.runs import lifecycle
 from eda_cli.runs.folder import RunFolder
+from eda_cli.technologies import foreign
 from eda_cli.view.awaited import Awaited
 from eda_cli.view.escape import escaped
 
 if TYPE_CHECKING:
+    from eda_cli.channels.base import EventChannel
     from eda_cli.sketch.load import Loaded
 
 READY_S = 120.0  # as `up` waits; a pull is not among it
@@ -92,8 +93,13 @@ class Trial:
         except EdaError as wrong:
             self.error = wrong
 
+    @property
+    def stays_on(self) -> str:
+        """The bus that eda did not start, on which all that is published stays; empty where it is eda's own."""
+        return foreign(self._loaded.resolved.broker)
+
     def run(self, for_s: float, interrupts: Interrupts) -> Told:
-        """Let its generators publish so long: what came of it. Nothing of it is left then."""
+        """Let its generators publish so long: what came of it. Nothing of it is left then, but what `stays_on` says."""
         told = Told(self.broker, self._seed, for_s)
         run = RunFolder.of(self._name)
         try:
@@ -179,8 +185,10 @@ class _Observed:
                 late = ", ".join(dict.fromkeys(name for (name, _), part in parts if part.state == "starting"))
                 raise NotReady(f"it was not ready in {READY_S:.0f} s", f"still waiting for: {late or 'the broker'}")
         self._told.ready_s = round(self._fold.ready_at - self._begun, 3)
-        address = self._run.address() or {}
-        self._told.version = address.get("version") or version_of(self._told.broker)
+        with_channel(self._run, self._ask_version)
+
+    def _ask_version(self, channel: EventChannel) -> None:
+        self._told.version = channel.version()
 
     def _pass(self, listener: Listener, seconds: float) -> None:
         until = time.monotonic() + seconds

@@ -108,7 +108,7 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
     broker, alive = run.info().broker, run.alive()
     kept = "its events are kept" if keep else ""
     if where := foreign(broker):
-        kept = f"its events stay on {where}, which eda did not start"
+        kept = staying(where)
     processes, containers, events = len(alive), int(bool(broker.get("kept")) and "keeper" in alive), 0
 
     def discard(gone: RunFolder) -> None:
@@ -128,6 +128,11 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
     gone += [_many(containers, "container", "containers")] if containers else []
     gone += [_many(events, "event", "events")] if events else []
     console.say("; ".join(filter(None, (f"{run.name} is down: {', '.join(gone)}", kept))))
+
+
+def staying(where: str) -> str:
+    """What a run leaves on a bus that eda did not start; there a group without members may go on collecting events."""
+    return f"its events and groups stay on {where}, which eda did not start"
 
 
 def sweep(run: RunFolder) -> int:

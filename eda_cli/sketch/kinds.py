@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from ipaddress import IPv6Address
 from typing import Any
 
 from eda_cli.payloads import (
@@ -104,10 +105,21 @@ def _header(raw: Any) -> str:
     return str(name)
 
 
+def _is_host(text: str) -> bool:
+    """Whether it can be looked for: a name of labels that are neither empty nor too long, or an IPv6 address in brackets."""
+    if re.fullmatch(r"\[[0-9A-Fa-f:.]+\]", text):
+        try:
+            IPv6Address(text[1:-1])
+        except ValueError:
+            return False
+        return True
+    return len(text) <= 253 and re.fullmatch(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", text) is not None
+
+
 def _url(raw: Any) -> str:
-    found = re.fullmatch(r"([a-z]+)://([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?(/[\w.%-]*)?", raw) \
+    found = re.fullmatch(r"([a-z]+)://([^/:@\[\]]+|\[[^/@\[\]]+\])(?::([0-9]{1,5}))?(/[\w.%-]*)?", raw) \
         if isinstance(raw, str) else None
-    if not found:
+    if not found or not _is_host(found[2]):
         with_user = isinstance(raw, str) and re.fullmatch(r"[a-z]+://[^/]*@.*", raw)
         raise Misfit("a sketch holds no password" if with_user else "",
                      "write username: and password: ${VAR} beside it" if with_user else "")
@@ -133,7 +145,7 @@ def _servers(raw: Any) -> list[str]:
     for server in servers:
         stripped = server.strip() if isinstance(server, str) else ""
         host, _, port = stripped.rpartition(":")
-        if not re.fullmatch(r"[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]", host):
+        if not _is_host(host):
             portless = re.fullmatch(r"[A-Za-z0-9_.-]+", stripped)
             alone = isinstance(raw, str)  # in a list, the environment may have given it
             raise Misfit(hint=f"add the port: {stripped}:9092" if portless and alone else "")

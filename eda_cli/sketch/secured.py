@@ -25,7 +25,8 @@ from eda_cli.sketch.strict import Strict, says
 from eda_cli.technologies import TECHNOLOGIES, foreign
 
 Reference = dict[str, str]
-_HERE = re.compile(r"(?:^|//|@)(?:localhost|127\.[0-9.]+|\[::1\]):")  # what goes there leaves no machine
+_SHELTERED = re.compile(  # what goes there leaves no machine, or does so by TLS
+    r"amqps:.*|(?:[a-z]+://)?(?:localhost|127\.[0-9.]+|\[::1\])(?::\d+)?(?:/.*)?")
 _FILES = ("ca", "certificate", "key")
 
 
@@ -171,8 +172,11 @@ def unreadable(sketch: Any, places: Places, folder: File) -> Iterator[Problem]:
 
 def exposed(resolved: Resolved, places: Places) -> Iterator[Problem]:
     """A password that goes over a network as it is."""
-    broker, where = resolved.broker, foreign(resolved.broker)
-    if "username" in broker and "tls" not in broker and broker.get("mechanism", "PLAIN") == "PLAIN" and not _HERE.search(where):
-        yield Problem(*places.key(("broker", broker["kind"], "username")),
-                      f"the password of '{broker['username']}' goes through the network in the clear", "it is sent without TLS",
-                      "add tls: true, and take the port on which the broker speaks it")
+    broker = resolved.broker
+    if "username" not in broker or "tls" in broker or broker.get("mechanism", "PLAIN") != "PLAIN" \
+            or all(_SHELTERED.fullmatch(where) for where in foreign(broker).split(",")):
+        return
+    hint = "add tls: true, and take the port on which the broker speaks it" if TECHNOLOGIES[broker["kind"]].speaks_tls \
+        else "reach it through a tunnel: ssh -L"
+    yield Problem(*places.key(("broker", broker["kind"], "username")),
+                  f"the password of '{broker['username']}' goes through the network in the clear", "it is sent without TLS", hint)

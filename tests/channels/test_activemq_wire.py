@@ -9,7 +9,7 @@ import pytest
 
 from eda_cli.channels import activemq_broker
 from eda_cli.channels import activemq_names as names
-from eda_cli.channels.activemq_wire import LARGEST_BYTES, event_of, frame, headers_of, message, published_of
+from eda_cli.channels.activemq_wire import LARGEST_BYTES, MOST_HEADERS, event_of, frame, headers_of, message, published_of
 from eda_cli.errors import EventRefused
 from eda_cli.event import Event
 from tests.channels.acts import event
@@ -82,8 +82,15 @@ def test_long_headers_are_told_in_pieces() -> None:
     assert event_of(told(published), published.data or b"").headers == published.headers
 
 
+def test_more_headers_than_a_frame_can_name_are_told_all_the_same() -> None:
+    published = event(headers=tuple((f"h{number}", b"x") for number in range(5_000)))
+    assert len(headers_of(published)) < MOST_HEADERS
+    assert event_of(told(published), published.data or b"").headers == published.headers
+
+
 @pytest.mark.parametrize("refused", [
-    event(subject="a\0b"), event(subject="x" * 12_000), event(data=b"x" * (LARGEST_BYTES + 1)), event(extensions={"a": "\0"})])
+    event(subject="a\0b"), event(subject="x" * 12_000), event(data=b"x" * (LARGEST_BYTES + 1)), event(extensions={"a": "\0"}),
+    event(extensions={f"e{number}": "" for number in range(1000)}), event(headers=(("a", b"x" * 2_500_000),))])
 def test_what_no_frame_can_hold_is_refused(refused: Event) -> None:
     with pytest.raises(EventRefused) as raised:
         message("/topic/VirtualTopic.t", "t1", 0, refused)

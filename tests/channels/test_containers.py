@@ -110,6 +110,13 @@ def test_no_right_to_the_socket_is_told_as_such(tmp_path: Path) -> None:
     assert "group docker" in told
 
 
+def context(home: Path, name: str, endpoints: object) -> None:
+    """A context of the docker command."""
+    meta = home / ".docker" / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
+    meta.mkdir(parents=True)
+    meta.joinpath("meta.json").write_text(json.dumps({"Name": name, "Endpoints": endpoints}))
+
+
 def test_the_engine_is_looked_for_as_the_docker_command_does(
         bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers_where, "_usual", lambda: [bare / "none.sock", bare / "rootless.sock"])
@@ -123,10 +130,7 @@ def test_the_engine_is_looked_for_as_the_docker_command_does(
         monkeypatch.setattr(containers_where, "_usual", lambda: [bare / "rootless.sock", bare / "podman.sock"])
         assert containers_where.find() == (f"unix://{bare}/podman.sock", None)
     for name in ("desktop", "other"):
-        meta = bare / ".docker" / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest()
-        meta.mkdir(parents=True)
-        meta.joinpath("meta.json").write_text(json.dumps(
-            {"Name": name, "Endpoints": {"docker": {"Host": f"unix:///{name}.sock"}}}))
+        context(bare, name, {"docker": {"Host": f"unix:///{name}.sock"}})
     (bare / ".docker" / "config.json").write_text('{"currentContext": "desktop"}')
     assert containers_where.find() == ("unix:///desktop.sock", "the docker context 'desktop'")
     monkeypatch.setenv("DOCKER_CONTEXT", "other")
@@ -169,6 +173,21 @@ def test_a_broken_configuration_of_docker_is_no_crash(
     (bare / ".docker" / "config.json").write_text(content)
     monkeypatch.setattr(containers_where, "_usual", list)
     assert containers_where.find() is None
+
+
+@pytest.mark.parametrize("endpoints", [None, [], {"docker": None}, {"docker": {}}, {"docker": {"Host": 7}}])
+def test_a_context_that_names_no_engine_is_no_crash(
+        bare: Path, monkeypatch: pytest.MonkeyPatch, endpoints: object) -> None:
+    context(bare, "odd", endpoints)
+    monkeypatch.setenv("DOCKER_CONTEXT", "odd")
+    monkeypatch.setattr(containers_where, "_usual", list)
+    assert containers_where.find() is None
+
+
+def test_an_address_that_is_none_is_told_as_such_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://me:sec@ret@[::::]:2375")
+    told = fails(Engine.connect, EngineAbsent)
+    assert "tcp://me:***@[::::]:2375 (DOCKER_HOST)" in told.why
 
 
 @pytest.mark.parametrize(("text", "expected"), [

@@ -10,7 +10,7 @@ import pytest
 
 from eda_cli.channels import connect
 from eda_cli.channels.base import Group, Start, Topic
-from eda_cli.errors import BrokerRefused, ChannelError
+from eda_cli.errors import BrokerRefused
 from eda_cli.event import Event, now
 from tests.channels.broker_secured import PASSWORD, USER, Secured, address, secured  # noqa: F401  # a fixture
 from tests.eventually import eventually
@@ -145,22 +145,3 @@ def test_a_password_comes_from_a_file(secured: Secured, tmp_path: Path) -> None:
     file.write_text(f"{PASSWORD}\n")  # it is read again each time one connects
     channel.topics()
     channel.close()
-
-
-def test_none_is_created_where_none_may_be(secured: Secured, name: Callable[[str], str]) -> None:  # noqa: F811
-    there, first, second = name("there"), name("first"), name("second")
-    maker = connect(address(secured.at("OPEN")))
-    maker.declare([Topic(there, 1)], [])
-    channel = connect(address(secured.at("OPEN"), creates=False))
-    try:
-        with pytest.raises(ChannelError, match=f"2 topics are not there: {first}, {second}"):
-            channel.declare([Topic(second, 1), Topic(there, 1), Topic(first, 1)], [Group(name("group"), (there,))])
-        group = Group(name("taken"), (there,))
-        channel.declare([Topic(there, 3)], [group])
-
-        assert {first, second}.isdisjoint(topic.name for topic in maker.topics())
-        assert [len(topic.partitions) for topic in maker.topics() if topic.name == there] == [1]
-        assert group.name in {info.name for info in maker.groups()}  # where it begins is committed
-    finally:
-        channel.close()
-        maker.close()

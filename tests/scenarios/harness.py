@@ -28,7 +28,9 @@ class Eda:
         self.broker = broker
         self.environ = {**os.environ, **environ, "EDA_HOME": str(home), "PYTHONUNBUFFERED": "1"}
         self.children: list[subprocess.Popen[str]] = []
-        self.replays = Ability.REPLAY in TECHNOLOGIES[broker].can
+        self.can = TECHNOLOGIES[broker].can
+        self.replays = Ability.REPLAY in self.can
+        self._killed: dict[Path, int] = {}  # by the lock that it held
         self._witnessed: dict[tuple[str, str], list[dict[str, Any]]] = {}  # run and topic
 
     def start(self, *args: str, **options: Any) -> subprocess.Popen[str]:
@@ -101,9 +103,14 @@ class Eda:
 
         return eventually(lambda: lock.holder(self.home / run / f"{process}.lock"), 10)
 
-    def kill(self, run: str, process: str) -> int:
-        pid = self.pid(run, process)
+    def kill(self, run: str, process: str, held: str = "lock") -> int:
+        """Not one that was killed before and has not ended yet, but the next one."""
+        from eda_cli import lock
+
+        path = self.home / run / f"{process}.{held}"
+        pid = eventually(lambda: (found := lock.holder(path)) != self._killed.get(path) and found, READY_S) or 0
         os.kill(pid, signal.SIGKILL)
+        self._killed[path] = pid
         return pid
 
     def events(self, topic: str, run: str) -> list[dict[str, Any]]:

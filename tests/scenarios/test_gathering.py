@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from eda_cli import lock
+import pytest
+
 from tests.eventually import eventually
 from tests.scenarios.harness import Eda
 
@@ -52,6 +51,11 @@ consumers:
 """
 
 
+@pytest.fixture
+def eda(everywhere: Eda) -> Eda:
+    return everywhere
+
+
 def moment(event: dict[str, Any]) -> float:
     return datetime.fromisoformat(event["time"]).timestamp()
 
@@ -66,11 +70,10 @@ def once(eda: Eda, topic: str) -> list[dict[str, Any]]:
 
 def test_pairs_sessions_and_items_are_whole(eda: Eda, tmp_path: Path) -> None:
     path = tmp_path / "gathering.yaml"
-    path.write_text(SKETCH)
+    path.write_text(eda.fit(SKETCH))
     eda.up(path)
     for victim in ("settling.1", "visits.1", "picking.1", "settling.2", "visits.1", "settling.1"):
-        os.kill(eventually(lambda victim=victim: lock.holder(eda.home / "gathering" / f"{victim}.lock"), 30),  # type: ignore[misc]
-                signal.SIGKILL)
+        eda.kill("gathering", victim)
     eventually(lambda: next(one["state"] for one in eda.ps("gathering")["parts"] if one["part"] == "shop") == "finished", 60,
                every=0.3)
     orders = {event["data"]["order"]: event for event in eda.events("orders", "gathering")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -59,8 +61,24 @@ def test_a_guest_works_and_leaves_what_it_found(eda: Eda, tmp_path: Path) -> Non
     assert f"kafka at {eda.environ['BUS']} runs, kafka is wished" in refused and "--fresh" in refused
 
     gone = eda("down", "--run", "guest").stderr
-    assert f"its events stay on {eda.environ['BUS']}" in gone and "container" not in gone
+    assert f"its events and groups stay on {eda.environ['BUS']}" in gone and "container" not in gone
     stored = eda.events("purchases", "host")
     assert len(stored) > 20
     assert {"guest.invoicing", "auditors"} <= eda.lag("host").keys()
     assert eda.ps("host")["state"] == "running"
+
+
+@pytest.mark.parametrize("everywhere", ["activemq"], indirect=True)
+def test_a_comparison_on_a_bus_of_others_says_what_it_leaves_there(everywhere: Eda, tmp_path: Path) -> None:
+    eda, host, guest = everywhere, tmp_path / "host.yaml", tmp_path / "guest.yaml"
+    host.write_text("name: host\ngenerators: {idle: {publishes: idle, after: 1h}}\n")
+    eda("up", str(host), "-d", "--broker", eda.broker)
+    bus = eda.lines("env", "--json", "--run", "host")[0]["ACTIVEMQ_URL"]
+    guest.write_text(f"broker: {{activemq: {{url: '{bus}'}}}}\ngenerators: {{shop: {{publishes: purchases, rate: 50/s}}}}\n"
+                     "consumers: {billing: {subscribes: purchases}}\n")
+    done = eda("compare", str(guest), "--brokers", eda.broker, "--for", "1s", "--json")
+    assert f"its events and groups stay on {bus}" in done.stderr
+    told = json.loads(done.stdout)
+    assert (told["lost"], told["error"]) == (0, None)
+    assert re.fullmatch(r"ActiveMQ [0-9.]+", told["version"])
+    assert "guest-compare.billing" in eda.lag("host")

@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 import os
 import random
-import signal
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from eda_cli import lock
 from tests.eventually import eventually
-from tests.scenarios.harness import READY_S, Eda
+from tests.scenarios.harness import Eda
 
 KILLS = 10 * int(os.environ.get("EDA_TRIALS", "2"))
 COUNT = 60 * KILLS
@@ -69,17 +67,16 @@ def once(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def test_a_hundred_kills_change_nothing(eda: Eda, tmp_path: Path) -> None:
     sketch = tmp_path / "memory.yaml"
-    sketch.write_text(SKETCH)
+    sketch.write_text(eda.fit(SKETCH))
     eda.up(sketch)
     dice = random.Random(1)
     for kill in range(KILLS):
         victim = dice.choice(VICTIMS)
-        path = eda.home / "memory" / f"{victim}.lock"
-        os.kill(eventually(lambda path=path: lock.holder(path), READY_S), signal.SIGKILL)  # type: ignore[misc]
+        eda.kill("memory", victim)
         if kill == KILLS // 2:
             eventually(lambda: len(eda.events("facts", "memory")) >= TWICE, 60, every=0.2)
-            some = eda("tail", "facts", "-n", str(TWICE), "-e", "--json", "--run", "memory").stdout
-            eda("publish", "facts", "-", "--run", "memory", stdin=some)
+            some = eda.events("facts", "memory")[-TWICE:]
+            eda("publish", "facts", "-", "--run", "memory", stdin="\n".join(map(json.dumps, some)))
 
     eventually(lambda: next(part["state"] for part in eda.ps("memory")["parts"] if part["part"] == "source") == "finished", 60)
     eventually(lambda: eda.lag("memory") == {"clerk": 0, "gauge": 0}, 60)

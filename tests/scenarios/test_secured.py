@@ -79,7 +79,7 @@ def test_nobody_sees_the_password_of_a_run_that_works(eda: Eda, secured: Secured
     elsewhere = eda("--debug", "tail", topic, "-n", "1", code=None)
     assert elsewhere.returncode and "BUS_PASSWORD is not set here" in elsewhere.stderr
     assert "BUS_PASSWORD is not set here" in eda("tail", topic, "-n", "1", code=4).stderr
-    assert "its events stay" in eda("down").stderr
+    assert "its events and groups stay" in eda("down").stderr
 
 
 def test_a_password_file_works_in_every_shell(eda: Eda, secured: Secured) -> None:  # noqa: F811

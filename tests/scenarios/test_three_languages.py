@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import signal
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from eda_cli import lock
 from tests.eventually import eventually
 from tests.scenarios.harness import Eda
 
@@ -89,12 +87,11 @@ def test_at_least_once_whoever_is_killed(eda: Eda, tmp_path: Path) -> None:
     path = tmp_path / "three.yaml"
     path.write_text(SKETCH)
     eda.up(path)
-    home = eda.home / "three"
-    victims = [home / f"{process}.lock" for process in ("py.1", "js.1", "sh.1")]
-    victims += [home / f"{process}.program.flock" for process in ("js.1", "sh.1")]
+    victims = [(process, "lock") for process in ("py.1", "js.1", "sh.1")]
+    victims += [(process, "program.flock") for process in ("js.1", "sh.1")]
     dice = random.Random(1)
     for victim in dice.sample(victims * KILLS, len(victims) * KILLS):
-        os.kill(eventually(lambda victim=victim: lock.holder(victim), 40), signal.SIGKILL)  # type: ignore[misc]
+        eda.kill("three", *victim)
     eventually(lambda: eda.lag("three") == {"py": 0, "js": 0, "sh": 0}, 120, every=0.5)
 
     facts = {event["id"]: event for event in eda.events("facts", "three")}

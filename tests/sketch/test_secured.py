@@ -86,8 +86,14 @@ def test_a_password_in_the_clear_is_warned_of() -> None:
                            (f"bootstrap_servers: 'kafka:9092', {user}, mechanism: PLAIN", 1),
                            (f"bootstrap_servers: 'kafka:9092', {user}, mechanism: SCRAM-SHA-256", 0),
                            (f"bootstrap_servers: 'kafka:9093', {user}, tls: true", 0),
-                           (f"bootstrap_servers: '127.0.0.1:9092', {user}", 0)):
+                           (f"bootstrap_servers: '127.0.0.1:9092', {user}", 0),
+                           (f"bootstrap_servers: '127.0.0.1:9092, kafka:9092', {user}", 1)):
         assert sum("in the clear" in each for each in warnings(kafka(settings), **SET)) == told, settings
+    for kind, url, hint in (("rabbitmq", "amqp://bus", "add tls: true"), ("rabbitmq", "amqps://bus", None),
+                            ("rabbitmq", "amqp://localhost/shop", None), ("rabbitmq", "amqp://[::1]", None),
+                            ("activemq", "stomp://localhost", None), ("activemq", "stomp://localhost.bus", "a tunnel")):
+        found = warnings(kafka(f"url: '{url}', {user}").replace("kafka", kind), **SET)
+        assert [hint in each for each in found if "in the clear" in each] == [True] * (hint is not None), url
 
 
 def test_a_password_that_is_written_out_is_told_without_it() -> None:

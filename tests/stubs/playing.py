@@ -141,14 +141,7 @@ class Log(Memory):
         self.polls += 1
         self._commit()
         if at_most:
-            deliveries: list[Delivery] = []
-            for topic in self._topics:
-                start = self._read.get(topic, 0)
-                offsets = range(start, min(start + at_most - len(deliveries), len(self.logs.get(topic, ()))))
-                self._read[topic] = max(start, offsets.stop)
-                self._ledger.handed_out(Place(topic, 0), offsets)
-                deliveries += [self.delivery(topic, offset) for offset in offsets]
-            if deliveries:
+            if deliveries := self._hand_out(at_most):
                 return Polled(deliveries)
             if self.over():
                 self.on_end()
@@ -178,6 +171,16 @@ class Log(Memory):
         if topic not in self.logs:
             raise UnknownTopic(topic)
         yield [self.delivery(topic, offset) for offset in range(len(self.logs[topic]))]
+
+    def _hand_out(self, at_most: int) -> list[Delivery]:
+        deliveries: list[Delivery] = []
+        for topic in self._topics:
+            start = self._read.get(topic, 0)
+            offsets = range(start, min(start + at_most - len(deliveries), len(self.logs.get(topic, ()))))
+            self._read[topic] = max(start, offsets.stop)
+            self._ledger.handed_out(Place(topic, 0), offsets)
+            deliveries += [self.delivery(topic, offset) for offset in offsets]
+        return deliveries
 
     def _commit(self) -> None:
         self.committed.update({place.topic: offset for place, offset in self._ledger.moved().items()})

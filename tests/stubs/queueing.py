@@ -5,11 +5,10 @@ What was handed out and not acknowledged when its member went comes again, in it
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from eda_cli.channels.base import Ability, Group, GroupInfo, GroupPlace, Place, Polled, Start, Subscription, TopicInfo
+from eda_cli.channels.base import Ability, Group, GroupInfo, GroupPlace, Place, Start, Subscription, TopicInfo
 from eda_cli.errors import ChannelError
 from eda_cli.event import Delivery, Event
 from tests.stubs.playing import Log
@@ -44,24 +43,6 @@ class Queues(Log):
         self._hand_back()
         return self
 
-    def poll(self, timeout: float, at_most: int) -> Polled:
-        self.polls += 1
-        self._commit()
-        if at_most:
-            deliveries: list[Delivery] = []
-            for topic in self._topics:
-                queue = self.ready.get(topic, deque())
-                while queue and len(deliveries) < at_most:
-                    one = self.delivery(topic, queue.popleft())
-                    self._held[str(one.message)] = int(str(one.message).rpartition(":")[2])
-                    deliveries.append(one)
-            if deliveries:
-                return Polled(deliveries)
-            if self.over():
-                self.on_end()
-        time.sleep(min(timeout, 0.005))
-        return Polled(())
-
     def done(self, deliveries: Sequence[Delivery]) -> None:
         self.step("done")
         self._done += deliveries
@@ -89,6 +70,16 @@ class Queues(Log):
             for offset, one in enumerate(batch):
                 one.offset = offset
             yield batch
+
+    def _hand_out(self, at_most: int) -> list[Delivery]:
+        deliveries: list[Delivery] = []
+        for topic in self._topics:
+            queue = self.ready.get(topic, deque())
+            while queue and len(deliveries) < at_most:
+                offset = queue.popleft()
+                deliveries.append(one := self.delivery(topic, offset))
+                self._held[str(one.message)] = offset
+        return deliveries
 
     def _commit(self) -> None:
         for one in self._done:

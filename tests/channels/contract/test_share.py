@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from eda_cli.channels.base import EventChannel, Group, Place, Topic
+from eda_cli.channels.base import EventChannel, Group, Place, Subscription, Topic
 from eda_cli.event import Delivery
 from eda_cli.technologies import Ability
 from tests.channels.acts import drain, event, events, ids, info, known, nothing_more, publish, share
@@ -12,13 +12,19 @@ from tests.channels.contract.words import Open, dealt, joined, needs, numbered
 from tests.eventually import eventually
 
 
-def test_a_group_shares(open_channel: Open, topic: str, group: str) -> None:
+def two_members(open_channel: Open, topic: str, group: str, partitions: int) -> tuple[EventChannel, list[Subscription]]:
+    """A topic and a group of two members that have joined, each by a channel of its own: the channel of one, and both."""
     channels = [open_channel(), open_channel()]
-    channels[0].declare([Topic(topic, 4)], [Group(group, (topic,))])
+    channels[0].declare([Topic(topic, partitions)], [Group(group, (topic,))])
     members = [channel.subscribe(Group(group, (topic,))) for channel in channels]
     share(channels[0], group, members)
-    assert joined(channels[0], group, [2, 2])
-    published = publish(channels[0], topic, events(200, keys=40))
+    return channels[0], members
+
+
+def test_a_group_shares(open_channel: Open, topic: str, group: str) -> None:
+    channel, members = two_members(open_channel, topic, group, 4)
+    assert joined(channel, group, [2, 2])
+    published = publish(channel, topic, events(200, keys=40))
     found: list[list[str | None]] = [[], []]
 
     def all_came() -> bool:
@@ -35,21 +41,15 @@ def test_a_group_shares(open_channel: Open, topic: str, group: str) -> None:
 
 @needs(Ability.PARTITIONS)
 def test_partitions_are_dealt_evenly(open_channel: Open, topic: str, group: str) -> None:
-    channels = [open_channel(), open_channel()]
-    channels[0].declare([Topic(topic, 4)], [Group(group, (topic,))])
-    members = [channel.subscribe(Group(group, (topic,))) for channel in channels]
-    share(channels[0], group, members)
-    assert dealt(channels[0], group) == [2, 2]
+    channel, members = two_members(open_channel, topic, group, 4)
+    assert dealt(channel, group) == [2, 2]
     for member in members:
         member.close()
 
 
 @needs(Ability.ORDER_BY_KEY)
 def test_events_of_one_key_are_with_one_member(open_channel: Open, topic: str, group: str) -> None:
-    channels = [open_channel(), open_channel()]
-    channels[0].declare([Topic(topic, 2)], [Group(group, (topic,))])
-    members = [channel.subscribe(Group(group, (topic,))) for channel in channels]
-    share(channels[0], group, members)
+    channel, members = two_members(open_channel, topic, group, 2)
     found: list[list[Delivery]] = [[], []]
 
     def came(count: int) -> bool:
@@ -58,7 +58,7 @@ def test_events_of_one_key_are_with_one_member(open_channel: Open, topic: str, g
         return len(found[0]) + len(found[1]) == count
 
     for begin in range(0, 60, 20):
-        publish(channels[0], topic, [event(number, key=b"ann") for number in range(begin, begin + 20)])
+        publish(channel, topic, [event(number, key=b"ann") for number in range(begin, begin + 20)])
         eventually(partial(came, begin + 20), 20)
     assert [] in found
     assert numbered(found[0] or found[1]) == list(range(60))
