@@ -25,7 +25,7 @@ from eda_cli.channels.containers_errors import (
     PortTaken,
     RegistryUnreachable,
 )
-from eda_cli.channels.containers_model import LABEL_ID, LABEL_ROLE, LOCALHOST, Container, Spec, run_of
+from eda_cli.channels.containers_model import LABEL_ID, LABEL_PORT, LABEL_ROLE, LOCALHOST, Container, Spec, run_of
 from eda_cli.channels.containers_sdk import mapped, packed, take_in, text_of
 from eda_cli.errors import Unreachable
 
@@ -259,9 +259,10 @@ class Engine:
     # --- within
 
     def _create_on_a_port(self, spec: Spec) -> Container:
+        prefers = 0 if self._is_of_a_run(spec.prefers) else spec.prefers
         for tries_left in reversed(range(PORT_TRIES)):
             # The engine may see who has a port where we do not: after the first refusal any free one will do.
-            port = spec.port or free_port(spec.prefers if tries_left == PORT_TRIES - 1 else 0)
+            port = spec.port or free_port(prefers if tries_left == PORT_TRIES - 1 else 0)
             made = self._make(spec, port)
             try:
                 with mapped(f"start the container on port {port}"):
@@ -274,6 +275,11 @@ class Engine:
             return Container(made, spec.name, "running", spec.image, port)
         raise AssertionError("unreachable")
 
+    def _is_of_a_run(self, port: int) -> bool:
+        """Whether a run's container has this port, be it down for the moment: its parts would take our broker for theirs."""
+        with mapped("look for the port"):
+            return bool(self._api.containers(all=True, filters={"label": f"{LABEL_PORT}={port}"}))
+
     def _make(self, spec: Spec, port: int) -> str:
         import docker.errors
 
@@ -283,7 +289,8 @@ class Engine:
         with mapped("create the container"):
             try:
                 made = self._api.create_container(
-                    spec.image, name=spec.name, hostname=spec.name, labels=spec.labels, host_config=host,
+                    spec.image, name=spec.name, hostname=spec.name, host_config=host,
+                    labels={**spec.labels, LABEL_PORT: str(port)},
                     ports=[spec.inside], environment=dict(spec.environment(spec.name, port)),
                     command=list(spec.command) if spec.command is not None else None)
             except docker.errors.ImageNotFound as wrong:

@@ -8,6 +8,7 @@ from typing import Any
 
 LABEL_RUN, LABEL_ROLE, LABEL_ID = "eda.run", "eda.role", "eda.id"
 LABEL_IMAGE = "eda.image"  # as it was wished: Podman tells the full name, localhost/… or docker.io/…
+LABEL_PORT = "eda.port"  # the published one: an engine can be asked for labels, of what does not run as well
 LOCALHOST = "127.0.0.1"  # nothing of a run listens anywhere else
 
 
@@ -15,7 +16,7 @@ LOCALHOST = "127.0.0.1"  # nothing of a run listens anywhere else
 class Spec:
     """A broker's container as wished. `environment` is asked once the published port and the name are known.
 
-    `port` is the one to publish, None prefers `prefers` and takes a free one where that is busy.
+    `port` is the one to publish, None prefers `prefers` and takes a free one where that is busy, or another run's.
     """
 
     run: str

@@ -345,6 +345,23 @@ def test_a_preferred_port_that_is_taken_is_passed_over(engine: Engine, spec: Spe
 
 
 @pytest.mark.broker
+def test_the_port_of_a_run_whose_broker_is_down_is_passed_over(engine: Engine, spec: Spec) -> None:
+    """Its parts are about to connect there again, and would publish to whoever answers."""
+    free = containers.free_port(0)
+    first, second = (replace(spec, run_id=secrets.token_hex(8), prefers=free) for _ in range(2))
+    try:
+        down = engine.create(first)
+        engine.stop(down, 0)
+        assert (down.port, containers.free_port(free)) == (free, free)
+        assert engine.create(second).port != free
+        engine.remove(down)
+        assert engine.create(replace(second, run_id=first.run_id)).port == free
+    finally:
+        for each in (first, second):
+            engine.sweep(each.run_id, volumes=True)
+
+
+@pytest.mark.broker
 def test_a_port_that_is_taken_in_the_last_moment_is_passed_over(
         engine: Engine, spec: Spec, busy: int, monkeypatch: pytest.MonkeyPatch) -> None:
     free = containers.free_port
