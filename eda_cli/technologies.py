@@ -82,4 +82,9 @@ TECHNOLOGIES: Mapping[str, Technology] = {
          Ability.COMPACTION: "ActiveMQ keeps no log that could be compacted"},
         image="apache/activemq-classic:6.3.1", recipe="eda_cli.channels.activemq_broker", port=61613, reached="url",
         example="stomp://localhost:61613", speaks_tls=False, variable="ACTIVEMQ_URL", library="stomp", extra="activemq"),
+    "nats": Technology(
+        "NATS JetStream", "eda_cli.channels.nats:NatsChannel", "NATS with JetStream.",
+        {Ability.COMPACTION: "a stream of NATS keeps the last messages of a subject, and not those of a key"},
+        image="nats:2.12", recipe="eda_cli.channels.nats", port=4222, reached="url",
+        example="nats://localhost:4222", variable="NATS_URL", library="nats", extra="nats"),
 }

@@ -31,6 +31,7 @@ LIBRARIES = {  # library -> the files that may import it
     "kafka": "channels/kafka",
     "pika": "channels/rabbitmq",
     "stomp": "channels/activemq",
+    "nats": "channels/nats",
     "docker": "channels/containers",
     "typer": "cli/",
     "click": "nowhere",

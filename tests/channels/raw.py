@@ -96,5 +96,27 @@ def _activemq(address: Address) -> Write:
     return write
 
 
+def _nats(address: Address) -> Write:
+    """To the subject of the partition; of two headers of one name nats-py sends the last."""
+    import asyncio
+
+    import nats
+
+    def write(topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers) -> Event:
+        once = {name: (given or b"").decode() for name, given in headers}
+
+        async def send() -> None:
+            client = await nats.connect(address["at"])
+            try:
+                await client.jetstream().publish(f"{topic}.{partition}", value or b"", headers=once or None)
+            finally:
+                await client.close()
+
+        asyncio.run(send())
+        return _shown(None, value or b"", [(name, text.encode()) for name, text in once.items()])
+
+    return write
+
+
 WRITERS: dict[str, Callable[[Address], Write]] = {
-    "embedded": _embedded, "kafka": _kafka, "rabbitmq": _rabbitmq, "activemq": _activemq}
+    "embedded": _embedded, "kafka": _kafka, "rabbitmq": _rabbitmq, "activemq": _activemq, "nats": _nats}
