@@ -19,7 +19,7 @@ from eda_cli.channels import rabbitmq_names as names
 from eda_cli.channels.base import Group, GroupInfo, GroupPlace, Place, Start
 from eda_cli.channels.rabbitmq_backlog import refill
 from eda_cli.channels.rabbitmq_catalog import Catalog
-from eda_cli.channels.rabbitmq_link import Lane, Link
+from eda_cli.channels.rabbitmq_link import NOT_FOUND, Lane, Link, Refused
 from eda_cli.channels.rabbitmq_read import messages
 from eda_cli.channels.rabbitmq_streams import ends
 from eda_cli.errors import ChannelError, UnknownTopic
@@ -84,11 +84,24 @@ def infos(link: Link, catalog: Catalog, only: str | None = None) -> list[GroupIn
             if told.consumer_count and owner is None:
                 lag = None  # a program of somebody else's: what it holds is not known
             if lag is not None and (queue := names.backlog(name, place)) in catalog.backlogs:
-                lag += lane.count(queue).result().method.message_count
+                lag += _left(link, queue)
             rows.append(GroupPlace(place, None if lag is None else end[place] - lag, end[place], lag, owner))
         found.append(GroupInfo(name, many, rows))
     lane.close()
     return found
+
+
+def _left(link: Link, backlog: str) -> int:
+    """How many messages a backlog has; none where the last one was done just now, and the queue deleted."""
+    lane = link.lane()
+    try:
+        many: int = lane.count(backlog).result().method.message_count
+    except Refused as wrong:
+        if wrong.code != NOT_FOUND:
+            raise
+        return 0
+    lane.close()
+    return many
 
 
 def reset(link: Link, catalog: Catalog, group: str, topics: Sequence[str], start: Start) -> None:

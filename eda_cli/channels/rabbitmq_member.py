@@ -236,8 +236,9 @@ class Member:
                 seat.feed = self._consume(seat, names.queue(self._group.name, seat.place))
             if seat.feed is not None and not seat.backlog.open:
                 seat.backlog.lane.close()
-                self._look.call("queue_delete", seat.backlog.queue)
+                # In this order: a kill between them leaves an empty queue, and not one that is looked for in vain.
                 self._catalog.write([{"what": "backlog", "name": seat.backlog.queue, "there": False}])
+                self._look.call("queue_delete", seat.backlog.queue)
                 seat.backlog = None
 
     def _let_go(self, place: Place) -> None:

@@ -17,7 +17,8 @@ from eda_cli.channels import connect, rabbitmq, rabbitmq_backlog  # noqa: E402  
 from eda_cli.channels import rabbitmq_names as names  # noqa: E402
 from eda_cli.channels.base import EventChannel, Group, Place, Start, Topic  # noqa: E402
 from eda_cli.channels.containers import Engine  # noqa: E402
-from eda_cli.channels.rabbitmq_link import Link, Settings  # noqa: E402
+from eda_cli.channels.rabbitmq_catalog import Catalog  # noqa: E402
+from eda_cli.channels.rabbitmq_link import Lane, Link, Settings  # noqa: E402
 from eda_cli.channels.rabbitmq_streams import ends  # noqa: E402
 from eda_cli.errors import BrokerUnreachable, ChannelError, EventRefused, PublishError, UnknownTopic  # noqa: E402
 from eda_cli.event import NO_EXTENSIONS, Delivery, Event  # noqa: E402
@@ -128,6 +129,47 @@ def test_messages_that_others_gave_one_name_are_told_apart_by_what_they_say(
     member = channel.subscribe(Group(group, (topic,)))
     assert [each.message for each in drain(member, 2)] == first
     member.close()
+
+
+def test_a_member_that_dies_where_its_backlog_ends_leaves_a_group_that_goes_on(
+        channel: EventChannel, topic: str, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_first = Group(group, (topic,), "earliest")
+    channel.declare([Topic(topic, 1)], [])
+    publish(channel, topic, [event(0), event(1)])
+    channel.declare([], [publish_first])
+    for dies_in in ("write", "call"):  # before it says so, and before the queue goes
+        channel.reset(group, (), Start("beginning"))
+        member = channel.subscribe(publish_first)
+        found = drain(member, 2)
+        with monkeypatch.context() as dying:
+            dying.setattr(Catalog if dies_in == "write" else Lane, dies_in, _dies(Catalog.write if dies_in == "write" else Lane.call))
+            with pytest.raises(ZeroDivisionError):
+                member.done(found)
+                eventually(lambda: member.poll(0.1, 10) is None, 10)
+        member.close()
+        nothing_left(channel, group, topic)
+        member = channel.subscribe(publish_first)
+        publish(channel, topic, [event(2)])
+        member.done(drain(member, 1))
+        member.close()
+
+
+def test_a_group_is_told_of_while_its_backlog_goes(channel: EventChannel, topic: str, group: str, raw: Any) -> None:
+    channel.declare([Topic(topic, 1)], [])
+    publish(channel, topic, [event(0)])
+    channel.declare([], [Group(group, (topic,), "earliest")])
+    assert info(channel, group).lag == 1
+    raw.queue_delete(names.backlog(group, Place(topic, 0)))
+    assert info(channel, group).lag == 0
+
+
+def _dies(real: Callable[..., Any]) -> Callable[..., Any]:
+    """In place of what ends a backlog: the process is gone."""
+    def dying(self: Any, *args: Any, **options: Any) -> Any:
+        if args[0] == "queue_delete" or (args[0] and isinstance(args[0], list) and args[0][0]["what"] == "backlog"):
+            raise ZeroDivisionError
+        return real(self, *args, **options)
+    return dying
 
 
 def test_messages_of_one_name_are_all_there_after_a_reset(
