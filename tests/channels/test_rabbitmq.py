@@ -133,22 +133,22 @@ def test_messages_that_others_gave_one_name_are_told_apart_by_what_they_say(
 
 def test_a_member_that_dies_where_its_backlog_ends_leaves_a_group_that_goes_on(
         channel: EventChannel, topic: str, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish_first = Group(group, (topic,), "earliest")
+    early = Group(group, (topic,), "earliest")
     channel.declare([Topic(topic, 1)], [])
     publish(channel, topic, [event(0), event(1)])
-    channel.declare([], [publish_first])
-    for dies_in in ("write", "call"):  # before it says so, and before the queue goes
+    channel.declare([], [early])
+    for where in (Catalog, "write"), (Lane, "call"):  # before it says so, and before the queue goes
         channel.reset(group, (), Start("beginning"))
-        member = channel.subscribe(publish_first)
+        member = channel.subscribe(early)
         found = drain(member, 2)
         with monkeypatch.context() as dying:
-            dying.setattr(Catalog if dies_in == "write" else Lane, dies_in, _dies(Catalog.write if dies_in == "write" else Lane.call))
+            dying.setattr(*where, _dies(getattr(*where)))
             with pytest.raises(ZeroDivisionError):
                 member.done(found)
-                eventually(lambda: member.poll(0.1, 10) is None, 10)
+                drain(member, 1, 10)
         member.close()
         nothing_left(channel, group, topic)
-        member = channel.subscribe(publish_first)
+        member = channel.subscribe(early)
         publish(channel, topic, [event(2)])
         member.done(drain(member, 1))
         member.close()

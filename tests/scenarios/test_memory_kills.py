@@ -12,6 +12,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.eventually import eventually
 from tests.scenarios.harness import Eda
 
@@ -63,6 +65,11 @@ def once(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         said = {name: value for name, value in event.items() if name not in ("partition", "offset")}
         assert found.setdefault(event["id"], said) == said, "a repeat is another event"
     return found
+
+
+@pytest.fixture
+def eda(everywhere: Eda) -> Eda:
+    return everywhere
 
 
 def test_a_hundred_kills_change_nothing(eda: Eda, tmp_path: Path) -> None:
