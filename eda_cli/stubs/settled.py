@@ -1,8 +1,8 @@
 """Which events of a log a group without offsets has handled: told by their messages' names, and by what is left for it.
 
 From the first message on that the consumer remembers, it has handled those that it remembers. All before that are
-handled as far as the channel says; so are all where it remembers none. The channel may say a little too much: so the last
-ones are remembered as folded, and are handled without that when they come. Knows no copy.
+handled as far as the channel says; so are all where it remembers none. Should the channel say too much, the last ones are
+remembered as folded, and are handled without that when they come. Knows no copy.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 
-from eda_cli.channels.base import Place
+from eda_cli.channels.base import GroupPlace, Place
 from eda_cli.event import Delivery
 from eda_cli.sketch.resolved import Consumer
 from eda_cli.stubs.messages import Messages, remember_folded
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.store import Store
 
-LOOK_S = 0.1  # a broker hears a moment later that a member is gone, and what it held is left then
+LOOK_S = 0.1  # a broker hears a moment later that a member is gone, and queues what is published a moment later
 TAIL = 2_000  # events of a place, at the end of what is handled, of which one may come all the same
 
 
@@ -55,14 +55,15 @@ class Settled:
 
 
 def _handled(part: Part, group: str, topics: Collection[str]) -> Mapping[Place, int]:
-    """How far the group is in each place, at the most: what is published while it is asked for may be counted, too."""
-    upto = _committed(part, group, topics)
-    if any(upto.values()) and not part.stop.wait(LOOK_S):
-        later = _committed(part, group, topics)
-        upto = {place: min(number, later.get(place, number)) for place, number in upto.items()}
-    return upto
+    """How far the group is in each place, at the least: what was published a moment ago, less what is left for it now.
+
+    The other way round, an event that is on its way into the group's queue would count as handled.
+    """
+    ends = {one.place: one.end or 0 for one in _places(part, group, topics)}
+    if not any(ends.values()) or part.stop.wait(LOOK_S):
+        return {}
+    return {one.place: max(0, ends.get(one.place, 0) - one.lag) for one in _places(part, group, topics) if one.lag is not None}
 
 
-def _committed(part: Part, group: str, topics: Collection[str]) -> Mapping[Place, int]:
-    return {one.place: one.committed or 0 for info in part.channel.groups() if info.name == group
-            for one in info.places if one.place.topic in topics}
+def _places(part: Part, group: str, topics: Collection[str]) -> Sequence[GroupPlace]:
+    return [one for info in part.channel.groups() if info.name == group for one in info.places if one.place.topic in topics]
