@@ -21,7 +21,8 @@ from tests.eventually import eventually
 from tests.scenarios.harness import Eda
 
 TRIALS = range(int(os.environ.get("EDA_TRIALS", "2")))
-COUNT = 400
+COUNT = 400  # 5 s of them
+LATEST_S = 2.0  # a kill: while all of them are at work, on a busy machine too
 GONE_S = 5.0
 CUT_S = 20.0
 BROKERS = [name for name, one in TECHNOLOGIES.items() if one.image]
@@ -36,7 +37,7 @@ generators:
     publishes: facts
     event: factStated
     body: {{number: seq(0), who: "zipf(20, user-)"}}
-    rate: 100/s
+    rate: 80/s
     count: {COUNT}
     replicas: 2
 consumers:
@@ -106,7 +107,7 @@ def nothing_left(eda: Eda) -> None:
 @pytest.mark.parametrize("victim", ["source.1", "reader.1", "sender.2", "stubs"])
 def test_a_killed_stub_comes_back_by_itself(eda: Eda, sketch: Path, victim: str, trial: int) -> None:
     eda.up(sketch, "--seed", str(trial))
-    time.sleep(random.Random(f"{victim}{trial}").uniform(0, 3))
+    time.sleep(random.Random(f"{victim}{trial}").uniform(0, LATEST_S))
     eda.kill("kills", victim)
     settle(eda)
     if victim != "stubs":
@@ -122,7 +123,7 @@ def test_a_killed_stub_comes_back_by_itself(eda: Eda, sketch: Path, victim: str,
 @pytest.mark.parametrize("victim", ["keeper", "container", "network"])
 def test_a_killed_keeper_or_broker_comes_back_by_itself(eda: Eda, sketch: Path, victim: str, trial: int) -> None:
     eda.up(sketch, "--seed", str(trial))
-    time.sleep(random.Random(f"{victim}{trial}").uniform(0, 3))
+    time.sleep(random.Random(f"{victim}{trial}").uniform(0, LATEST_S))
     before = container(eda)
     if victim == "keeper":
         old = eda.kill("kills", "keeper")
@@ -157,7 +158,7 @@ def container(eda: Eda) -> dict[str, Any]:
 def test_a_killed_supervisor_or_terminal_leaves_the_data_and_nothing_else(
         eda: Eda, sketch: Path, victim: str, trial: int) -> None:
     terminal = eda.up_in_a_terminal(sketch, "--seed", str(trial))
-    time.sleep(random.Random(f"{victim}{trial}").uniform(0, 3))
+    time.sleep(random.Random(f"{victim}{trial}").uniform(0, LATEST_S))
     before = container(eda) if eda.broker != "embedded" else None
     if victim == "terminal":
         terminal.send_signal(signal.SIGKILL)
