@@ -86,9 +86,10 @@ class _Handled:
     """
 
     def __init__(self, part: Part, consumer: Consumer, store: Store) -> None:
+        committed = _committed(part, consumer)  # before our own, that other replicas move on meanwhile, and those first
         upto = {Place(topic, partition): next_ for topic, partition, next_ in
                 store.rows("SELECT topic, partition, next FROM positions")}
-        self.missed = {place: next_ for place, next_ in _committed(part, consumer).items() if next_ > upto.get(place, 0)}
+        self.missed = {place: next_ for place, next_ in committed.items() if next_ > upto.get(place, 0)}
         self._upto = {**upto, **self.missed}
         self._ahead = set(store.rows("SELECT topic, partition, offset FROM ahead"))
 

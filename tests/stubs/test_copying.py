@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import deque
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from eda_cli.event import Delivery
 from eda_cli.sketch.resolved import Consumer, Fails, Fold, Idempotent, Kept, Retries, Rule
 from eda_cli.stubs.copying import Copies
 from eda_cli.stubs.forms import seen_of
-from eda_cli.stubs.store import Store
+from eda_cli.stubs.store import Store, store_path
 from tests.stubs.playing import Log
 from tests.stubs.queueing import Bare, Queues
 from tests.stubs.test_histories import BILL, STOCK, event, live, row, rows_of
@@ -105,6 +107,25 @@ def test_what_was_handled_while_it_remembered_nothing_is_in_its_copy(tmp_path: P
     log.put("t", event(9))
     live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
     assert row(tmp_path, "stock", "a") == {"n": 4}
+
+
+def test_what_another_replica_handles_while_one_begins_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log()
+    log.put("t", event(0))
+    live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
+    log.put("t", event(3), event(6))
+    groups = log.groups
+
+    def busy() -> Any:
+        """The other one settles an event and commits it, just before we are told."""
+        with closing(sqlite3.connect(store_path(tmp_path, "bill"))) as connection, connection:
+            connection.execute("UPDATE positions SET next = next + 1")
+        log.committed["t"] += 1
+        return groups()
+
+    monkeypatch.setattr(log, "groups", busy)
+    monkeypatch.setattr(log, "read", None)  # the copy is not made anew
+    live(tmp_path, replace(KEEPER, keeps=(STOCK,)), log)
 
 
 @pytest.mark.parametrize("channel", WITH_LOG)
