@@ -216,7 +216,7 @@ def test_ctrl_c_at_any_moment_is_told_by_the_exit_code_alone(tmp_path: Path, aft
     time.sleep(after_s)  # this is what is tested, not waited for
     child.send_signal(signal.SIGINT)
     told = child.communicate(timeout=20)[1]
-    if child.returncode == -signal.SIGINT and "eda_cli/cli/" not in told:
+    if child.returncode in (1, -signal.SIGINT) and "eda_cli/cli/" not in told:  # 1: it was importing `site`
         return  # Python itself had not started: on a busy machine that takes a while, and nothing of ours runs yet
     assert "Traceback" not in told
     assert child.returncode == 130
