@@ -36,6 +36,7 @@ class Technology:
     recipe: str = ""  # the module that knows how its broker is run: spec, address, answers, version
     reached: str = ""  # the key of `broker:` that names one which already runs: bootstrap_servers or url
     example: str = ""  # what stands there
+    schemes: tuple[str, ...] = ()  # of its url; the second one means TLS
     port: int | None = None  # where its broker usually listens
     variable: str = ""  # the environment variable that tells one's own programs where it is
     speaks_tls: bool = True  # whether eda does with it
@@ -72,7 +73,7 @@ TECHNOLOGIES: Mapping[str, Technology] = {
         {Ability.OFFSETS: "a queue of RabbitMQ hands out messages without the offset that they have in the stream",
          Ability.COMPACTION: "RabbitMQ's streams cannot be compacted"},
         image="rabbitmq:4.2", recipe="eda_cli.channels.rabbitmq_broker", port=5672, reached="url",
-        example="amqp://localhost:5672", variable="AMQP_URL", library="pika", extra="rabbitmq"),
+        example="amqp://localhost:5672", schemes=("amqp", "amqps"), variable="AMQP_URL", library="pika", extra="rabbitmq"),
     "activemq": Technology(
         "ActiveMQ Classic", "eda_cli.channels.activemq:ActiveMQChannel", "ActiveMQ Classic: virtual topics and queues.",
         {Ability.REPLAY: "ActiveMQ forgets an event once every group has handled it",
@@ -81,10 +82,11 @@ TECHNOLOGIES: Mapping[str, Technology] = {
          Ability.SEEK_TIME: "ActiveMQ forgets an event once every group has handled it",
          Ability.COMPACTION: "ActiveMQ keeps no log that could be compacted"},
         image="apache/activemq-classic:6.3.1", recipe="eda_cli.channels.activemq_broker", port=61613, reached="url",
-        example="stomp://localhost:61613", speaks_tls=False, variable="ACTIVEMQ_URL", library="stomp", extra="activemq"),
+        example="stomp://localhost:61613", schemes=("stomp",), speaks_tls=False, variable="ACTIVEMQ_URL", library="stomp",
+        extra="activemq"),
     "nats": Technology(
         "NATS JetStream", "eda_cli.channels.nats:NatsChannel", "NATS with JetStream.",
         {Ability.COMPACTION: "a stream of NATS keeps the last messages of a subject, and not those of a key"},
         image="nats:2.12", recipe="eda_cli.channels.nats", port=4222, reached="url",
-        example="nats://localhost:4222", variable="NATS_URL", library="nats", extra="nats"),
+        example="nats://localhost:4222", schemes=("nats", "tls"), variable="NATS_URL", library="nats", extra="nats"),
 }

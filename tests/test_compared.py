@@ -179,5 +179,19 @@ def test_the_table_fits_four_brokers_in_80_columns_and_says_which_failed(capsys:
     console.out.cache_clear()
     assert lines[1].split() == ["events", "published", "12,345", "12,345", "12,345", "–"]
     assert all(len(line) <= 80 for line in lines[:len(MEASURES)])
-    assert f"{names[3]} failed: the broker does not answer: it is away" in lines
+    assert f"{names[3]} failed: the broker does not answer: it is away; wait" in lines
     assert not any(line.startswith(("unfinished", "crashed")) for line in lines)
+
+
+def test_on_a_terminal_a_reason_is_wrapped_between_words(
+        capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from eda_cli.cli import console
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    console.out.cache_clear()
+    table([Told(name, 42, 10, "1.2.3") for name in ("kafka", "activemq")])
+    shown = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    console.out.cache_clear()
+    at = shown.index("  no offsets in groups: a queue of ActiveMQ has no positions, only messages that")
+    assert shown[at + 1] == "  are not done yet"

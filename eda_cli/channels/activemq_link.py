@@ -94,7 +94,7 @@ class Settings:
 
     def unreachable(self, why: str) -> BrokerUnreachable:
         return BrokerUnreachable(f"the ActiveMQ broker at {self.at} does not answer", why,
-                                 "is it running? eda ps shows this run's broker")
+                                 "is it up? eda ps shows a run's own broker")
 
     @contextmanager
     def mapped(self) -> Iterator[None]:

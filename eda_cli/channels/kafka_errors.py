@@ -65,7 +65,7 @@ def meaning(wrong: BaseException, doing: str, bootstrap: str, topic: str = "") -
 def unreachable(bootstrap: str, why: str) -> BrokerUnreachable:
     """The broker does not answer."""
     return BrokerUnreachable(f"the Kafka broker at {bootstrap} does not answer", why,
-                             "is it running? eda ps shows this run's broker")
+                             "is it up? eda ps shows a run's own broker")
 
 
 def said(wrong: BaseException) -> str:

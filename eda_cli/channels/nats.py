@@ -264,7 +264,7 @@ class Settings:
         return self.unreachable(_said(wrong))
 
     def unreachable(self, why: str) -> BrokerUnreachable:
-        return BrokerUnreachable(f"NATS at {self.at} does not answer", why, "is it up? eda ps, eda doctor")
+        return BrokerUnreachable(f"NATS at {self.at} does not answer", why, "is it up? eda ps shows a run's own broker")
 
     @property
     def _who(self) -> str:

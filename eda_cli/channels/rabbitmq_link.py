@@ -94,7 +94,7 @@ class Settings:
         return look or self.unreachable(said)
 
     def unreachable(self, why: object) -> BrokerUnreachable:
-        return BrokerUnreachable(f"RabbitMQ at {self.at} does not answer", str(why), "is it up? eda ps, eda doctor")
+        return BrokerUnreachable(f"RabbitMQ at {self.at} does not answer", str(why), "is it up? eda ps shows a run's own broker")
 
 
 class Lane:
@@ -319,4 +319,6 @@ def _said(wrong: object) -> str:
         wrong = inner[-1]
     if isinstance(wrong, OSError) and wrong.strerror:
         return wrong.strerror
+    if "Transport indicated EOF" in str(wrong):
+        return "it closed the connection, as one does that speaks another protocol or goes down"
     return " ".join(str(wrong).split()) or type(wrong).__name__

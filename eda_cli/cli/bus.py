@@ -1,4 +1,4 @@
-"""Whether the bus of a sketch lets us in, for `doctor`. Knows no technology, and starts none."""
+"""A bus that eda did not start: whether it lets us in, and what stays there. Knows no technology, and starts none."""
 
 from __future__ import annotations
 
@@ -26,8 +26,15 @@ def look(resolved: Resolved, folder: Path) -> str | None:
         version, topics = channel.version(), channel.topics()
     finally:
         channel.close()
-    wanted = sum(topic.name in resolved.topics for topic in topics)
-    return f"{version} at {where} lets us in{_how(address)}; {wanted} of {len(resolved.topics)} topics of the sketch are there"
+    missing = sorted(resolved.topics.keys() - {topic.name for topic in topics})
+    lacks = f"{len(missing)} of {len(resolved.topics)} topics of the sketch are not there: {', '.join(missing)}" if missing else \
+        "all topics of the sketch are there"
+    return f"{version} at {where} lets us in{_how(address)}; {lacks}"
+
+
+def staying(where: str) -> str:
+    """What a run leaves on a bus that eda did not start; there a group without members may go on collecting events."""
+    return f"its events and groups stay on {where}, which eda did not start"
 
 
 def _how(address: object) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eda_cli.cli import console, end_in_order
+from eda_cli.cli.bus import staying
 from eda_cli.cli.options import Json, Sketch, complete_broker, seconds_of, with_examples
 from eda_cli.errors import EdaError, SketchError, UsageError
 from eda_cli.technologies import TECHNOLOGIES
@@ -44,7 +45,6 @@ def compare(
     """
     from eda_cli.cli.comparison import Told, table
     from eda_cli.cli.trial import Interrupts
-    from eda_cli.cli.up import staying
     from eda_cli.cli.wished import read
 
     for_s, named = seconds_of(for_, "--for"), _named(brokers)

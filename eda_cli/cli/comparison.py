@@ -65,8 +65,6 @@ ONLY_IF_ANY = {"unfinished", "crashed parts"}  # rows that say nothing where all
 
 def table(told: Sequence[Told]) -> None:
     """Measures are rows, brokers columns; below it the versions, why one failed, and why one cannot do something."""
-    from eda_cli.view.escape import escaped
-
     rows = [(name, *(_cell(one, cell) for one in told)) for name, cell in MEASURES]
     rows = [row for row in rows if row[0] not in ONLY_IF_ANY or any(cell not in ("0", "–") for cell in row[1:])]
     lacks = {one.broker: TECHNOLOGIES[one.broker].lacks for one in told}
@@ -74,11 +72,25 @@ def table(told: Sequence[Told]) -> None:
     rows += [(ability.value, *("no" if ability in lacks[one.broker] else "yes" for one in told)) for ability in differing]
     console.print_table(("", *(one.broker for one in told)), rows, right=[one.broker for one in told])
     for one in told:
-        line = f"{one.broker} failed: {one.error.line}" if one.error is not None else f"{one.broker}: {one.version}"
-        console.out().print(escaped(line), soft_wrap=True)
+        error = one.error
+        _say(f"{one.broker}: {one.version}" if error is None else
+             "; ".join(filter(None, (f"{one.broker} failed: {error.line}", error.hint))))
         for ability in differing:
             if ability in lacks[one.broker]:
-                console.out().print(f"  no {ability.value}: {lacks[one.broker][ability]}", soft_wrap=True)
+                _say(f"no {ability.value}: {lacks[one.broker][ability]}", indent=2)
+
+
+def _say(line: str, indent: int = 0) -> None:
+    """On a terminal in as many lines as it needs, else in one."""
+    from rich.padding import Padding
+
+    from eda_cli.view.escape import escaped
+
+    out = console.out()
+    if out.is_terminal:
+        out.print(Padding(escaped(line), (0, 0, 0, indent), expand=False))
+    else:
+        out.print(" " * indent + escaped(line), soft_wrap=True)
 
 
 def _cell(told: Told, cell: Cell) -> str:

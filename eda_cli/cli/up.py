@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eda_cli.cli import console
+from eda_cli.cli.bus import staying
 from eda_cli.cli.options import Json, Run, Sketch, complete_broker, complete_scale, seconds_of, with_examples
 from eda_cli.cli.waiting import waiting
 from eda_cli.cli.wished import Knobs, decide, load
@@ -128,11 +129,6 @@ def _down(run: RunFolder, keep: bool, json: bool) -> None:
     gone += [_many(containers, "container", "containers")] if containers else []
     gone += [_many(events, "event", "events")] if events else []
     console.say("; ".join(filter(None, (f"{run.name} is down: {', '.join(gone)}", kept))))
-
-
-def staying(where: str) -> str:
-    """What a run leaves on a bus that eda did not start; there a group without members may go on collecting events."""
-    return f"its events and groups stay on {where}, which eda did not start"
 
 
 def sweep(run: RunFolder) -> int:

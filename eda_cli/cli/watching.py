@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from eda_cli.cli import console
+from eda_cli.cli.bus import staying
 from eda_cli.cli.said import Said
 from eda_cli.cli.waiting import waiting
 from eda_cli.errors import EdaError, NotReady
 from eda_cli.journal import Listener, Observation, in_order
 from eda_cli.runs import lifecycle
 from eda_cli.runs.lifecycle import Brought
+from eda_cli.technologies import foreign
 from eda_cli.view.awaited import Awaited
 from eda_cli.view.escape import escaped
 from eda_cli.view.lines import Flow
@@ -219,7 +221,8 @@ class _Following:
         if pid and not self._stopping:
             self._stopping = True
             os.kill(pid, signal.SIGTERM)  # before a word of it: the terminal may be gone
-            console.say("stopping; the events are kept (eda down deletes them)", "dim")
+            where = foreign(self._run.info().broker)
+            console.say(f"stopping; {staying(where) if where else 'the events are kept (eda down deletes them)'}", "dim")
         elif pid and self._interrupts > 1 and not self._killing:
             self._killing = True
             os.kill(pid, signal.SIGQUIT)

@@ -15,7 +15,6 @@ from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.secured import Tls
 from eda_cli.sketch.strict import keys_of
 from eda_cli.sketch.text import shorten
-from eda_cli.technologies import TECHNOLOGIES
 
 
 def explain(error: ValidationError, places: Places) -> list[Problem]:
@@ -118,6 +117,5 @@ def _model(path: Path) -> type[BaseModel]:
     if kind == "broker" and len(path) == 3:
         return Tls
     if kind == "broker" and len(path) == 2:
-        one = TECHNOLOGIES.get(str(path[1]))
-        return model.SETTINGS[one.reached if one else ""]
+        return model.SETTINGS.get(str(path[1]), model.Nothing)
     return model.MODELS[kind]

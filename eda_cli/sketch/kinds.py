@@ -25,7 +25,7 @@ from eda_cli.sketch.fitting import VARIABLE, Compiled, Kind, Misfit, Schema, mat
 __all__ = [
     "CONDITION", "DURATION", "DURATIONS", "EACH", "EVENT_TYPE", "EVENT_TYPE_OR_PATH", "FLAG", "FOLD_CONDITION", "GROUP",
     "HANDLER", "HEADER", "IMAGE", "LINE", "MECHANISM", "MOMENT", "OPTIONAL_DURATION", "PART", "PATH", "PAUSE", "RATE",
-    "SERVERS", "SETTING", "SHARE", "SIDES", "SPAN", "START", "TOPIC", "URL", "USER", "WAIT", "Misfit", "fit_name", "sides",
+    "SERVERS", "SETTING", "SHARE", "SIDES", "SPAN", "START", "TOPIC", "USER", "WAIT", "Misfit", "fit_name", "sides", "url",
 ]
 
 
@@ -116,16 +116,23 @@ def _is_host(text: str) -> bool:
     return len(text) <= 253 and re.fullmatch(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?", text) is not None
 
 
-def _url(raw: Any) -> str:
-    found = re.fullmatch(r"([a-z]+)://([^/:@\[\]]+|\[[^/@\[\]]+\])(?::([0-9]{1,5}))?(/[\w.%-]*)?", raw) \
-        if isinstance(raw, str) else None
-    if not found or not _is_host(found[2]):
-        with_user = isinstance(raw, str) and re.fullmatch(r"[a-z]+://[^/]*@.*", raw)
-        raise Misfit("a sketch holds no password" if with_user else "",
-                     "write username: and password: ${VAR} beside it" if with_user else "")
-    if found[3] and not 1 <= int(found[3]) <= 65535:
-        raise Misfit("a port is a number from 1 to 65535")
-    return found[0]
+def url(schemes: tuple[str, ...], example: str) -> Kind:
+    """The URL of a broker: one of these schemes, a host, and maybe a port and a path."""
+    def read(raw: Any) -> str:
+        found = re.fullmatch(r"([a-z]+)://([^/:@\[\]]+|\[[^/@\[\]]+\])(?::([0-9]+))?(/[\w.%-]*)?", raw) \
+            if isinstance(raw, str) else None
+        if not found or not _is_host(found[2]):
+            with_user = isinstance(raw, str) and re.fullmatch(r"[a-z]+://[^/]*@.*", raw)
+            raise Misfit("a sketch holds no password" if with_user else "",
+                         "write username: and password: ${VAR} beside it" if with_user else "")
+        if found[1] not in schemes:
+            raise Misfit(f"it does not speak {found[1]}")
+        if found[3] and not (len(found[3]) <= 5 and 1 <= int(found[3]) <= 65535):
+            raise Misfit("a port is a number from 1 to 65535")
+        return found[0]
+
+    begins = " or ".join(f"{scheme}://" for scheme in schemes)
+    return Kind(f"a URL of {begins}, a host and maybe a port", f"write it as {example}", read, {"type": "string"})
 
 
 def _mechanism(raw: Any) -> str:
@@ -259,7 +266,6 @@ IMAGE = matching(r"[A-Za-z0-9][\w./:@-]*", 255, "the name of a container image",
                  "write it as apache/kafka:4.3.1")
 SERVERS = Kind("a list of host:port", "write it as localhost:9092", _servers,
                {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]})
-URL = Kind("a URL of scheme, host and port", "write it as amqp://localhost:5672", _url, {"type": "string"})
 MECHANISM = Kind("one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", "write it as SCRAM-SHA-512", _mechanism,
                  {"anyOf": [{"enum": list(_MECHANISMS)}, VARIABLE]})
 USER = matching(r"[^\s:@/]+", 200, "the name of a user", "write it as shop")

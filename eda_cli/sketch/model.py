@@ -46,7 +46,7 @@ from eda_cli.sketch.kinds import (
     SETTING,
     SPAN,
     START,
-    URL,
+    url,
 )
 from eda_cli.sketch.secured import Secured
 from eda_cli.sketch.strict import (
@@ -66,7 +66,7 @@ from eda_cli.sketch.strict import (
     keys_of,
     says,
 )
-from eda_cli.technologies import TECHNOLOGIES
+from eda_cli.technologies import TECHNOLOGIES, Technology
 
 MAX_PARTITIONS = 1000
 MAX_REPLICAS = 100
@@ -183,9 +183,8 @@ class Kafka(Secured):
 class Server(Secured):
     """A broker in a container, or one that already runs (`url`)."""
 
-    url: Annotated[str | None, URL, says("One that already runs.", "amqp://localhost:5672")] = None
-    image: Annotated[str | None, IMAGE, says("The container image.", "rabbitmq:4")] = None
-    port: Annotated[int | None, _PORT, says("The port on this machine.", 5672)] = None
+    image: Annotated[str | None, IMAGE, says("The container image.")] = None
+    port: Annotated[int | None, _PORT, says("The port on this machine.")] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -199,7 +198,17 @@ class Nothing(Strict):
     """It has no settings."""
 
 
-SETTINGS: dict[str, type[Strict]] = {"": Nothing, "bootstrap_servers": Kafka, "url": Server}  # by the key that reaches it
+def _settings(name: str, one: Technology) -> type[Strict]:
+    """By the key that reaches it."""
+    if one.reached != "url":
+        return Kafka if one.reached else Nothing
+    told = Annotated[str | None, url(one.schemes, one.example), says("One that already runs.", one.example)]
+    made: type[Strict] = create_model(name.capitalize(), __base__=Server, __module__=__name__, __doc__=Server.__doc__,
+                                      url=(told, None))
+    return made
+
+
+SETTINGS: dict[str, type[Strict]] = {name: _settings(name, one) for name, one in TECHNOLOGIES.items()}
 
 if TYPE_CHECKING:
     class Broker(Strict):
@@ -208,7 +217,7 @@ else:
     Broker = create_model(
         "Broker", __base__=Strict, __module__=__name__, __doc__="Which event channel carries the events: one of these.",
         auto=(Annotated[Nothing | None, says("Kafka where a container engine answers, else embedded.")], None),
-        **{name: (Annotated[SETTINGS[one.reached] | None, says(one.about)], None) for name, one in TECHNOLOGIES.items()})
+        **{name: (Annotated[SETTINGS[name] | None, says(one.about)], None) for name, one in TECHNOLOGIES.items()})
 
 
 def _broker(raw: Any) -> Any:

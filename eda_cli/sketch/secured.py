@@ -26,7 +26,7 @@ from eda_cli.technologies import TECHNOLOGIES, foreign
 
 Reference = dict[str, str]
 _SHELTERED = re.compile(  # what goes there leaves no machine, or does so by TLS
-    r"amqps:.*|(?:[a-z]+://)?(?:localhost|127\.[0-9.]+|\[::1\])(?::\d+)?(?:/.*)?")
+    r"(?:amqps|tls):.*|(?:[a-z]+://)?(?:localhost|127\.[0-9.]+|\[::1\])(?::\d+)?(?:/.*)?")
 _FILES = ("ca", "certificate", "key")
 
 
