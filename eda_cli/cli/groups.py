@@ -71,7 +71,7 @@ def _own(sketch: Resolved) -> list[str]:
 def _refuse_foreign(sketch: Resolved, group: str) -> None:
     own = _own(sketch)
     if sketch.guest and group not in own:
-        raise EdaError(f"the group '{group}' is not one of this run", "eda changes nothing of others on a Kafka that it "
+        raise EdaError(f"the group '{group}' is not one of this run", "eda changes nothing of others on a bus that it "
                        "did not start", f"groups of this run: {', '.join(own) or 'none'}")
 
 

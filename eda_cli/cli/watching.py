@@ -226,7 +226,7 @@ class _Following:
         elif pid and self._interrupts > 1 and not self._killing:
             self._killing = True
             os.kill(pid, signal.SIGQUIT)
-            console.say("killing what is left", "dim")
+            console.say("killing what is left (eda down removes what that leaves)", "dim")
 
     def _apply_saved(self, reload: Callable[[], Loaded]) -> None:
         stamp = _stamp(self._wishes.path)
