@@ -131,7 +131,7 @@ def test_a_killed_keeper_or_broker_comes_back_by_itself(eda: Eda, sketch: Path, 
     elif victim == "network":
         cut(before["id"], before["name"], CUT_S)
     else:
-        subprocess.run(["docker", "kill", before["id"]], check=True, capture_output=True)
+        docker("kill", before["id"])
     settle(eda)
     assert container(eda)["id"] == before["id"]
     nothing_left(eda)
@@ -139,9 +139,14 @@ def test_a_killed_keeper_or_broker_comes_back_by_itself(eda: Eda, sketch: Path, 
 
 def cut(container: str, network: str, seconds: float) -> None:
     """Nothing reaches the broker, and nothing says so, for so long."""
-    subprocess.run(["docker", "network", "disconnect", network, container], check=True, capture_output=True)
+    docker("network", "disconnect", network, container)
     time.sleep(seconds)
-    subprocess.run(["docker", "network", "connect", network, container], check=True, capture_output=True)
+    docker("network", "connect", network, container)
+
+
+def docker(*arguments: str) -> None:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def container(eda: Eda) -> dict[str, Any]:
