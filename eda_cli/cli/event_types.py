@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from eda_cli.errors import UsageError
@@ -50,7 +51,7 @@ def generated(run: RunFolder, sketch: Resolved, topic: str, wished: str | None) 
     """
     from eda_cli.payloads import InvalidValue
     from eda_cli.sketch.resolved import Topic
-    from eda_cli.stubs.making import generator_events
+    from eda_cli.stubs.making import Wanted, generator_events
     from eda_cli.stubs.numbers import Numbers
 
     generator = _generator(sketch, topic, wished)
@@ -60,7 +61,8 @@ def generated(run: RunFolder, sketch: Resolved, topic: str, wished: str | None) 
     except InvalidValue as wrong:
         raise UsageError(f"an event '{wished}' follows from another one", ": ".join(str(wrong).splitlines()),
                          f"give a body: eda publish {topic} '{{\"id\": 1}}' --type {wished}") from None
-    events, failed = make(Numbers(run.path, generator.name, f"{generator.name}.0").claim(1, None))
+    number = Numbers(run.path, generator.name, f"{generator.name}.0").claim(1, None).start
+    events, failed = make([Wanted(number, time.time(), number)])
     if failed:
         raise failed[0][1]
     return events[0]

@@ -29,10 +29,13 @@ _LOCALS = {  # what an expression may use, and where it comes from
     "uuid": "context.random.uuid",
     "now": "context.now",
     "number": "context.number",
+    "step": "context.step",
+    "entity": "context.entity",
     "seen": "context.seen or seen_in(context)",
     "budget": "Budget()",
 }
-_CIRCUMSTANCES = {**dict.fromkeys(("random", "draw", "uuid"), "random"), "now": "now", "number": "number"}
+_CIRCUMSTANCES = {**dict.fromkeys(("random", "draw", "uuid"), "random"), "now": "now",
+                  **{name: name for name in ("number", "step", "entity")}}
 _USED = "@"  # stands for the locals in use, until all of them are known
 _FREE_PATHS = 20  # so many `$` paths in one value may copy the event unmeasured
 
@@ -141,7 +144,7 @@ def quick_of(value: Value) -> Quick | None:
 
 
 def asks(value: Value | None) -> frozenset[str]:
-    """Which of a context's `random`, `now` and `number` the value uses: the others need not be there."""
+    """Which of a context's `random`, `now`, `number`, `step` and `entity` the value uses: the others need not be there."""
     return getattr(value, "asks", frozenset())
 
 

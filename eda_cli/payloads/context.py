@@ -51,7 +51,9 @@ class Seen:
 
     `body` is JSON data, text, or bytes that are neither, as `Event.body()` gives it, and `joined` is that of the
     other event; of a tombstone None or TOMBSTONE. `copy` and `was` are the own copies by name (Mapping[str, Rows]),
-    after and before the event; in scope "fold" `was` is the row that there is so far. Both may be left out.
+    after and before the event; in scope "fold" `was` is the row that there is so far. Both may be left out. In
+    scope "generator" there is no event: `vars` are what its body made first, `entity` is whom it tells of (JSON data), and
+    `was` are the fields that this one has so far.
     """
 
     body: Any = None
@@ -68,6 +70,8 @@ class Seen:
     copy: Mapping[str, Rows] = field(default_factory=dict)
     was: Any = MISSING
     window: Window | None = None
+    vars: dict[str, Any] = field(default_factory=dict)
+    entity: Any = MISSING
 
 
 @dataclass(slots=True)
@@ -75,10 +79,13 @@ class Context:
     """One event's worth of circumstances.
 
     `random` has been rolled for this event: `dice.roll(number)` in a generator, `dice.roll(derived id)` in a
-    rule. `number` counts a generator's events from 0; `now` is epoch seconds, in a rule those of the cause.
+    rule. `number` counts a generator's events from 0, `step` those of its entity (without entities, all of them), which is
+    the `entity`-th (from 1; 0 without entities); `now` is epoch seconds, in a rule those of the cause.
     """
 
     random: Dice
     now: float
     number: int = 0
     seen: Seen | None = None
+    step: int = 0
+    entity: int = 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from eda_cli.sketch import behaviour, model, resolved
+from eda_cli.sketch import behaviour, generating, model, resolved
 from eda_cli.sketch.kinds import sides
 
 RATE = 1.0  # events per second
@@ -89,11 +89,27 @@ def _generator(name: str, part: model.Generator, sketch: model.Sketch) -> resolv
     if "body" not in part.model_fields_set:
         body = sketch.events.get(event)
         body = BODY if body is None else body
-    rate = RATE if part.rate is None and part.every is None else part.rate
+    clocked = part.rate is not None or part.every is not None or part.stages or has_states(body)
+    rate = part.rate if clocked else RATE
     return resolved.Generator(
         name=name, publishes=part.publishes, event=event, body=body, key=part.key, headers=part.headers,
-        rate=rate, every=part.every, count=part.count, after_s=part.after, replicas=part.replicas,
+        rate=rate, every=part.every, stages=tuple(resolved.Stage(one.rate, one.for_s) for one in part.stages),
+        repeat=part.repeat, arrivals=part.arrivals, count=part.count, after_s=part.after, start=part.start,
+        entities=resolved.Entities(part.entities.count, part.entities.have) if part.entities else None,
+        faults=_faults(part.faults) if part.faults else None, replicas=part.replicas,
         service=part.service or name, about=part.about, external=part.external)
+
+
+def has_states(body: Any) -> bool:
+    """Whether the body is the life of an entity, whose states may be the clock."""
+    return isinstance(body, Mapping) and "$states" in body
+
+
+def _faults(faults: generating.Faults) -> resolved.Faults:
+    spread = {name: resolved.Spread(one.share, one.by) for name in ("late", "out_of_order")
+              if (one := getattr(faults, name)) is not None}
+    return resolved.Faults(duplicate=faults.duplicate, drop=faults.drop, corrupt=faults.corrupt, null_key=faults.null_key,
+                           **spread)
 
 
 def _consumer(name: str, part: model.Consumer, sketch: model.Sketch) -> resolved.Consumer:

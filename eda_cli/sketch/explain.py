@@ -86,7 +86,7 @@ def _unknown(path: Path, places: Places) -> Problem:
     if later:
         name = "it" if later == key else f"'{later}'"
         return Problem(line, column, what, f"{name} {NOT_YET}", "leave it out")
-    elsewhere = [name for name, other in model.MODELS.items() if name != kind and key in keys_of(other)]
+    elsewhere = [name for name, other in model.MODELS.items() if name not in (kind, *words.SPREAD) and key in keys_of(other)]
     if guess and not (elsewhere and words.otherwise(key, known) is None):  # spelled alike, and a word of its own
         return Problem(line, column, what, hint=f"did you mean '{guess}'?")
     if elsewhere:

@@ -25,7 +25,8 @@ from eda_cli.sketch.fitting import VARIABLE, Compiled, Kind, Misfit, Schema, mat
 __all__ = [
     "CONDITION", "DURATION", "DURATIONS", "EACH", "EVENT_TYPE", "EVENT_TYPE_OR_PATH", "FLAG", "FOLD_CONDITION", "GROUP",
     "HANDLER", "HEADER", "IMAGE", "LINE", "MECHANISM", "MOMENT", "OPTIONAL_DURATION", "PART", "PATH", "PAUSE", "RATE",
-    "SERVERS", "SETTING", "SHARE", "SIDES", "SPAN", "START", "TOPIC", "USER", "WAIT", "Misfit", "fit_name", "sides", "url",
+    "SERVERS", "SETTING", "SHARE", "SIDES", "SPAN", "START", "TOPIC", "USER", "WAIT", "Misfit", "fit_name",
+    "quantity", "sides", "url",
 ]
 
 
@@ -45,7 +46,7 @@ def _line(raw: Any) -> str:
     return raw
 
 
-def _quantity(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def quantity(parse: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """What `payloads` reads, with its refusal ("'5' has no unit: write 5/s") as why and hint."""
     def read(raw: Any) -> Any:
         if isinstance(raw, bool) or not isinstance(raw, (str, int, float)):
@@ -270,14 +271,14 @@ MECHANISM = Kind("one of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", "write it as SCRA
                  {"anyOf": [{"enum": list(_MECHANISMS)}, VARIABLE]})
 USER = matching(r"[^\s:@/]+", 200, "the name of a user", "write it as shop")
 PATH = matching(r"[^\x00-\x1f]+", 1000, "the path of a file", "write it as ca.pem")
-DURATION = Kind("a duration", "write it as 200ms, 5s, 1h or 7d", _quantity(parse_duration), _QUANTITY)
+DURATION = Kind("a duration", "write it as 200ms, 5s, 1h or 7d", quantity(parse_duration), _QUANTITY)
 OPTIONAL_DURATION = Kind("a duration", "write it as 1h or 7d",
                          lambda raw: None if raw is None else DURATION.read(raw), _TEXT)
 DURATIONS = Kind("a duration or a range of durations", "write it as 20ms or 20ms..80ms",
-                 _quantity(lambda raw: parse_range(raw, parse_duration)), _QUANTITY)
-PAUSE = Kind("a duration or a range of durations", "write it as 200ms or 200ms..2s", _quantity(_pause),
+                 quantity(lambda raw: parse_range(raw, parse_duration)), _QUANTITY)
+PAUSE = Kind("a duration or a range of durations", "write it as 200ms or 200ms..2s", quantity(_pause),
              _QUANTITY)
-RATE = Kind("a rate", "write it as 5/s, 120/min or max", _quantity(parse_rate), _QUANTITY)
+RATE = Kind("a rate", "write it as 5/s, 120/min or max", quantity(parse_rate), _QUANTITY)
 FLAG = Kind("true or false", "write true or false", _flag, {"anyOf": [{"type": "boolean"}, VARIABLE]})
 SETTING = Kind("text, a number, true or false", "a setting is one value", _setting,
                {"type": ["string", "number", "boolean"]})
@@ -286,8 +287,8 @@ START = Kind("earliest or latest", "write earliest to hear what was published be
 CONDITION = Compiled("an expression", "write it as body.total > 100", _condition("rule"), {"type": "string"},
                      is_template=True)
 FOLD_CONDITION = Compiled(CONDITION.expected, CONDITION.example, _condition("fold"), {"type": "string"}, is_template=True)
-SHARE = Kind("a share", "write it as 2%", _quantity(parse_share), _QUANTITY)
-SPAN = Kind("a duration", "write it as 30s", _quantity(lambda raw: parse_duration(raw, zero=False)), _QUANTITY)
+SHARE = Kind("a share", "write it as 2%", quantity(parse_share), _QUANTITY)
+SPAN = Kind("a duration", "write it as 30s", quantity(lambda raw: parse_duration(raw, zero=False)), _QUANTITY)
 WAIT = Kind("a duration", "write it as 10s", DURATION.read, _QUANTITY)
 HANDLER = Kind(_HANDLER.expected, _HANDLER.example, _handler, _HANDLER.schema)
 EACH = Compiled("a value that gives a list", "write it as $.items", _each, {})

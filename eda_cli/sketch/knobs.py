@@ -11,12 +11,13 @@ from eda_cli.sketch import words
 from eda_cli.sketch.resolved import Resolved
 
 KNOBS: Mapping[str, tuple[str, ...]] = {
-    "generator": ("rate", "every", "count", "after", "replicas"),
+    "generator": ("rate", "every", "stages", "repeat", "arrivals", "count", "after", "faults", "replicas"),
     "consumer": ("takes", "fails", "retries", "dead_letter", "idempotent", "accepts", "timeout", "replicas"),
 }
 MOST_REPLICAS = 100
 _OWN = ("run", "supervisor", "keeper", "stubs")  # eda's own processes, by the names under which they are seen
-_FIELDS = {"rate": ("rate", "every"), "every": ("rate", "every"), "after": ("after_s",), "timeout": ("timeout_s",)}
+_CLOCK = ("rate", "every", "stages")
+_FIELDS = {**dict.fromkeys(_CLOCK, _CLOCK), "after": ("after_s",), "timeout": ("timeout_s",)}
 _HIDDEN = "what the environment gave"
 _ELSEWHERE = {"from": ("it says where a new group begins", "to move it: eda groups reset GROUP --to beginning"),
               "paused": ("it is a state, and no key", "for example: eda pause PART")}

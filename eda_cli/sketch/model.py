@@ -31,6 +31,18 @@ from eda_cli.sketch.behaviour import (
     Window,
 )
 from eda_cli.sketch.fitting import MapOf, OneOrMany, misfit, whole, without_notes
+from eda_cli.sketch.generating import (
+    ARRIVALS,
+    ENTITIES,
+    FAULTS,
+    PAST,
+    REPEAT,
+    STAGES,
+    Entities,
+    Faults,
+    Spread,
+    Stage,
+)
 from eda_cli.sketch.kinds import (
     DURATION,
     DURATIONS,
@@ -119,8 +131,22 @@ class Generator(Part):
                     says("Events per second, of all replicas together.", "5/s", "120/min", "max")] = None
     every: Annotated[tuple[float, float] | None, PAUSE,
                      says("The pause between two events, instead of a rate.", "200ms..2s")] = None
+    stages: Annotated[list[Stage], STAGES,
+                      says("Rates one after another, instead of one; a range is a ramp.",
+                           [{"rate": "5/s..60/s", "for": "10s"}, {"rate": "60/s", "for": "1m"}])] = []
+    repeat: Annotated[int | None, REPEAT, says("How often the stages are gone through.", 3, "forever")] = 1
+    arrivals: Annotated[Literal["even", "poisson"], ARRIVALS,
+                        says("How the events of a rate are spread: evenly, or by chance.", "poisson")] = "even"
     count: Annotated[int | None, _COUNT, says("How many events in all; without it, no end.", 1000)] = None
     after: Annotated[float, DURATION, says("How long it waits before the first event.", "10s")] = 0.0
+    start: Annotated[tuple[str, float] | None, PAST,
+                     says("When its first event happened: those up to now come as fast as it goes.", "-7d", "2026-01-01",
+                          alias="from")] = None
+    entities: Annotated[Entities | None, ENTITIES,
+                        says("How many it tells of, each with its own clock; what they have.", 5000,
+                             {"count": 5000, "have": {"name": "faker.name()"}})] = None
+    faults: Annotated[Faults | None, FAULTS,
+                      says("What goes wrong with its events, and how often.", {"duplicate": "2%", "corrupt": "0.1%"})] = None
 
 
 class Consumer(Part):
@@ -260,4 +286,5 @@ MODELS: dict[str, type[Strict]] = {
     "sketch": Sketch, "topic": Topic, "generator": Generator, "consumer": Consumer, "rule": Rule,
     "broker": Broker, "fails": Fails, "retries": Retries, "idempotent": Idempotent, "copy": Fold, "joins": Join,
     "window": Window,
+    "stage": Stage, "entities": Entities, "faults": Faults, "late": Spread, "out_of_order": Spread,
 }

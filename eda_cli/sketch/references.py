@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterator, Sequence
 
 from eda_cli.errors import Problem
@@ -61,10 +62,24 @@ def _names(sketch: Sketch, places: Places) -> Iterator[Problem]:
 
 def _clocks(sketch: Sketch, places: Places) -> Iterator[Problem]:
     for name, generator in sketch.generators.items():
-        if generator.rate is not None and generator.every is not None:
-            second = max(places.key(("generators", name, key)) for key in ("rate", "every"))
-            yield Problem(*second, f"generator '{name}' has both 'rate' and 'every'",
+        path: Path = ("generators", name)
+        said = [key for key in ("rate", "every", "stages") if key in generator.model_fields_set and getattr(generator, key)]
+        for one, other in itertools.pairwise(said):
+            second = max(places.key((*path, key)) for key in (one, other))
+            yield Problem(*second, f"generator '{name}' has both '{one}' and '{other}'",
                           "they exclude each other", "keep one of them")
+        for key in ("repeat",) if "repeat" in generator.model_fields_set and not generator.stages else ():
+            yield Problem(*places.key((*path, key)), f"generator '{name}' has 'repeat' and no 'stages'",
+                          "it says how often the stages are gone through", "add stages:, or leave it out")
+        if generator.arrivals == "poisson" and "every" in said:
+            yield Problem(*places.key((*path, "arrivals")), f"generator '{name}' has 'every' and 'arrivals: poisson'",
+                          "chance arrivals have a rate, and no pause of their own", "write rate: in place of every:")
+        for index, stage in enumerate(generator.stages):
+            last = index == len(generator.stages) - 1
+            if stage.for_s is None and not (last and generator.repeat == 1):
+                yield Problem(*places.value((*path, "stages", index)), f"stage {index + 1} of generator '{name}' has no 'for'",
+                              "only the last one can go on without end" if not last else "what is repeated has an end",
+                              "add for: 10s")
 
 
 def _broker(sketch: Sketch, places: Places) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from math import inf, nextafter
 from typing import Any
@@ -15,7 +16,7 @@ from eda_cli.sketch.data import NoNumber, core
 from eda_cli.sketch.environment import escape
 from eda_cli.sketch.load import Loaded
 from eda_cli.sketch.places import NOWHERE, Path, Places
-from eda_cli.sketch.resolved import Consumer, Fold, Generator, Resolved, Rule, Topic
+from eda_cli.sketch.resolved import Consumer, Entities, Faults, Fold, Generator, Resolved, Rule, Stage, Topic
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -77,6 +78,33 @@ def _between(ends: tuple[float, float]) -> str:
     return low if low == high else f"{low}..{high}"
 
 
+def _rates(ends: tuple[float, float]) -> str:
+    low, high = map(rate, ends)
+    return low if low == high else f"{low}..{high}"
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    return {"rate": _rates(stage.rate), **({} if stage.for_s is None else {"for": duration(stage.for_s)})}
+
+
+def _past(start: tuple[str, float]) -> str:
+    kind, seconds = start
+    if kind == "ago":
+        return f"-{duration(seconds)}"
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _entities(entities: Entities) -> Any:
+    return {"count": entities.count, "have": entities.have} if entities.have else entities.count
+
+
+def _faults(faults: Faults) -> dict[str, Any]:
+    shares = {name: share(part) for name in ("duplicate", "drop", "corrupt", "null_key") if (part := getattr(faults, name))}
+    spread = {name: {"share": share(one.share), "by": _between(one.by_s)} for name in ("late", "out_of_order")
+              if (one := getattr(faults, name)) is not None}
+    return shares | spread
+
+
 class _Writer:
     def __init__(self, sketch: Resolved, places: Places) -> None:
         self.sketch = sketch
@@ -111,13 +139,18 @@ class _Writer:
     def generator(self, part: Generator) -> dict[str, Any]:
         path: Path = ("generators", part.name)
         derived = self.places.spot((*path, "publishes")).written and not self.places.exact((*path, "event"))
-        clock = {"rate": rate(part.rate)} if part.rate is not None else {}
+        clock: dict[str, Any] = {"rate": rate(part.rate)} if part.rate is not None else {}
         if part.every is not None:
             clock = {"every": _between(part.every)}
+        if part.stages:
+            clock = {"stages": [_stage(one) for one in part.stages], "repeat": part.repeat or "forever"}
         return {"publishes": part.publishes, **({} if derived else {"event": part.event}),
                 **({} if self.of_event(part.event, part.body) else {"body": part.body}),
                 **({} if part.key is None else {"key": part.key}), **_said(headers=part.headers), **clock,
-                "count": part.count, "after": duration(part.after_s), **_common(part)}
+                **({"arrivals": part.arrivals} if part.arrivals != "even" else {}), "count": part.count,
+                "after": duration(part.after_s), **({"from": _past(part.start)} if part.start else {}),
+                **({"entities": _entities(part.entities)} if part.entities else {}),
+                **({"faults": _faults(part.faults)} if part.faults else {}), **_common(part)}
 
     def consumer(self, part: Consumer) -> dict[str, Any]:
         takes = _between(part.takes) if part.takes is not None else None

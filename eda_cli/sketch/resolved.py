@@ -30,11 +30,50 @@ class Topic:
 
 
 @dataclass(frozen=True, slots=True)
-class Generator:
-    """Publishes events by the clock. Of `rate` and `every` exactly one is set.
+class Stage:
+    """From one rate to another within `for_s` seconds (None, of the last one alone: without end)."""
 
-    `rate` is the total of all replicas, `inf` is flat out; `every` is a range of pauses; `after` the wait
-    before the first event; `count` the total number of events, None is without end.
+    rate: tuple[float, float]
+    for_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entities:
+    """How many there are, and the values that each `has` for good."""
+
+    count: int
+    have: Mapping[str, Raw] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A share (0 to 1) of the events, and a range of seconds."""
+
+    share: float
+    by_s: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong with which share (0 to 1) of the events, each drawn by itself."""
+
+    duplicate: float = 0.0
+    drop: float = 0.0
+    late: Spread | None = None
+    out_of_order: Spread | None = None
+    corrupt: float = 0.0
+    null_key: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """Publishes events by the clock. At most one of `rate`, `every` and `stages` is set; none where the states of its
+    entities are its clock.
+
+    `rate` (and that of the stages) is the total of all replicas, `inf` is flat out; `every` is a range of pauses, of each
+    entity where there are some; the stages are gone through `repeat` times (None: without end); `after` the wait before the
+    first event; `count` the total number of events, None is without end. `start` is when the first event happened:
+    ("ago", seconds) or ("at", epoch seconds).
     """
 
     name: str
@@ -45,8 +84,14 @@ class Generator:
     headers: Mapping[str, Raw] = field(default_factory=dict)
     rate: float | None = 1.0
     every: tuple[float, float] | None = None
+    stages: tuple[Stage, ...] = ()
+    repeat: int | None = 1
+    arrivals: str = "even"
     count: int | None = None
     after_s: float = 0.0
+    start: tuple[str, float] | None = None
+    entities: Entities | None = None
+    faults: Faults | None = None
     replicas: int = 1
     service: str = ""
     about: str = ""
@@ -236,8 +281,9 @@ class Resolved:
         """As plain JSON data (`inf` becomes the string "max")."""
         data = asdict(self)
         for generator in data["generators"].values():
-            if generator["rate"] == float("inf"):
-                generator["rate"] = "max"
+            generator["rate"] = _said(generator["rate"])
+            for stage in generator["stages"]:
+                stage["rate"] = tuple(map(_said, stage["rate"]))
         return data
 
     @classmethod
@@ -252,8 +298,24 @@ class Resolved:
 
 
 def _generator(data: Mapping[str, Any]) -> Generator:
-    rate = float("inf") if data["rate"] == "max" else data["rate"]
-    return Generator(**{**data, "rate": rate, "every": _range(data["every"])})
+    faults, entities = data["faults"], data["entities"]
+    stages = [Stage((_rate(one["rate"][0]), _rate(one["rate"][1])), one["for_s"]) for one in data["stages"]]
+    if faults is not None:
+        spread = {name: Spread(faults[name]["share"], tuple(faults[name]["by_s"]))
+                  for name in ("late", "out_of_order") if faults[name] is not None}
+        faults = Faults(**{**faults, **spread})
+    return Generator(**{**data, "rate": _rate(data["rate"]), "every": _range(data["every"]), "stages": tuple(stages),
+                        "start": tuple(data["start"]) if data["start"] else None, "faults": faults,
+                        "entities": Entities(**entities) if entities is not None else None})
+
+
+def _rate(said: Any) -> Any:
+    return float("inf") if said == "max" else said
+
+
+def _said(rate: Any) -> Any:
+    """JSON has no infinity."""
+    return "max" if rate == float("inf") else rate
 
 
 def _consumer(data: Mapping[str, Any]) -> Consumer:

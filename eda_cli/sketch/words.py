@@ -30,6 +30,14 @@ _MEANT: Mapping[str, str] = {
     "headers": "header metadata",
     "key": "partition_key partitionkey by",
     "when": "if where condition filter",
+    "stages": "phases load ramp profile",
+    "arrivals": "distribution arrival",
+    "entities": "actors devices keys users cardinality",
+    "faults": "chaos errors anomalies",
+    "duplicate": "duplicates dup",
+    "out_of_order": "outoforder disorder shuffle reorder",
+    "null_key": "nullkey no_key keyless",
+    "have": "fields attributes properties with",
     "rate": "frequency speed tps per_second",
     "every": "interval period size length tumbling",
     "count": "limit total number times",
@@ -82,9 +90,12 @@ _MEANT: Mapping[str, str] = {
 # What a later version reads, by the kind of thing that will have the key.
 LATER: Mapping[str, frozenset[str]] = {
     "topic": frozenset({"envelope", "type"}),
-    "generator": frozenset({"arrivals", "stages", "repeat", "faults", "entities", "run"}),
+    "generator": frozenset({"run"}),
 }
 _BEHAVIOUR = ("fails", "retries", "idempotent", "joins", "window")  # keys of a consumer that hold a map of keys
+_MANNERS = ("entities", "faults")  # keys of a generator that do
+SPREAD = ("late", "out_of_order")  # faults that hold a map of keys, too
+_MAPS = (*_BEHAVIOUR, *_MANNERS, *SPREAD)
 _NUMBER = re.compile(r"[-_.]?v?[0-9]+\Z")
 _SHORT = 4  # characters: shorter names that differ are other names
 _LONG = 80  # characters: nobody mistypes a word of that length
@@ -172,6 +183,12 @@ def kind(path: Path) -> str:
         return first
     if first == "consumer" and len(path) == 3 and path[2] in _BEHAVIOUR:
         return str(path[2])
+    if first == "generator" and len(path) == 3 and path[2] in _MANNERS:
+        return str(path[2])
+    if first == "generator" and len(path) == 4 and path[2] == "faults" and path[3] in SPREAD:
+        return str(path[3])
+    if first == "generator" and len(path) == 4 and path[2] == "stages" and isinstance(path[3], int):
+        return "stage"
     if first == "consumer" and len(path) == 4 and path[2] == "publishes" and isinstance(path[3], int):
         return "rule"
     if first == "consumer" and path[2:3] == ("keeps",) and (
@@ -182,7 +199,7 @@ def kind(path: Path) -> str:
 
 def owner(kind: str) -> str:
     """A kind in words, as what a key belongs to: `a rule`, `'retries'`."""
-    return f"'{kind}'" if kind in _BEHAVIOUR else f"a {kind}"
+    return f"'{kind}'" if kind in _MAPS else f"a {kind}"
 
 
 def subject(path: Path) -> str:
@@ -197,11 +214,11 @@ def subject(path: Path) -> str:
         return f"event type '{shorten(str(path[1]))}'"
     what, number = kind(path), path[-1]
     if isinstance(number, int):
-        one = {"rule": "rule", "copy": "fold"}.get(what, "item")
-        return f"{one} {number + 1} of {subject(path[:-2] if what == 'rule' else path[:-1])}"
+        one = {"rule": "rule", "copy": "fold", "stage": "stage"}.get(what, "item")
+        return f"{one} {number + 1} of {subject(path[:-2] if what in ('rule', 'stage') else path[:-1])}"
     if what == "copy":
         return f"copy '{last}' of {subject(path[:-2])}"
-    if what and what not in _BEHAVIOUR:
+    if what and what not in _MAPS:
         return f"{what} '{last}'"
     return f"'{last}'" if len(path) == 1 else f"'{last}' of {subject(path[:-1])}"
 

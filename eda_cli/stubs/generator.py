@@ -9,9 +9,9 @@ from eda_cli import lock
 from eda_cli.event import Event
 from eda_cli.payloads import Dice
 from eda_cli.sketch.resolved import Generator
-from eda_cli.stubs.making import generator_events
+from eda_cli.stubs.making import Wanted, generator_events
 from eda_cli.stubs.numbers import Numbers, Spool
-from eda_cli.stubs.pace import Spaced, Steady
+from eda_cli.stubs.pace import Pace, Spaced, Steady
 from eda_cli.stubs.part import Part
 
 PAUSED_S = 3600.0  # a paused generator waits to be stopped: resumed, it is started anew
@@ -41,18 +41,18 @@ class _Running:
             return False
         pace = self._pace()
         while not self._part.stop.wished:
-            many = pace.due(time.monotonic())
-            if not many:
+            moments = pace.due(time.monotonic())
+            if not moments:
                 self._part.stop.wait(pause) if (pause := pace.pause(time.monotonic())) else None
                 continue
-            numbers = self._numbers.claim(many, self._generator.count)
+            numbers = self._numbers.claim(len(moments), self._generator.count)
             if not numbers:
                 return True
             if not self._publish(self._spool, numbers):
                 return False
         return False
 
-    def _pace(self) -> Steady | Spaced:
+    def _pace(self) -> Pace:
         generator, now = self._generator, time.monotonic()
         if generator.every is None:
             assert generator.rate is not None
@@ -93,7 +93,8 @@ class _Running:
 
     def _publish(self, spool: Spool, numbers: range) -> bool:
         """Make the events of these numbers and publish them; False where stopping was wished before they were stored."""
-        events, failed = self._make(numbers)
+        now = time.time()
+        events, failed = self._make(Wanted(number, now, number) for number in numbers)
         for event, wrong in failed:
             self._part.journal.unpublished(self._generator.publishes, event, wrong.line)
         spool.store(numbers, events)

@@ -1,9 +1,9 @@
-"""Makes the events of a generator. Knows no channel and no clock but the one it is given."""
+"""Makes the events of a generator. Knows no channel and no clock."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from eda_cli.event import Event, rfc3339
 from eda_cli.payloads import Context, Dice, PayloadError, compile_value, event_id
@@ -13,9 +13,18 @@ from eda_cli.stubs.forms import as_failure, encoded, headers_maker, record_key
 Failed = list[tuple[Event, PayloadError]]  # an event that could not be made: its header, and why
 
 
+class Wanted(NamedTuple):
+    """An event to be made: its number, and when it happens (epoch seconds); see `Context`."""
+
+    number: int
+    now: float
+    step: int
+    entity: int = 0
+
+
 def generator_events(topic: Topic, generator: Generator, seed: int,
-                     source: str) -> Callable[[Iterable[int]], tuple[list[Event], Failed]]:
-    """A function from numbers to events, and to those that could not be made.
+                     source: str) -> Callable[[Iterable[Wanted]], tuple[list[Event], Failed]]:
+    """A function from what is wanted to events, and to those that could not be made.
 
     The same seed, part and number give the same event (but for its time).
     """
@@ -27,14 +36,17 @@ def generator_events(topic: Topic, generator: Generator, seed: int,
     dice = Dice(seed, generator.name)
     context = Context(dice, 0.0)
 
-    def make(numbers: Iterable[int]) -> tuple[list[Event], Failed]:
-        context.now = time.time()
-        happened = rfc3339(context.now)
+    def make(wanted: Iterable[Wanted]) -> tuple[list[Event], Failed]:
+        happened = ""
+        before = None
         events: list[Event] = []
         failed: Failed = []
-        for number in numbers:
+        for number, now, step, entity in wanted:
+            if now != before:  # most events of a batch happen at once
+                context.now = before = now
+                happened = rfc3339(now)
             dice.roll(number)
-            context.number = number
+            context.number, context.step, context.entity = number, step, entity
             context.seen = None
             id = event_id(dice)
             try:

@@ -29,11 +29,11 @@ def shop() -> Resolved:
 
 
 @pytest.mark.parametrize(("part", "key", "text", "fields", "said"), [
-    ("web", "rate", "50/s", {"rate": 50.0, "every": None}, "rate 5/s -> 50/s"),
-    ("web", "rate", "max", {"rate": "max", "every": None}, "rate 5/s -> max"),
-    ("web", "rate", "5/s", {"rate": 5.0, "every": None}, "rate is 5/s already"),
-    ("web", "every", "200ms", {"rate": None, "every": (0.2, 0.2)}, "rate 5/s -> every 200ms"),
-    ("mail", "rate", "1/s", {"rate": 1.0, "every": None}, "every 1s..2s -> rate 1/s"),
+    ("web", "rate", "50/s", {"rate": 50.0, "every": None, "stages": ()}, "rate 5/s -> 50/s"),
+    ("web", "rate", "max", {"rate": "max", "every": None, "stages": ()}, "rate 5/s -> max"),
+    ("web", "rate", "5/s", {"rate": 5.0, "every": None, "stages": ()}, "rate is 5/s already"),
+    ("web", "every", "200ms", {"rate": None, "every": (0.2, 0.2), "stages": ()}, "rate 5/s -> every 200ms"),
+    ("mail", "rate", "1/s", {"rate": 1.0, "every": None, "stages": ()}, "every 1s..2s -> rate 1/s"),
     ("web", "count", "10", {"count": 10}, "count none -> 10"),
     ("web", "count", "null", {"count": None}, "count none -> null"),
     ("web", "after", "0s", {"after_s": 0.0}, "after is 0s already"),
