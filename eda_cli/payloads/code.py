@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from eda_cli.payloads.budget import Budget
 from eda_cli.payloads.context import Context, Seen
 from eda_cli.payloads.problems import PayloadError, Refused
+
+if TYPE_CHECKING:
+    from eda_cli.payloads.lookups import Lookup
 
 Scope = Literal["generator", "rule", "fold", "key"]
 Value = Callable[[Context], Any]
@@ -31,6 +34,7 @@ _LOCALS = {  # what an expression may use, and where it comes from
     "number": "context.number",
     "step": "context.step",
     "entity": "context.entity",
+    "lookups": "context.lookups",
     "seen": "context.seen or seen_in(context)",
     "budget": "Budget()",
 }
@@ -43,8 +47,10 @@ _FREE_PATHS = 20  # so many `$` paths in one value may copy the event unmeasured
 class Code:
     """The source under construction. `use` announces a local, `constant` names an object."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, looks_up: bool = False) -> None:
         self.scope = scope
+        self.looks_up = looks_up  # whether a $lookup may stand in it
+        self.lookups: list[Lookup] = []
         self._constants: dict[str, Any] = {"Budget": Budget, "seen_in": seen_in, "int": int, "range": range, "dict": dict}
         self._used: set[str] = set()
         self._options: list[str] = []
@@ -68,6 +74,11 @@ class Code:
     def quicken(self, quick: Quick | None) -> None:
         """The whole value is what this makes, without a budget; it raises, whatever that is, where it is in doubt."""
         self._quick = quick
+
+    @property
+    def times(self) -> int:
+        """How often the part at hand is made at most for one event."""
+        return self._times
 
     @property
     def full(self) -> bool:
@@ -133,6 +144,7 @@ class Code:
         exec(compile(source.replace(_USED, ", ".join(used)), "<value>", "exec"), names)
         names["value"].asks = frozenset({_CIRCUMSTANCES[name] for name in used if name in _CIRCUMSTANCES})
         names["value"].quick = names.get("quick")
+        names["value"].lookups = tuple(self.lookups)
         value: Value = names["value"]
         return value
 
@@ -146,6 +158,12 @@ def quick_of(value: Value) -> Quick | None:
 def asks(value: Value | None) -> frozenset[str]:
     """Which of a context's `random`, `now`, `number`, `step` and `entity` the value uses: the others need not be there."""
     return getattr(value, "asks", frozenset())
+
+
+def lookups_of(value: Value) -> tuple[Lookup, ...]:
+    """What the value looks up, in the order in which a context has to have it."""
+    lookups: tuple[Lookup, ...] = getattr(value, "lookups", ())
+    return lookups
 
 
 def seen_in(context: Context) -> Seen:

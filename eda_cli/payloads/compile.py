@@ -26,7 +26,7 @@ def compile_value(raw: Any, scope: Scope, *, body: bool = True) -> Value:
     no `body` (a header, say), no key and no fold can be no tombstone. Raises InvalidValue with every problem; the
     function raises PayloadError.
     """
-    compiler = _Compiler(scope)
+    compiler = _Compiler(Code(scope, looks_up=body and scope == "generator"))
     expression = compiler.value(raw, (), whole=body and scope in ("generator", "rule"))
     if compiler.problems:
         raise InvalidValue(compiler.problems)
@@ -54,8 +54,8 @@ def compile_condition(text: str, scope: Scope) -> Callable[[Context], bool]:
 class _Compiler:
     """Walks over a raw value, collects its problems, and gives the source of each part."""
 
-    def __init__(self, scope: Scope) -> None:
-        self.code = Code(scope)
+    def __init__(self, code: Code) -> None:
+        self.code = code
         self.problems: list[ValueProblem] = []
         self._templates: dict[str, str] = {}
 

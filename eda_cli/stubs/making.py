@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from eda_cli.event import Event, rfc3339
-from eda_cli.payloads import Context, Dice, PayloadError, compile_value, event_id
+from eda_cli.payloads import Context, Dice, Found, Lookup, PayloadError, compile_value, event_id, lookups_of
 from eda_cli.sketch.resolved import Generator, Topic
 from eda_cli.stubs.forms import as_failure, encoded, headers_maker, record_key
 
@@ -22,11 +22,15 @@ class Wanted(NamedTuple):
     entity: int = 0
 
 
-def generator_events(topic: Topic, generator: Generator, seed: int,
-                     source: str) -> Callable[[Iterable[Wanted]], tuple[list[Event], Failed]]:
+Look = Callable[[Sequence[Lookup]], Sequence[Found]]
+
+
+def generator_events(topic: Topic, generator: Generator, seed: int, source: str,
+                     look: Look = lambda lookups: ()) -> Callable[[Iterable[Wanted]], tuple[list[Event], Failed]]:
     """A function from what is wanted to events, and to those that could not be made.
 
-    The same seed, part and number give the same event (but for its time).
+    The same seed, part and number give the same event (but for its time, and what it looks up). `look` is asked once
+    for what finds what the body looks up.
     """
     body = compile_value(generator.body, "generator")
     raw_key = topic.key if generator.key is None else generator.key
@@ -34,7 +38,7 @@ def generator_events(topic: Topic, generator: Generator, seed: int,
     headers = headers_maker(generator.headers, "generator")
     kind = generator.event
     dice = Dice(seed, generator.name)
-    context = Context(dice, 0.0)
+    context = Context(dice, 0.0, lookups=look(lookups_of(body)))
 
     def make(wanted: Iterable[Wanted]) -> tuple[list[Event], Failed]:
         happened = ""
