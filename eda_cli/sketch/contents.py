@@ -15,7 +15,7 @@ Bodies = dict[str, list[tuple[str, Raw]]]  # topic -> (type, body) of each event
 
 _MOST_FIELDS = 20  # of a body that a missing field is looked for in
 _MOST_COMPARED = 50_000  # paths with bodies
-_FORMS = ("$list", "$pick", "$literal")
+_FORMS = ("$list", "$pick", "$literal", "$lookup")
 _STATEMENTS = (("{%", "%}", "write {{ A if CONDITION else B }}"), ("{#", "#}", "leave the comment out"))
 
 
@@ -191,5 +191,7 @@ def texts(path: Path, raw: Raw) -> Iterator[tuple[Path, str]]:
     if isinstance(raw, str):
         yield path, raw
     inside = raw.items() if isinstance(raw, Mapping) and "$literal" not in raw else ()
+    if isinstance(raw, Mapping) and "$lookup" in raw:
+        inside = {"else": raw.get("else")}.items()  # the others tell of another event
     for step, one in enumerate(raw) if isinstance(raw, (list, tuple)) else inside:
         yield from texts((*path, step), one)

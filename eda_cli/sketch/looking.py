@@ -50,5 +50,7 @@ def looked_at(sketch: Resolved, name: str) -> list[str]:
 
 def _lookups(sketch: Resolved) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
     for name, generator in sketch.generators.items():
+        if generator.external:
+            continue
         for index, (_, raw) in enumerate(lookups_in(generator.body)):
             yield name, index, raw

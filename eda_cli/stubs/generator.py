@@ -59,13 +59,19 @@ class _Running:
             if not moments:
                 self._part.stop.wait(pause) if (pause := pace.pause(time.monotonic())) else None
                 continue
-            numbers = self._numbers.claim(len(moments), self._generator.count)
             self._position = pace.position
-            if not numbers:
-                return self._end()
-            if not self._publish(self._spool, numbers, moments):
-                return False
+            while moments:
+                numbers = self._numbers.claim(self._at_once(len(moments)), self._generator.count)
+                if not numbers:
+                    return self._end()
+                if not self._publish(self._spool, numbers, moments):
+                    return False
+                moments = moments[len(numbers):]
         return False
+
+    def _at_once(self, due: int) -> int:
+        """How many of the events that are due can be made together."""
+        return self._lookers.most(self._numbers.next(), due) if self._lookers else due
 
     def _end(self) -> bool:
         """All is published."""

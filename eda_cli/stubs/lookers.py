@@ -16,6 +16,7 @@ from eda_cli.event import Delivery
 from eda_cli.payloads import Looked, Lookup
 from eda_cli.sketch.looking import looker, sources
 from eda_cli.sketch.resolved import Generator, Resolved
+from eda_cli.sketch.text import shorten
 from eda_cli.stubs.forms import seen_of
 from eda_cli.stubs.published import FOREVER, Source, tick
 from eda_cli.stubs.stop import Stop
@@ -25,7 +26,7 @@ PATIENCE_S = 1.0  # that a source may be silent while it has not told what it sh
 LOOK_S = 0.01  # between two looks at what others told
 NOTE = 1_000  # matches after which it is noted how far they are used
 
-Trouble = Callable[[EdaError, str], str]
+Trouble = Callable[[EdaError], str]
 
 
 class Lookers:
@@ -42,6 +43,10 @@ class Lookers:
         before number `oldest` are not made any more.
         """
         return all(feed.prepare(numbers, moments, oldest, stop, trouble) for feed in self._feeds)
+
+    def most(self, number: int, wanted: int) -> int:
+        """How many events from this number on can be made without waiting, at most so many; at least 1."""
+        return max(1, min([wanted, *(feed.most(number, wanted) for feed in self._feeds)]))
 
     def show(self, number: int) -> None:
         """Let the event choose from what is there now."""
@@ -86,6 +91,17 @@ class _Feed:
             self._note(oldest * looked.lookup.stride)
         return True
 
+    def most(self, number: int, wanted: int) -> int:
+        lookup = self.looked.lookup
+        if lookup.otherwise or not lookup.once:
+            return wanted
+        self._read()
+        while self.looked.lacks(number + wanted - 1) and (source := self._next()) is not None:
+            self._take(source)
+            if not source.ahead:
+                source.read()
+        return self.looked.matches // lookup.stride - number
+
     def show(self, number: int) -> None:
         self._read()
         self._hear(FOREVER)
@@ -102,7 +118,10 @@ class _Feed:
         return tick(self._after_s + moment) - BEFORE
 
     def _read(self) -> bool:
-        return any([source.read() for source in self._sources])
+        new = False
+        for source in self._sources:
+            new = source.read() or new
+        return new
 
     def _told(self, moment: int) -> bool:
         return all(source.told(moment) for source in self._awaited)
@@ -143,7 +162,7 @@ class _Feed:
 
     def _need(self, number: int, stop: Stop, trouble: Trouble) -> bool:
         """Hear more, whenever it happens, until the event finds something; False where stopping was wished."""
-        since, told = time.monotonic(), ""
+        since, told = time.monotonic(), False
         while self.looked.lacks(number):
             if (source := self._next()) is not None:
                 self._take(source)
@@ -151,19 +170,20 @@ class _Feed:
             if self._read():
                 continue
             if all(source.over for source in self._sources):
-                raise Futile(*self._nothing(), "let it publish more, or say else: what is taken instead")
-            if time.monotonic() - since > PATIENCE_S:
-                told = trouble(EdaError(*self._nothing()), told)
+                raise Futile(*self._nothing(), "let there be more of them, or say else: what is taken instead")
+            if not told and time.monotonic() - since > PATIENCE_S:
+                told = bool(trouble(EdaError(*self._nothing())))
             if stop.wait(LOOK_S):
                 return False
         return True
 
     def _nothing(self) -> tuple[str, str]:
         looked = self.looked
-        what = f"there is nothing {'more ' if looked.lookup.once and looked.matches else ''}to look up in '{looked.lookup.topic}'"
-        where = f", and {looked.matches:,} match '{looked.lookup.where}'" if looked.lookup.where else ""
-        names = ", ".join(source.part for source in self._sources)
-        return what, f"{looked.heard:,} events of {names} were looked at{where}"
+        more = "more " if looked.lookup.once and looked.matches else ""
+        where = f" where {shorten(looked.lookup.where)}" if looked.lookup.where else ""
+        names = " and ".join(source.part for source in self._sources)
+        return (f"there is nothing {more}to look up in '{looked.lookup.topic}'{where}",
+                f"{looked.heard:,} events of {names} were looked at, {looked.matches:,} of them are meant")
 
     def _note(self, used: int) -> None:
         """Matches before this rank are used: whoever keeps their events may let go of them, now and then."""

@@ -45,6 +45,11 @@ class Numbers:
         """What this replica (or that of a process) claimed last: it may not be published yet."""
         return range(*self._read()["claims"].get(process or self._process, (0, 0)))
 
+    def next(self) -> int:
+        """The number that is claimed next, where nobody else is quicker."""
+        number: int = self._read()["next"]
+        return number
+
     def oldest(self) -> int:
         """The first number that may not be published yet, by any replica."""
         state = self._read()
