@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from eda_cli import lock
 from eda_cli.event import Event
-from eda_cli.payloads import Dice
 from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.making import Wanted, generator_events
 from eda_cli.stubs.numbers import Numbers, Spool
-from eda_cli.stubs.pace import Pace, Spaced, Steady
 from eda_cli.stubs.part import Part
+from eda_cli.stubs.shortfall import Shortfall
+from eda_cli.stubs.timing import Timing, again, clock_of, origin_of
 
+NOTED_S = 5.0  # what a kill in a long pause takes from it at most
 PAUSED_S = 3600.0  # a paused generator waits to be stopped: resumed, it is started anew
 
 
 def run(part: Part) -> bool:
-    """Publish until stopping is wished or `count` is reached (then True)."""
+    """Publish until stopping is wished, or `count` or the end of the stages is reached (then True)."""
     return _Running(part, part.sketch.generators[part.name]).run()
 
 
@@ -37,33 +39,40 @@ class _Running:
                 return False
         if not self._resume():
             return False
-        if not self._numbers.claimed() and self._part.stop.wait(self._generator.after_s):
+        if not self._numbers.begun() and self._part.stop.wait(self._generator.after_s):
             return False
-        pace = self._pace()
-        while not self._part.stop.wished:
-            moments = pace.due(time.monotonic())
-            if not moments:
-                self._part.stop.wait(pause) if (pause := pace.pause(time.monotonic())) else None
-                continue
-            numbers = self._numbers.claim(len(moments), self._generator.count)
-            if not numbers:
-                return True
-            if not self._publish(self._spool, numbers):
-                return False
-        return False
+        return self._play(self._begin())
 
-    def _pace(self) -> Pace:
-        generator, now = self._generator, time.monotonic()
-        if generator.every is None:
-            assert generator.rate is not None
-            return Steady(generator.rate / generator.replicas, now)
-        low, high = generator.every
-        dice = Dice(self._part.seed, self._part.process, "every").roll(self._numbers.claimed().stop)
-        return Spaced(lambda: dice.uniform(low, high) * generator.replicas, now)
+    def _begin(self) -> Timing:
+        part, generator = self._part, self._generator
+        place = self._numbers.begin(clock_of(generator), generator.replicas, origin_of(generator))
+        return Timing(generator, part.replica, part.seed, place)
+
+    def _play(self, timing: Timing) -> bool:
+        """Publish what is due until stopping is wished, or all is published (then True)."""
+        stop, shortfall = self._part.stop, Shortfall(self._part.journal, self._generator.publishes, time.monotonic())
+        made = 0
+        while not stop.wished:
+            happened = timing.due()
+            shortfall.see(time.monotonic(), made, timing.lost, self._part.troubles)
+            if happened:
+                numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
+                if not numbers:
+                    return True
+                if not self._publish(self._spool, numbers, happened):
+                    return False
+                made += len(numbers)
+            elif timing.over():
+                self._numbers.note(timing.here())
+                return True
+            elif (pause := timing.pause()) > 0 and not stop.wait(min(pause, NOTED_S)) and pause > NOTED_S:
+                self._numbers.note(timing.here())
+        self._numbers.note(timing.here())
+        return False
 
     def _resume(self) -> bool:
         """Publish what a kill may have left unpublished; False where stopping was wished meanwhile."""
-        whole = self._finish(self._spool, self._numbers.claimed())
+        whole = self._finish(self._spool, self._part.process)
         if self._part.replica == 1:
             for process in self._numbers.orphans(self._generator.replicas):
                 whole = whole and self._inherit(process)
@@ -76,7 +85,7 @@ class _Running:
                 return False
         spool = Spool(self._part.folder, process)
         try:
-            whole = self._finish(spool, self._numbers.claimed(process))
+            whole = self._finish(spool, process)
             if whole:
                 self._numbers.drop(process)
                 spool.forget()
@@ -85,16 +94,23 @@ class _Running:
             spool.close()
             os.close(fd)
 
-    def _finish(self, spool: Spool, claimed: range) -> bool:
+    def _finish(self, spool: Spool, process: str) -> bool:
+        claimed = self._numbers.claimed(process)
         numbers, events, pending = spool.pending()
         if numbers != claimed:
-            return not claimed or self._publish(spool, claimed)
+            return not claimed or self._publish(spool, claimed, self._happened(process, len(claimed)))
         return not pending or self._deliver(spool, events)
 
-    def _publish(self, spool: Spool, numbers: range) -> bool:
+    def _happened(self, process: str, many: int) -> Sequence[float]:
+        """When the events happened that a process claimed, and did not make any more."""
+        place, replica = self._numbers.past(process), int(process.rpartition(".")[2])
+        if place is None:
+            return [time.time()] * many
+        return again(self._generator, replica, self._part.seed, place, many)
+
+    def _publish(self, spool: Spool, numbers: range, happened: Sequence[float]) -> bool:
         """Make the events of these numbers and publish them; False where stopping was wished before they were stored."""
-        now = time.time()
-        events, failed = self._make(Wanted(number, now, number) for number in numbers)
+        events, failed = self._make(Wanted(number, now, number) for number, now in zip(numbers, happened, strict=False))
         for event, wrong in failed:
             self._part.journal.unpublished(self._generator.publishes, event, wrong.line)
         spool.store(numbers, events)
