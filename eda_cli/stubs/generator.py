@@ -8,21 +8,23 @@ from collections.abc import Mapping, Sequence
 
 from eda_cli import lock
 from eda_cli.event import Event
-from eda_cli.payloads import Dice, Looked, Lookup
+from eda_cli.payloads import Looked, Lookup
 from eda_cli.sketch.looking import demand
 from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.lookers import Lookers
 from eda_cli.stubs.making import Wanted, generator_events
 from eda_cli.stubs.numbers import Numbers, Spool
-from eda_cli.stubs.pace import Pace, Spaced, Steady
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.published import Published
+from eda_cli.stubs.shortfall import Shortfall
+from eda_cli.stubs.timing import Timing, again, clock_of, origin_of, zero_of
 
+NOTED_S = 5.0  # what a kill in a long pause takes from it at most
 PAUSED_S = 3600.0  # a paused generator waits to be stopped: resumed, it is started anew
 
 
 def run(part: Part) -> bool:
-    """Publish until stopping is wished or `count` is reached (then True)."""
+    """Publish until stopping is wished, or `count` or the end of the stages is reached (then True)."""
     return _Running(part, part.sketch.generators[part.name]).run()
 
 
@@ -36,7 +38,7 @@ class _Running:
         self._spool = Spool(part.folder, part.process)
         wanted = demand(part.sketch, part.name)
         self._published = Published(part.folder, generator, part.process, part.seed, wanted) if wanted else None
-        self._position = 0.0  # at which the next event is due
+        self._next_s = self._zero = zero_of(generator, lambda: part.created)  # when the next event happens, in seconds of the run
 
     def _look(self, lookups: Sequence[Lookup]) -> Sequence[Looked]:
         self._lookers = Lookers(self._part.folder, self._part.sketch, self._generator, lookups) if lookups else None
@@ -47,50 +49,60 @@ class _Running:
         while self._generator.paused:
             if self._part.stop.wait(PAUSED_S):
                 return False
-        if self._published:
-            self._published.begin(self._numbers.oldest(), self._position)
+        self._tell_next()
         if not self._resume():
             return False
-        if not self._numbers.claimed() and self._part.stop.wait(self._generator.after_s):
+        if not self._numbers.begun() and self._part.stop.wait(self._generator.after_s):
             return False
-        pace = self._pace()
-        while not self._part.stop.wished:
-            moments = pace.due(time.monotonic())
-            if not moments:
-                self._part.stop.wait(pause) if (pause := pace.pause(time.monotonic())) else None
-                continue
-            self._position = pace.position
-            while moments:
-                numbers = self._numbers.claim(self._at_once(len(moments)), self._generator.count)
-                if not numbers:
-                    return self._end()
-                if not self._publish(self._spool, numbers, moments):
-                    return False
-                moments = moments[len(numbers):]
-        return False
-
-    def _at_once(self, due: int) -> int:
-        """How many of the events that are due can be made together."""
-        return self._lookers.most(self._numbers.next(), due) if self._lookers else due
-
-    def _end(self) -> bool:
-        """All is published."""
+        timing = self._begin()
+        self._next_s = timing.next_s()
+        self._tell_next()
+        if not self._play(timing):
+            return False
         if self._published:
             self._published.end()
         return True
 
-    def _pace(self) -> Pace:
-        generator, now = self._generator, time.monotonic()
-        if generator.every is None:
-            assert generator.rate is not None
-            return Steady(generator.rate / generator.replicas, now)
-        low, high = generator.every
-        dice = Dice(self._part.seed, self._part.process, "every").roll(self._numbers.claimed().stop)
-        return Spaced(lambda: dice.uniform(low, high) * generator.replicas, now)
+    def _tell_next(self) -> None:
+        """Let those who look up know when the next event happens."""
+        if self._published:
+            self._published.begin(self._numbers.oldest(), self._next_s)
+
+    def _at_once(self) -> int | None:
+        """How many events can be made together; None where there is no bound to that."""
+        return self._lookers.most(self._numbers.next()) if self._lookers else None
+
+    def _begin(self) -> Timing:
+        part, generator = self._part, self._generator
+        place = self._numbers.begin(clock_of(generator), generator.replicas, origin_of(generator))
+        return Timing(generator, part.replica, part.seed, place, self._zero)
+
+    def _play(self, timing: Timing) -> bool:
+        """Publish what is due until stopping is wished, or all is published (then True)."""
+        stop, shortfall = self._part.stop, Shortfall(self._part.journal, self._generator.publishes, time.monotonic())
+        made = 0
+        while not stop.wished:
+            happened = timing.due(self._at_once())
+            shortfall.see(time.monotonic(), made, timing.lost, self._part.troubles)
+            if happened:
+                numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
+                if not numbers:
+                    return True
+                self._next_s = timing.next_s()
+                if not self._publish(self._spool, numbers, happened, timing.moments):
+                    return False
+                made += len(numbers)
+            elif timing.over():
+                self._numbers.note(timing.here())
+                return True
+            elif (pause := timing.pause()) > 0 and not stop.wait(min(pause, NOTED_S)) and pause > NOTED_S:
+                self._numbers.note(timing.here())
+        self._numbers.note(timing.here())
+        return False
 
     def _resume(self) -> bool:
         """Publish what a kill may have left unpublished; False where stopping was wished meanwhile."""
-        whole = self._finish(self._spool, self._numbers.claimed())
+        whole = self._finish(self._spool, self._part.process)
         if self._part.replica == 1:
             for process in self._numbers.orphans(self._generator.replicas):
                 whole = whole and self._inherit(process)
@@ -103,7 +115,7 @@ class _Running:
                 return False
         spool = Spool(self._part.folder, process)
         try:
-            whole = self._finish(spool, self._numbers.claimed(process))
+            whole = self._finish(spool, process)
             if whole:
                 self._numbers.drop(process)
                 spool.forget()
@@ -112,29 +124,36 @@ class _Running:
             spool.close()
             os.close(fd)
 
-    def _finish(self, spool: Spool, claimed: range) -> bool:
+    def _finish(self, spool: Spool, process: str) -> bool:
+        claimed = self._numbers.claimed(process)
         numbers, events, pending = spool.pending()
         if numbers != claimed:
-            return not claimed or self._publish(spool, claimed, None)
+            return not claimed or self._publish(spool, claimed, self._happened(process, len(claimed)), None)
         return not pending or self._deliver(spool, claimed, events, {})
 
-    def _publish(self, spool: Spool, numbers: range, moments: Sequence[float] | None) -> bool:
+    def _happened(self, process: str, many: int) -> Sequence[float]:
+        """When the events happened that a process claimed, and did not make any more."""
+        place, replica = self._numbers.past(process), int(process.rpartition(".")[2])
+        if place is None:
+            return [time.time()] * many
+        return again(self._generator, replica, self._part.seed, place, many)
+
+    def _publish(self, spool: Spool, numbers: range, happened: Sequence[float], moments: Sequence[float] | None) -> bool:
         """Make the events of these numbers and publish them; False where stopping was wished before they were stored.
 
-        `moments` are those of the schedule; None where nobody knows them any more.
+        `moments` are when they happened in seconds of the run; None where nobody knows it any more.
         """
         if self._lookers and not self._lookers.prepare(numbers, moments, self._numbers.oldest(), self._part.stop,
                                                        self._part.tell_trouble):
             return False
-        now = time.time()
-        events, failed = self._make(Wanted(number, now, number) for number in numbers)
+        events, failed = self._make(Wanted(number, now, number) for number, now in zip(numbers, happened, strict=False))
         for event, wrong in failed:
             self._part.journal.unpublished(self._generator.publishes, event, wrong.line)
         spool.store(numbers, events)
-        happened = self._published.moments(numbers, events, moments) if self._published and moments is not None else {}
-        return self._deliver(spool, numbers, events, happened)
+        ticks = self._published.moments(numbers, events, moments) if self._published and moments is not None else {}
+        return self._deliver(spool, numbers, events, ticks)
 
-    def _deliver(self, spool: Spool, numbers: range, events: list[Event], happened: Mapping[str | None, int]) -> bool:
+    def _deliver(self, spool: Spool, numbers: range, events: list[Event], ticks: Mapping[str | None, int]) -> bool:
         topic, journal = self._generator.publishes, self._part.journal
         refused = self._part.publish([(topic, events)])
         if refused is None:
@@ -144,6 +163,6 @@ class _Running:
                 journal.unpublished(topic, event, wrong.line)
         journal.flush()
         if self._published:
-            self._published.tell(numbers, [event for event in events if event.id not in refused], happened, self._position)
+            self._published.tell(numbers, [event for event in events if event.id not in refused], ticks, self._next_s)
         spool.stored()
         return True

@@ -1,6 +1,6 @@
 """What a generator looks up while it makes its events: waits for what it needs, chooses nothing. Knows no channel.
 
-An event that happens at a moment of the schedule chooses from what happened until a second before it: that is there
+An event that happens at a moment of the run chooses from what happened until a second before it: that is there
 by then, so that two runs find the same, however fast their processes are.
 """
 
@@ -18,6 +18,7 @@ from eda_cli.sketch.looking import looker, sources
 from eda_cli.sketch.resolved import Generator, Resolved
 from eda_cli.sketch.text import shorten
 from eda_cli.stubs.forms import seen_of
+from eda_cli.stubs.pace import BATCH
 from eda_cli.stubs.published import FOREVER, Source, tick
 from eda_cli.stubs.stop import Stop
 
@@ -39,14 +40,14 @@ class Lookers:
     def prepare(self, numbers: range, moments: Sequence[float] | None, oldest: int, stop: Stop, trouble: Trouble) -> bool:
         """Let each of these events choose from what it may see; waits for it. False where stopping was wished.
 
-        `moments` are those of the schedule, in seconds; without them everything that is there is seen. Events
+        `moments` are when they happen, in seconds of the run; without them everything that is there is seen. Events
         before number `oldest` are not made any more.
         """
         return all(feed.prepare(numbers, moments, oldest, stop, trouble) for feed in self._feeds)
 
-    def most(self, number: int, wanted: int) -> int:
-        """How many events from this number on can be made without waiting, at most so many; at least 1."""
-        return max(1, min([wanted, *(feed.most(number, wanted) for feed in self._feeds)]))
+    def most(self, number: int) -> int:
+        """How many events from this number on can be made together without waiting; at least 1."""
+        return max(1, min(feed.most(number, BATCH) for feed in self._feeds))
 
     def show(self, number: int) -> None:
         """Let the event choose from what is there now."""
@@ -70,7 +71,6 @@ class _Feed:
         self._marks: deque[tuple[int, int]] = deque()  # first numbers of batches, with the rank of the first match there
         self._noted = 0  # the rank up to which it is noted that matches are used
         self._impatient = False  # a source is behind its schedule: what is there is taken
-        self._after_s = generator.after_s
         self._flat_out = generator.rate == float("inf")
         self._all = all(part.rate == float("inf") and part.count is not None for part in parts)
 
@@ -115,7 +115,7 @@ class _Feed:
         """Up to when what happened is seen; FOREVER: it is what is there. Who is flat out has no schedule."""
         if self._flat_out or moment is None:
             return FOREVER - 1 if self._all and moment is not None else FOREVER
-        return tick(self._after_s + moment) - BEFORE
+        return tick(moment) - BEFORE
 
     def _read(self) -> bool:
         new = False

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from eda_cli.channels.base import EventChannel, Receipt
 from eda_cli.errors import ChannelError, EdaError, EventRefused, PublishError
-from eda_cli.event import Event
+from eda_cli.event import Event, epoch
 from eda_cli.journal import Journal
 from eda_cli.log import log
 from eda_cli.sketch.resolved import Resolved
@@ -34,11 +36,17 @@ class Part:
     journal: Journal
     stop: Stop
     ready: Callable[[], None]  # tells the supervisor
+    troubles: int = 0  # how often the channel refused so far
 
     @property
     def declared(self) -> float:
         """When the topics and groups of the sketch that runs were declared: it was stored right after that."""
         return (self.folder / "sketch.json").stat().st_mtime
+
+    @property
+    def created(self) -> float:
+        """When the run was made, in epoch seconds."""
+        return epoch(orjson.loads((self.folder / "run.json").read_bytes())["created"])
 
     @property
     def source(self) -> str:
@@ -115,6 +123,7 @@ class Part:
 
     def tell_trouble(self, wrong: EdaError, told: str = "") -> str:
         """Say in journal and log that the channel refuses, unless that was `told`; the part goes on trying."""
+        self.troubles += 1
         if wrong.line != told:
             self.journal.tell("waiting", text=wrong.what, why=wrong.why)
             log(f"{wrong.line}; trying again")

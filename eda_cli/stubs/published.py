@@ -23,6 +23,7 @@ from eda_cli.stubs.packing import fields_of
 from eda_cli.stubs.store import Store
 
 FOREVER = 1 << 62  # a moment that never comes
+PAST = -FOREVER  # and one that nobody knows: it is over
 GAP_S = 15.0  # a replica that crashed is back by then: what is missing still counts as not published
 _SPARE = 10_000  # numbers more than are looked at, before the oldest are let go of
 _PAGE = 50  # batches that are read at once
@@ -56,7 +57,7 @@ def skip(folder: Path, part: str, number: int) -> None:
 
 
 class Published:
-    """What one process of a generator tells. Positions are seconds of its schedule. Raises Forgetful."""
+    """What one process of a generator tells. Moments are given in seconds of the run. Raises Forgetful."""
 
     def __init__(self, folder: Path, generator: Generator, process: str, seed: int, demand: Demand) -> None:
         self._store = _open(folder, generator.name)
@@ -66,32 +67,32 @@ class Published:
         self._demand = demand
         self._kept = 0  # numbers since the oldest were let go of
 
-    def begin(self, oldest: int, position: float) -> None:
-        """Before the first event: the numbers from `oldest` on are told of, and the next one is due at that position."""
+    def begin(self, oldest: int, next_s: float) -> None:
+        """The next event happens at that moment; the first process of all says that the numbers from `oldest` on are told of."""
         with self._store.write() as connection:
             connection.execute("INSERT OR IGNORE INTO meta VALUES ('oldest', ?)", (oldest,))
-            connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, 0)", (self._process, self._moment(position)))
+            connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, 0)", (self._process, self._moment(next_s)))
 
-    def moments(self, numbers: range, events: Sequence[Event], positions: Sequence[float]) -> dict[str | None, int]:
+    def moments(self, numbers: range, events: Sequence[Event], moments: Sequence[float]) -> dict[str | None, int]:
         """When these events happened, by id; where some of the numbers could not be made, the ids tell which."""
         if len(events) == len(numbers):
             ids: list[str | None] = [event.id for event in events]
         else:
             ids = [event_id(self._dice.roll(number)) for number in numbers]
-        return dict(zip(ids, map(self._moment, positions), strict=False))
+        return dict(zip(ids, map(self._moment, moments), strict=False))
 
-    def tell(self, numbers: range, events: Iterable[Event], moments: Mapping[str | None, int], position: float) -> None:
-        """These are all that was published under the numbers; the next one is due at that position.
+    def tell(self, numbers: range, events: Iterable[Event], ticks: Mapping[str | None, int], next_s: float) -> None:
+        """These are all that was published under the numbers; the next one happens at `next_s`.
 
-        `moments` are those of the events, by id; one that has none happened in the past. One that was published
+        `ticks` are the moments of the events, by id; one that has none happened in the past. One that was published
         several times is told once, and a tombstone says nothing.
         """
         once = {event.id: event for event in events if event.data is not None}
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
-        batch = pickle.dumps([(moments.get(id, 0), fields_of(event)) for id, event in once.items()], 5)
+        batch = pickle.dumps([(ticks.get(id, PAST), fields_of(event)) for id, event in once.items()], 5)
         with self._store.write() as connection:
             connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?)", (numbers.start, numbers.stop, batch))
-            connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, 0)", (self._process, self._moment(position)))
+            connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, 0)", (self._process, self._moment(next_s)))
             self._kept += len(numbers)
             if self._kept >= _SPARE:
                 self._kept = 0
@@ -105,11 +106,11 @@ class Published:
     def close(self) -> None:
         self._store.close()
 
-    def _moment(self, position: float) -> int:
+    def _moment(self, moment: float) -> int:
         """Flat out there is no schedule: where there is an end, all is told of then, else at any moment."""
         if self._generator.rate == inf:
-            return FOREVER if self._generator.count is None else -1
-        return tick(self._generator.after_s + position)
+            return FOREVER if self._generator.count is None else PAST
+        return FOREVER if moment == inf else tick(moment)
 
     def _trim(self, connection: Any, newest: int) -> None:
         """Let go of what nobody can look up any more."""
@@ -178,7 +179,7 @@ class Source:
         """Whether everything is read that happened up to that moment."""
         if self.ahead and self.ahead[-1].moment > moment:
             return True
-        return not self._more and all(self._progress.get(process, (-1, False))[0] > moment for process in self._processes)
+        return not self._more and all(self._progress.get(process, (PAST, False))[0] > moment for process in self._processes)
 
     @property
     def over(self) -> bool:
