@@ -38,7 +38,9 @@ class _Running:
         self._spool = Spool(part.folder, part.process)
         wanted = demand(part.sketch, part.name)
         self._published = Published(part.folder, generator, part.process, part.seed, wanted) if wanted else None
-        self._next_s = self._zero = zero_of(generator, lambda: part.created)  # when the next event happens, in seconds of the run
+        looked = self._published or self._lookers  # else nobody asks in which second of the run an event happens
+        self._zero = zero_of(generator, part.created) if looked else 0.0
+        self._next_s = self._zero  # when the next event happens
 
     def _look(self, lookups: Sequence[Lookup]) -> Sequence[Looked]:
         self._lookers = Lookers(self._part.folder, self._part.sketch, self._generator, lookups) if lookups else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
@@ -26,12 +26,12 @@ def origin_of(generator: Generator) -> float | None:
     return time.time() - seconds if kind == "ago" else seconds
 
 
-def zero_of(generator: Generator, created: Callable[[], float]) -> float:
+def zero_of(generator: Generator, created: float) -> float:
     """When its schedule begins, in seconds of the run, which was `created` at that moment (epoch seconds)."""
     if generator.start is None:
         return generator.after_s
     kind, seconds = generator.start
-    return generator.after_s - seconds if kind == "ago" else seconds - created()
+    return generator.after_s - seconds if kind == "ago" else seconds - created
 
 
 class Timing:
