@@ -46,7 +46,7 @@ def misled(resolved: Resolved, places: Places) -> Iterator[Problem]:
             bodies = [resolved.generators[one].body for one in sources(resolved, raw["$lookup"], raw.get("of", ""))]
             path = raw.get("path", "$")
             if bodies and all(leads(path, body) is False for body in bodies):
-                fields = {field for body in bodies if isinstance(body, Mapping) for field in body}
+                fields = {field for body in bodies if isinstance(body, Mapping) for field in body if not field.startswith("$")}
                 guess = words.near(path[2:], fields) if len(fields) <= 20 and "." not in path[2:] else None
                 yield Problem(*places.value((*at, *inside, "path")),
                               f"'{shorten(path)}' is in no event that '{name}' looks up", "a missing path is null",
