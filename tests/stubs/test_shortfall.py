@@ -45,6 +45,12 @@ def test_the_rates_are_told_at_once_and_then_seldom(told: Told) -> None:
     assert last_counts(told.path) == {"behind": {"t": 21_600}}
 
 
+def test_what_is_wished_is_not_thinned_by_the_second_that_may_be_made_good(told: Told) -> None:
+    late = [(tenth / 10, 320 * tenth, 0, 0) for tenth in range(1, 28)]
+    said = told.see(*late, *[(tenth / 10, 320 * tenth, 180 * (tenth - 27), 0) for tenth in range(28, 38)])
+    assert said == [{"kind": "behind", "lost": 1_800, "wished": 5_000, "reached": 3_200}]
+
+
 def test_who_is_back_in_time_says_so_once(told: Told) -> None:
     said = told.see((1.0, 10, 5, 0), (6.0, 60, 5, 0), (11.0, 110, 5, 0), (20.0, 200, 5, 0))
     assert [one["kind"] for one in said] == ["behind", "in_time"]
