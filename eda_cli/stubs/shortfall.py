@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from eda_cli.journal import Journal
 
-FIRST_S = 1.0  # of the first loss over which the rates are taken
-AGAIN_S = 5.0  # of those that follow
+FIRST_S = 1.0  # from the first loss until it is told, with the rates of that time
+AGAIN_S = 5.0  # from then on until it is told again
 
 
 class Shortfall:
