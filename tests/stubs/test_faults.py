@@ -32,7 +32,8 @@ def event(number: int, data: bytes | None = b'{"n":1}', key: bytes | None = b"an
     return Event(f"id-{number}", "/s", "made", "2026-11-24T09:30:00.000000Z", data, key)
 
 
-def gone_through(faults: Faults | None, events: list[Event], held: Held | None = None, now: float = 100.0) -> tuple[Faulty, Going]:
+def gone_through(faults: Faults | None, events: list[Event], held: Held | None = None,
+                 now: float = 100.0) -> tuple[Faulty, Going]:
     faulty = Faulty(faults, 7, "web", Held() if held is None else held, {})
     wanted = [Wanted(number, now + number, number) for number in range(len(events))]
     faulty.earlier(wanted)
@@ -101,8 +102,8 @@ def test_what_cannot_be_spoiled_has_no_fault() -> None:
 
 def test_what_is_held_comes_between_the_others_when_it_is_due() -> None:
     held = Held()
-    faulty, going = gone_through(Faults(out_of_order=Spread(1.0, (2.0, 2.0)), duplicate=1.0), [event(number) for number in range(4)],
-                                 held)
+    faults = Faults(out_of_order=Spread(1.0, (2.0, 2.0)), duplicate=1.0)
+    faulty, going = gone_through(faults, [event(number) for number in range(4)], held)
     assert [one.id for one in going.events] == ["id-0", "id-0", "id-1", "id-1"]  # at 102 and 103: when 2 and 3 were held
     assert len(held) == 2
     assert faulty.faulted == {"duplicate": 4, "out_of_order": 4}
@@ -129,7 +130,7 @@ def test_what_is_held_outlives_its_process_in_its_order() -> None:
     held = Held()
     for number in (3, 1, 2):
         held.hold(float(number // 2), Kept(event(number), ("late",), number))
-    assert [kept for kept in Held(held.packed()).due(9.0)] == [
+    assert list(Held(held.packed()).due(9.0)) == [
         Kept(event(1), ("late",), 1), Kept(event(3), ("late",), 3), Kept(event(2), ("late",), 2)]
 
 

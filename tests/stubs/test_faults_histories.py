@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from eda_cli.channels.base import Receipt
+from eda_cli.errors import PublishError
 from eda_cli.journal import last_counts, last_observations
 from eda_cli.sketch.resolved import Faults, Generator, Resolved, Spread, Topic
 from eda_cli.stubs import generator
@@ -215,3 +217,22 @@ def test_an_orphan_of_two_kills_is_taken_over_once(tmp_path: Path, clean: Memory
     assert played(tmp_path, SKETCH, channel)
     assert many_of(channel) == many_of(clean)
     assert counted(tmp_path) == faulted()
+
+
+class Half(Memory):
+    """A channel that stores only the first half of what it is given, once."""
+
+    def flush(self, timeout: float) -> list[Receipt]:
+        if self.stored:
+            return super().flush(timeout)
+        self._care, lost = self._care[:len(self._care) // 2], self._care[len(self._care) // 2:]
+        raise PublishError("half of it", unstored=[event.id for _, event in lost], receipts=super().flush(timeout))
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_a_second_copy_that_was_not_stored_comes_again(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eda_cli.stubs.part.RETRY_S", (0.001, 0.002))
+    channel = Half()
+    assert played(tmp_path, with_web(faults=Faults(duplicate=1.0), count=count), channel)
+    assert channel.numbers() == [number for number in range(count) for _ in range(2)]
+    assert last_counts(tmp_path / "web.1.jsonl") == {"published": {"t": 2 * count}, "faulted": {"duplicate": count}}
