@@ -64,7 +64,7 @@ def generated(run: RunFolder, sketch: Resolved, topic: str, wished: str | None) 
     number = Numbers(run.path, generator.name, f"{generator.name}.0").claim(1, None).start
     events, failed = make([Wanted(number, time.time(), number)])
     if failed:
-        raise failed[0][1]
+        raise failed[0][2]
     return events[0]
 
 

@@ -10,7 +10,7 @@ from eda_cli.payloads import Context, Dice, PayloadError, Seen, compile_value, e
 from eda_cli.sketch.resolved import Generator, Topic
 from eda_cli.stubs.forms import as_failure, encoded, headers_maker, record_key
 
-Failed = list[tuple[Event, PayloadError]]  # an event that could not be made: its header, and why
+Failed = list[tuple[int, Event, PayloadError]]  # an event that could not be made: its number, its header, and why
 
 
 class Wanted(NamedTuple):
@@ -56,7 +56,7 @@ def generator_events(topic: Topic, generator: Generator, seed: int,
                     event.key = record_key(key, context, said, event)
                 events.append(event)
             except (PayloadError, ValueError, ArithmeticError) as wrong:
-                failed.append((Event(id, source, kind, happened, None), as_failure(wrong)))
+                failed.append((number, Event(id, source, kind, happened, None), as_failure(wrong)))
         return events, failed
 
     return make

@@ -10,14 +10,16 @@ import fcntl
 import os
 import pickle
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from eda_cli.event import Event
+from eda_cli.stubs.held import Packed
 from eda_cli.stubs.packing import fields_of
 
 
@@ -76,6 +78,21 @@ class Numbers:
 _PENDING, _DONE = b"P", b"D"
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a replica publishes together: the numbers that it is made of, and what of other numbers came due.
+
+    `faults` are those of its events, by id; `held` is what is published later. `faulted` is how many events of this replica had
+    each fault so far, whatever became of the process that made them.
+    """
+
+    numbers: range = range(0)
+    events: Sequence[Event] = ()
+    faults: Mapping[str | None, Sequence[str]] = field(default_factory=dict)
+    held: Sequence[Packed] = ()
+    faulted: Mapping[str, int] = field(default_factory=dict)
+
+
 class Spool:
     """The batch a replica is publishing: `<process>.spool`, written whole or not at all.
 
@@ -86,29 +103,31 @@ class Spool:
         self._path = folder / f"{process}.spool"
         self._fd = -1
 
-    def store(self, numbers: range, events: Sequence[Event]) -> None:
-        """Keep what is about to be published."""
+    def store(self, batch: Batch) -> None:
+        """Keep what is about to be published, and what is held back."""
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
-        batch = pickle.dumps((numbers.start, numbers.stop, [fields_of(event) for event in events]), 5)
+        data = pickle.dumps((batch.numbers.start, batch.numbers.stop, [fields_of(event) for event in batch.events],
+                             batch.faults, batch.held, batch.faulted), 5)
         self.close()
-        self._fd = _replace(self._path, _PENDING + zlib.crc32(batch).to_bytes(4, "big") + batch, keep=True)
+        self._fd = _replace(self._path, _PENDING + zlib.crc32(data).to_bytes(4, "big") + data, keep=True)
 
     def stored(self) -> None:
         """The channel has the batch: it must not be published again."""
         os.pwrite(self._fd, _DONE, 0)
 
-    def pending(self) -> tuple[range, list[Event], bool]:
-        """The numbers of the last batch, its events, and whether it may still have to be published."""
+    def pending(self) -> tuple[Batch, bool]:
+        """The last batch, and whether it may still have to be published."""
         try:
             data = self._path.read_bytes()
         except FileNotFoundError:
-            return range(0), [], False
+            return Batch(), False
         batch = data[5:]
         if zlib.crc32(batch).to_bytes(4, "big") != data[1:5]:
-            return range(0), [], False
-        first, last, events = pickle.loads(batch)
+            return Batch(), False
+        first, last, events, *rest = pickle.loads(batch)
+        self.close()
         self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-        return range(first, last), [Event(*fields) for fields in events], data[:1] == _PENDING
+        return Batch(range(first, last), [Event(*fields) for fields in events], *rest), data[:1] == _PENDING
 
     def forget(self) -> None:
         """Nothing of it is needed any more."""
