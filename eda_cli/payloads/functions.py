@@ -132,7 +132,9 @@ def _pick(arguments: Sequence[Argument], code: Code) -> str:
 
 def _is_value(text: str) -> bool:
     call = split_call(text)
-    return (call is not None and (call[0] in FUNCTIONS or call[0] in AGGREGATES)) or is_range(text) or is_path(text)
+    if call is not None and (call[0] in FUNCTIONS or call[0] in AGGREGATES or call[0].startswith(_FAKER)):
+        return True
+    return is_range(text) or is_path(text)
 
 
 def _chance(arguments: Sequence[Argument], code: Code) -> str:
