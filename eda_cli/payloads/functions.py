@@ -78,7 +78,8 @@ def _unknown(name: str, text: str) -> Refused:
     else:
         hint = did_you_mean(lower, FUNCTIONS, "{}(…)")
     for_text = f'as a text write {{$literal: "{shown(text)}"}}'
-    return Refused(f"there is no function '{shown(name)}'", f"known are {', '.join(FUNCTIONS)}",
+    known = ", ".join("faker.NAME" if one == _FAKED else one for one in FUNCTIONS)
+    return Refused(f"there is no function '{shown(name)}'", f"known are {known}",
                    f"{hint} {for_text}" if hint else for_text)
 
 
