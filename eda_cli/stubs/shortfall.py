@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from eda_cli.journal import Journal
 
-FIRST_S = 1.0  # over which the rates are taken until it is told the first time
-AGAIN_S = 5.0  # and from then on
+FIRST_S = 1.0  # from the first loss until it is told, with the rates of that time
+AGAIN_S = 5.0  # from then on until it is told again
 
 
 class Shortfall:
@@ -29,7 +29,8 @@ class Shortfall:
             self._journal.count_events("behind", self._topic, missed)
             if troubles > self._troubles:
                 self._journal.tell("behind", lost=missed, refused=True)
-        if troubles > self._troubles:
+        in_time = not self._behind and lost == self._lost
+        if troubles > self._troubles or in_time:
             self._begin(now, made, lost, troubles)
         elif now - self._since >= (AGAIN_S if self._behind else FIRST_S):
             self._tell(now - self._since, made - self._made, lost - self._lost)
