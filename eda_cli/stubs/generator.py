@@ -12,7 +12,7 @@ from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.making import Wanted, generator_events
 from eda_cli.stubs.numbers import Numbers, Spool
 from eda_cli.stubs.part import Part
-from eda_cli.stubs.shortfall import Shortfall
+from eda_cli.stubs.shortfall import Shortfall, Sums
 from eda_cli.stubs.timing import Timing, again, clock_of, origin_of
 
 NOTED_S = 5.0  # what a kill in a long pause takes from it at most
@@ -54,7 +54,7 @@ class _Running:
         made = 0
         while not stop.wished:
             happened = timing.due()
-            shortfall.see(time.monotonic(), made, timing.lost, self._part.troubles)
+            shortfall.see(time.monotonic(), Sums(made, timing.wished(), timing.lost, self._part.troubles))
             if happened:
                 numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
                 if not numbers:
