@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from eda_cli.sketch.load import Loaded
 
 LOOK_S = 0.025  # how often the journals and the saved sketch are looked at
-TOLD = {kind: kind.replace("_", " ") for kind in
-        ("published", "handled", "skipped", "failed", "dead_lettered", "given_up", "restarts")}  # the words of the summary
+TOLD = {kind: kind.replace("_", " ") for kind in  # the words of the summary
+        ("published", "handled", "skipped", "failed", "dead_lettered", "given_up", "restarts")} | {"behind": "not made in time"}
 
 
 @dataclass(slots=True)

@@ -43,6 +43,10 @@ class Timing:
         """How many events were given up because they were too late."""
         return self._pace.lost
 
+    def wished(self) -> float:
+        """How many events this replica should have made since the schedule began."""
+        return self._pace.wished(self._at())
+
     def due(self) -> Sequence[float]:
         """When each of the events that are due happened, in epoch seconds; they count as taken."""
         origin = self.place.origin
