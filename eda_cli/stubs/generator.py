@@ -5,26 +5,27 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
 
 from eda_cli import lock
-from eda_cli.journal import last_counts
-from eda_cli.payloads import Dice
 from eda_cli.sketch.resolved import Generator
-from eda_cli.stubs.faults import Faulty
-from eda_cli.stubs.held import Going, Held
+from eda_cli.stubs.held import Going
 from eda_cli.stubs.making import Wanted, generator_events
-from eda_cli.stubs.numbers import Batch, Numbers, Spool
-from eda_cli.stubs.pace import Pace, Spaced, Steady
+from eda_cli.stubs.numbers import Batch, Numbers
 from eda_cli.stubs.part import Part
+from eda_cli.stubs.shortfall import Shortfall
+from eda_cli.stubs.stock import FAULTED, Stock
+from eda_cli.stubs.timing import Timing, again, clock_of, origin_of
 
-FAULTED = "faulted"  # the kind under which the journal counts events by their faults
+NOTED_S = 5.0  # what a kill in a long pause takes from it at most
 PAUSED_S = 3600.0  # a paused generator waits to be stopped: resumed, it is started anew
 
 
 def run(part: Part) -> bool:
-    """Publish until stopping is wished or `count` is reached (then True)."""
-    return _Running(part, part.sketch.generators[part.name]).run()
+    """Publish until stopping is wished, or `count` or the end of the stages is reached (then True)."""
+    with closing(_Running(part, part.sketch.generators[part.name])) as running:
+        return running.run()
 
 
 class _Running:
@@ -33,7 +34,12 @@ class _Running:
         self._generator = generator
         self._make = generator_events(part.sketch.topics[generator.publishes], generator, part.seed, part.source)
         self._numbers = Numbers(part.folder, part.name, part.process)
-        self._stock = _Stock(part, generator, part.process)
+        self._stock = Stock(part, generator, part.process)
+
+    def close(self) -> None:
+        """Let go of its files."""
+        self._stock.spool.close()
+        self._numbers.close()
 
     def run(self) -> bool:
         self._part.ready()
@@ -42,23 +48,47 @@ class _Running:
                 return False
         if not self._resume():
             return False
-        if not self._numbers.claimed() and self._part.stop.wait(self._generator.after_s):
+        if not self._numbers.begun() and self._part.stop.wait(self._generator.after_s):
             return False
-        pace = self._pace()
-        while not self._part.stop.wished:
-            moments = pace.due(time.monotonic())
-            if not moments:
-                if not self._wait(pace.pause(time.monotonic())):
+        return self._play(self._begin())
+
+    def _begin(self) -> Timing:
+        part, generator = self._part, self._generator
+        place = self._numbers.begin(clock_of(generator), generator.replicas, origin_of(generator))
+        return Timing(generator, part.replica, part.seed, place)
+
+    def _play(self, timing: Timing) -> bool:
+        """Publish what is due until stopping is wished, or all is published (then True)."""
+        stop, shortfall = self._part.stop, Shortfall(self._part.journal, self._generator.publishes, time.monotonic())
+        made = 0
+        while not stop.wished:
+            happened = timing.due()
+            shortfall.see(time.monotonic(), made, timing.lost, self._part.troubles)
+            if happened:
+                numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
+                if not numbers:
+                    return self._finish_held()
+                if not self._publish(self._stock, numbers, happened):
                     return False
-                continue
-            numbers = self._numbers.claim(len(moments), self._generator.count)
-            if not numbers:
+                made += len(numbers)
+            elif timing.over():
+                self._numbers.note(timing.here())
                 return self._finish_held()
-            if not self._publish(self._stock, numbers):
-                return False
+            elif not self._wait(timing):
+                break
+        self._numbers.note(timing.here())
         return False
 
-    def _wait(self, pause: float) -> bool:
+    def _wait(self, timing: Timing) -> bool:
+        """Wait until something is due, or until it is time to note the place; False where stopping was wished."""
+        pause = timing.pause()
+        if not self._wait_held(min(pause, NOTED_S)):
+            return False
+        if pause > NOTED_S:
+            self._numbers.note(timing.here())
+        return True
+
+    def _wait_held(self, pause: float) -> bool:
         """Wait so long, or until something held back is due, which is published; False where stopping was wished."""
         held = self._stock.held
         if wait := min(pause, held.pause(time.time())):
@@ -69,22 +99,13 @@ class _Running:
     def _finish_held(self) -> bool:
         """All others are published: wait for what is held back."""
         while self._stock.held:
-            if not self._wait(math.inf):
+            if not self._wait_held(math.inf):
                 return False
         return True
 
-    def _pace(self) -> Pace:
-        generator, now = self._generator, time.monotonic()
-        if generator.every is None:
-            assert generator.rate is not None
-            return Steady(generator.rate / generator.replicas, now)
-        low, high = generator.every
-        dice = Dice(self._part.seed, self._part.process, "every").roll(self._numbers.claimed().stop)
-        return Spaced(lambda: dice.uniform(low, high) * generator.replicas, now)
-
     def _resume(self) -> bool:
         """Publish what a kill may have left unpublished; False where stopping was wished meanwhile."""
-        whole = self._finish(self._stock, self._numbers.claimed())
+        whole = self._finish(self._stock)
         if self._part.replica == 1:
             for process in self._numbers.orphans(self._generator.replicas):
                 whole = whole and self._inherit(process)
@@ -95,13 +116,13 @@ class _Running:
         while (fd := lock.take(self._part.folder / f"{process}.lock", patience_s=0.2, for_child=True)) is None:
             if self._part.stop.wished:
                 return False
-        stock, claimed = _Stock(self._part, self._generator, process), self._numbers.claimed(process)
+        stock = Stock(self._part, self._generator, process)
         try:
-            whole = self._finish(stock, claimed)
+            whole = self._finish(stock)
             if whole:
                 self._stock.take_over(stock)
                 self._stock.keep(self._numbers.claimed())
-                stock.keep(claimed)  # a kill from here on must not bring it to us again
+                stock.keep(self._numbers.claimed(process))  # a kill from here on must not bring it to us again
                 self._numbers.drop(process)
                 stock.spool.forget()
             return whole
@@ -109,16 +130,23 @@ class _Running:
             stock.spool.close()
             os.close(fd)
 
-    def _finish(self, stock: _Stock, claimed: range) -> bool:
+    def _finish(self, stock: Stock) -> bool:
+        claimed = self._numbers.claimed(stock.process)
         batch, pending = stock.left
         if batch.numbers != claimed:
-            return not claimed or self._publish(stock, claimed)
+            return not claimed or self._publish(stock, claimed, self._happened(stock.process, len(claimed)))
         return not pending or self._deliver(stock, batch)
 
-    def _publish(self, stock: _Stock, numbers: range) -> bool:
+    def _happened(self, process: str, many: int) -> Sequence[float]:
+        """When the events happened that a process claimed, and did not make any more."""
+        place, replica = self._numbers.past(process), int(process.rpartition(".")[2])
+        if place is None:
+            return [time.time()] * many
+        return again(self._generator, replica, self._part.seed, place, many)
+
+    def _publish(self, stock: Stock, numbers: range, happened: Sequence[float]) -> bool:
         """Make the events of these numbers and publish them; False where stopping was wished before they were stored."""
-        now = time.time()
-        wanted = [Wanted(number, now, number) for number in numbers]
+        wanted = [Wanted(number, now, number) for number, now in zip(numbers, happened, strict=False)]
         events, failed = self._make(stock.faults.earlier(wanted))
         for _, event, wrong in failed:
             self._part.journal.unpublished(self._generator.publishes, event, wrong.line)
@@ -127,12 +155,10 @@ class _Running:
             wanted = [one for one in wanted if one.number not in lost]
         return self._send(stock, numbers, stock.faults.afflict(wanted, events))
 
-    def _send(self, stock: _Stock, numbers: range, going: Going) -> bool:
-        batch = Batch(numbers, going.events, going.faults, stock.held.packed(), dict(stock.faults.faulted))
-        stock.spool.store(batch)
-        return self._deliver(stock, batch)
+    def _send(self, stock: Stock, numbers: range, going: Going) -> bool:
+        return self._deliver(stock, stock.store(numbers, going))
 
-    def _deliver(self, stock: _Stock, batch: Batch) -> bool:
+    def _deliver(self, stock: Stock, batch: Batch) -> bool:
         topic, journal = self._generator.publishes, self._part.journal
         journal.faults = batch.faults
         if stock is self._stock:
@@ -146,27 +172,3 @@ class _Running:
         journal.flush()
         stock.spool.stored()
         return True
-
-
-class _Stock:
-    """What a replica has left or holds back, as its spool says, and the faults of its events so far."""
-
-    def __init__(self, part: Part, generator: Generator, process: str) -> None:
-        self._counted = last_counts(part.folder / f"{process}.jsonl").get(FAULTED, {})
-        self.spool = Spool(part.folder, process)
-        self.left = self.spool.pending()
-        self.held = Held(self.left[0].held)
-        faulted = self.left[0].faulted or self._counted
-        self.faults = Faulty(generator.faults, part.seed, part.name, self.held, faulted)
-
-    def take_over(self, other: _Stock) -> None:
-        """Hold what the other one held, and count what it did not come to count."""
-        self.held.take_over(other.held)
-        uncounted = other.faults.faulted - Counter(other._counted)
-        self.faults.faulted += uncounted
-        other.faults.faulted -= uncounted
-
-    def keep(self, numbers: range) -> None:
-        """Store what is held and counted, with nothing to publish: all of these numbers is."""
-        self.spool.store(Batch(numbers, held=self.held.packed(), faulted=dict(self.faults.faulted)))
-        self.spool.stored()
