@@ -59,7 +59,7 @@ def sample(
     from eda_cli.cli.wished import read
 
     if sketch is None and generator is not None and generator.endswith((".yaml", ".yml")):
-        generator, sketch = None, Path(generator)
+        sketch, generator = Path(generator), None
     path = sketch or DEFAULT_SKETCH
     resolved = read(path).resolved
     part = _generator(resolved, generator, path)
@@ -99,10 +99,10 @@ class _Events:
 
     def __init__(self, resolved: Resolved, part: Generator, seed: int, many: int) -> None:
         from eda_cli.stubs.making import generator_events
-        from eda_cli.stubs.sampling import sampled
+        from eda_cli.stubs.sampling import sampled, wanted_of
 
         make = generator_events(resolved.topics[part.publishes], part, seed, f"/eda/{resolved.name}/{part.name}")
-        self._made = sampled(make, part, seed, time.time(), many * TRIES)
+        self._made = sampled(make, part, seed, islice(wanted_of(part, seed, time.time()), many * TRIES))
         self._wanted = many
         self._failed: list[PayloadError] = []
         self._came = 0

@@ -20,22 +20,26 @@ TOGETHER = 100  # events that are made at once
 Make = Callable[[Sequence[Wanted]], tuple[list[Event], Failed]]  # as `generator_events` gives it
 
 
-def sampled(make: Make, generator: Generator, seed: int, now: float, most: int) -> Iterator[Event | PayloadError]:
-    """What a generator that begins at `now` (epoch seconds) publishes, one by one, and why an event could not be made.
+def sampled(make: Make, generator: Generator, seed: int, wanted: Iterable[Wanted]) -> Iterator[Event | PayloadError]:
+    """What a generator publishes, one by one, and why an event could not be made. `wanted` stands in the order of its schedule.
 
-    Of its first `most` numbers: of a dropped event nothing comes. What is held back comes at last, where nothing else does.
+    Of a dropped event nothing comes. What is held back comes at last, where nothing else does.
     """
     held = Held()
     faults = Faulty(generator.faults, seed, generator.name, held, {})
-    numbers = range(most if generator.count is None else min(most, generator.count))
-    moments = moments_of(generator, seed, now)
-    wanted = iter(Wanted(number, moment, number) for number, moment in zip(numbers, moments, strict=False))
+    wanted = iter(wanted)
     while some := list(islice(wanted, TOGETHER)):
         events, failed = make(faults.earlier(some))
         yield from (wrong for _, _, wrong in failed)
         lost = {number for number, _, _ in failed}
         yield from faults.afflict([one for one in some if one.number not in lost], events).events
     yield from Going().add(*held.due(math.inf)).events
+
+
+def wanted_of(generator: Generator, seed: int, now: float) -> Iterator[Wanted]:
+    """The events of a generator that begins at `now` (epoch seconds); without end, where it has none."""
+    moments = enumerate(moments_of(generator, seed, now))
+    return (Wanted(number, moment, number) for number, moment in islice(moments, generator.count))
 
 
 def moments_of(generator: Generator, seed: int, now: float) -> Iterable[float]:

@@ -13,7 +13,7 @@ from eda_cli.event import Event, epoch
 from eda_cli.sketch.resolved import Faults, Generator, Resolved, Spread, Stage, Topic
 from eda_cli.stubs import generator
 from eda_cli.stubs.making import generator_events
-from eda_cli.stubs.sampling import moments_of, sampled
+from eda_cli.stubs.sampling import moments_of, sampled, wanted_of
 from tests.stubs.playing import Memory, let_go, part
 
 NOW = 1_700_000_000.0
@@ -26,7 +26,7 @@ def web(**fields: Any) -> Generator:
 
 def sample(one: Generator, most: int = 1_000, key: Any = None) -> list[Any]:
     make = generator_events(Topic("t", key=key), one, 7, "/eda/shop/web")
-    return list(sampled(make, one, 7, NOW, most))
+    return list(sampled(make, one, 7, islice(wanted_of(one, 7, NOW), most)))
 
 
 def moments(one: Generator, many: int) -> list[float]:
