@@ -120,6 +120,11 @@ class _Compiler:
         return f"{{{', '.join(entries)}}}"
 
     def _form(self, name: str, raw: Mapping[Any, Any], path: Path, whole: bool) -> str:
+        if "$states" in raw:
+            if self.code.scope == "rule":
+                raise Refused("$states tells the life of an entity", "a rule has no entities", "give it to a generator")
+            raise Refused("$states stands alone", "a life is the whole body of a generator, and no part of one",
+                          "write body: {$states: {…}}")
         if name in LATER_FORMS:
             raise Refused(f"there is no long form '{name}'", f"it {NOT_YET}", "leave it out")
         if name not in FORMS:

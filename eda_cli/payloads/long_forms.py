@@ -101,4 +101,4 @@ FORMS: dict[str, tuple[Sequence[str], Form]] = {  # the long forms, with what ma
     "$pick": (("weights",), _pick),
     "$literal": ((), _literal),
 }
-LATER_FORMS = frozenset({"$lookup", "$states"})
+LATER_FORMS = frozenset({"$lookup"})

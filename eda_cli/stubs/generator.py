@@ -9,11 +9,13 @@ from eda_cli import lock
 from eda_cli.event import Event
 from eda_cli.payloads import Dice
 from eda_cli.sketch.resolved import Generator
-from eda_cli.stubs.making import Wanted, generator_events
+from eda_cli.stubs.making import generator_events
 from eda_cli.stubs.numbers import Numbers, Spool
 from eda_cli.stubs.pace import Pace, Spaced, Steady
 from eda_cli.stubs.part import Part
+from eda_cli.stubs.speakers import speakers
 
+GOING_S = 0.02  # between two looks at whether a replica is gone
 PAUSED_S = 3600.0  # a paused generator waits to be stopped: resumed, it is started anew
 
 
@@ -26,7 +28,6 @@ class _Running:
     def __init__(self, part: Part, generator: Generator) -> None:
         self._part = part
         self._generator = generator
-        self._make = generator_events(part.sketch.topics[generator.publishes], generator, part.seed, part.source)
         self._numbers = Numbers(part.folder, part.name, part.process)
         self._spool = Spool(part.folder, part.process)
 
@@ -35,10 +36,18 @@ class _Running:
         while self._generator.paused:
             if self._part.stop.wait(PAUSED_S):
                 return False
+        if not self._orphans_gone():
+            return False
+        self._speakers = speakers(self._part, self._generator)
+        self._make = generator_events(self._part.sketch.topics[self._generator.publishes], self._generator, self._part.seed,
+                                      self._part.source, self._speakers.having, self._speakers.living)
         if not self._resume():
             return False
         if not self._numbers.claimed() and self._part.stop.wait(self._generator.after_s):
             return False
+        while self._speakers.nobody():
+            if self._part.stop.wait(PAUSED_S):
+                return False
         pace = self._pace()
         while not self._part.stop.wished:
             moments = pace.due(time.monotonic())
@@ -54,6 +63,8 @@ class _Running:
 
     def _pace(self) -> Pace:
         generator, now = self._generator, time.monotonic()
+        if clocks := self._speakers.clocks(now):
+            return clocks
         if generator.every is None:
             assert generator.rate is not None
             return Steady(generator.rate / generator.replicas, now)
@@ -68,6 +79,14 @@ class _Running:
             for process in self._numbers.orphans(self._generator.replicas):
                 whole = whole and self._inherit(process)
         return whole
+
+    def _orphans_gone(self) -> bool:
+        """Wait for replicas that are wished no more: what they tell last is known then; False where stopping was wished."""
+        for process in self._numbers.orphans(self._generator.replicas):
+            while lock.holder(self._part.folder / f"{process}.lock"):  # without a pid: somebody inherits from it
+                if self._part.stop.wait(GOING_S):
+                    return False
+        return True
 
     def _inherit(self, process: str) -> bool:
         """Finish what a replica that is wished no more has left, once it is gone; then its claim is."""
@@ -93,11 +112,12 @@ class _Running:
 
     def _publish(self, spool: Spool, numbers: range) -> bool:
         """Make the events of these numbers and publish them; False where stopping was wished before they were stored."""
-        now = time.time()
-        events, failed = self._make(Wanted(number, now, number) for number in numbers)
+        events, failed = self._make(self._speakers.wanted(numbers, time.time()))
         for event, wrong in failed:
             self._part.journal.unpublished(self._generator.publishes, event, wrong.line)
-        spool.store(numbers, events)
+        change = self._speakers.changed()
+        spool.store(numbers, events, change)
+        self._speakers.keep(change)
         return self._deliver(spool, events)
 
     def _deliver(self, spool: Spool, events: list[Event]) -> bool:

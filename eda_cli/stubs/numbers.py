@@ -86,10 +86,11 @@ class Spool:
         self._path = folder / f"{process}.spool"
         self._fd = -1
 
-    def store(self, numbers: range, events: Sequence[Event]) -> None:
-        """Keep what is about to be published."""
+    def store(self, numbers: range, events: Sequence[Event], change: Sequence[Any] | None = None) -> None:
+        """Keep what is about to be published, and what it changes of the entities."""
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
-        batch = pickle.dumps((numbers.start, numbers.stop, [fields_of(event) for event in events]), 5)
+        batch = pickle.dumps((numbers.start, numbers.stop, [fields_of(event) for event in events],
+                              change and tuple(change)), 5)
         self.close()
         self._fd = _replace(self._path, _PENDING + zlib.crc32(batch).to_bytes(4, "big") + batch, keep=True)
 
@@ -99,16 +100,11 @@ class Spool:
 
     def pending(self) -> tuple[range, list[Event], bool]:
         """The numbers of the last batch, its events, and whether it may still have to be published."""
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
+        if (found := _read(self._path)) is None:
             return range(0), [], False
-        batch = data[5:]
-        if zlib.crc32(batch).to_bytes(4, "big") != data[1:5]:
-            return range(0), [], False
-        first, last, events = pickle.loads(batch)
+        done, (first, last, events, *_) = found
         self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-        return range(first, last), [Event(*fields) for fields in events], data[:1] == _PENDING
+        return range(first, last), [Event(*fields) for fields in events], not done
 
     def forget(self) -> None:
         """Nothing of it is needed any more."""
@@ -118,6 +114,25 @@ class Spool:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def spooled(folder: Path, part: str) -> Iterator[Sequence[Any]]:
+    """What the last batch of each replica of a part, wished or not, changes of the entities."""
+    for path in sorted(folder.glob(f"{part}.*.spool")):
+        if (found := _read(path)) is not None and (change := found[1][3:]) and change[0] is not None:
+            yield change[0]
+
+
+def _read(path: Path) -> tuple[bool, Sequence[Any]] | None:
+    """Whether the batch is done, and what `store` was given; None where there is none as a whole."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    batch = data[5:]
+    if zlib.crc32(batch).to_bytes(4, "big") != data[1:5]:
+        return None
+    return data[:1] == _DONE, pickle.loads(batch)
 
 
 def _replace(path: Path, data: bytes, keep: bool = False) -> int:
