@@ -116,11 +116,12 @@ class Spool:
             self._fd = -1
 
 
-def spooled(folder: Path, part: str) -> Iterator[Sequence[Any]]:
-    """What the last batch of each replica of a part, wished or not, changes of the entities."""
+def spooled(folder: Path, part: str) -> Iterator[tuple[bool, Sequence[Any]]]:
+    """Of the last batch of each replica of a part, wished or not: whether it may still have to be published, and what it
+    changes of the entities."""
     for path in sorted(folder.glob(f"{part}.*.spool")):
         if (found := _read(path)) is not None and (change := found[1][3:]) and change[0] is not None:
-            yield change[0]
+            yield not found[0], change[0]
 
 
 def _read(path: Path) -> tuple[bool, Sequence[Any]] | None:

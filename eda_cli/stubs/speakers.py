@@ -45,6 +45,9 @@ class Speakers(Protocol):
     def keep(self, change: Sequence[Any] | None) -> None:
         """The change is spooled: it holds from now on."""
 
+    def close(self) -> None:
+        """Let go of its file."""
+
 
 class Plain:
     """Nobody in particular."""
@@ -67,6 +70,8 @@ class Plain:
 
     def keep(self, change: Sequence[Any] | None) -> None: ...
 
+    def close(self) -> None: ...
+
 
 class Entities:
     """The entities of one replica. Others of the generator that run are as many, so that each entity belongs to one."""
@@ -75,7 +80,7 @@ class Entities:
         assert generator.entities is not None
         self._process, self._replicas = part.process, generator.replicas
         self._standing = Standing(part.folder, part.name)
-        for change in spooled(part.folder, part.name):
+        for _, change in spooled(part.folder, part.name):
             self._standing.take_in(change)
         lives = compile_states(generator.body) if is_states(generator.body) else None
         self.living = Living(lives, generator, part.seed) if lives else None
@@ -123,6 +128,9 @@ class Entities:
         """Store where they stand."""
         if change is not None:
             self._standing.take_in(change)
+
+    def close(self) -> None:
+        self._standing.close()
 
 
 def speakers(part: Part, generator: Generator) -> Speakers:
