@@ -95,7 +95,10 @@ def is_states(raw: Any) -> bool:
 
 def read_states(raw: Any) -> States:
     """The life that a whole body says. Raises InvalidValue with every problem; values are not looked into."""
-    return _Reader().read(raw)
+    reader = _Reader()
+    states = reader.read(raw)
+    reader.tell()
+    return states
 
 
 def compile_body(raw: Any, scope: Scope) -> Value | Lives:
@@ -154,9 +157,7 @@ class _Reader:
         start: Shares = ((next(iter(states)), 1.0),)
         if said.get("start") is not None:
             start = self._shares(said["start"], named, (*at, "start"), whole=True)
-        made = States(states, start, said.get("key"), self._entities(said, at))
-        self.tell()
-        return made
+        return States(states, start, said.get("key"), self._entities(said, at))
 
     def compiled(self, raw: Any, path: Path, body: bool = True) -> Value:
         try:
