@@ -127,7 +127,7 @@ def _draws(shares: Shares) -> Callable[[float], str | None]:
 
 @dataclass
 class _Reader:
-    """Reads a life and collects what is wrong with it."""
+    """Reads a life and collects what is wrong with it. Raises InvalidValue where no more can be read."""
 
     problems: list[ValueProblem] = field(default_factory=list)
 
@@ -143,16 +143,15 @@ class _Reader:
                     raise Refused(f"'{shown(name)}' does not belong to $states", "a life is the whole body",
                                   "write it into the body of a state")
         said, at = raw["$states"], ("$states",)
-        with self._at(*at):
-            if not isinstance(said, Mapping):
-                raise Refused("$states is no map", "", _WRITE)
-        self.tell()
+        if not isinstance(said, Mapping):
+            self._wrong(Refused("$states is no map", "", _WRITE).at(at))
+            raise InvalidValue(self.problems)
         self._keys(said, _KEYS, at, "$states")
         named = said.get("states")
-        with self._at(*at, *(("states",) if "states" in said else ())):
-            if not isinstance(named, Mapping) or not 1 <= len(named) <= MOST_STATES:
-                raise Refused("$states has no states", f"it takes a map of 1 to {MOST_STATES:,} by their names", _WRITE)
-        self.tell()
+        if not isinstance(named, Mapping) or not 1 <= len(named) <= MOST_STATES:
+            self._wrong(Refused("$states has no states", f"it takes a map of 1 to {MOST_STATES:,} by their names", _WRITE)
+                        .at((*at, "states") if "states" in said else at))
+            raise InvalidValue(self.problems)
         states = {str(name): self._state(one, named, (*at, "states", name)) for name, one in named.items()}
         start: Shares = ((next(iter(states)), 1.0),)
         if said.get("start") is not None:
@@ -234,9 +233,8 @@ class _Reader:
     def _entities(self, said: Mapping[str, Any], at: Path) -> int | None:
         many = said.get("entities")
         if many is not None and (type(many) is not int or not 1 <= many <= MOST_ENTITIES):
-            self._wrong(Refused("'entities' of $states must be how many there are", f"a whole number from 1 to "
-                                f"{MOST_ENTITIES:,}", "write entities: 40; what each of them has is said at the generator"
-                                ).at((*at, "entities")))
+            self._wrong(Refused(f"'entities' of $states must be a whole number from 1 to {MOST_ENTITIES:,}", "",
+                                "write entities: 40; what each of them has is said at the generator").at((*at, "entities")))
             return None
         return many
 

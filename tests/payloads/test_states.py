@@ -79,7 +79,7 @@ def test_states_that_no_life_comes_to_are_known() -> None:
     (life(starts="created"), "$states.starts: $states has no key 'starts'; did you mean start?"),
     (life(states=None), "$states: $states has no states: it takes a map of 1 to 1,000 by their names"),
     (life(states={}), "$states.states: $states has no states"),
-    (life(entities=0), "$states.entities: 'entities' of $states must be how many there are"),
+    (life(entities=0), "$states.entities: 'entities' of $states must be a whole number from 1 to 1,000,000"),
     (life(start="craeted"), "known are created, paid, cancelled; did you mean created?"),
     (life(start={"created": "90%"}), "$states.start: the shares of 'start' are 90 % together: each life begins in one"),
     (life(states={"a": {"next": "b"}}), "$states.states.a.next: there is no state 'b': known are a"),
