@@ -64,7 +64,7 @@ def generated(run: RunFolder, sketch: Resolved, topic: str, wished: str | None) 
     number = Numbers(run.path, generator.name, f"{generator.name}.0").claim(1, None).start
     events, failed = make(number, time.time())
     if failed:
-        raise failed[0][1]
+        raise failed[0][2]
     if wished is not None and events[0].type != wished:
         raise UsageError(f"an event '{wished}' tells of a later state", f"a life begins with '{events[0].type}'",
                          f"give a body: eda publish {topic} '{{\"id\": 1}}' --type {wished}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eda_cli.errors import Problem
-from eda_cli.sketch import living, secured, words
+from eda_cli.sketch import faults, living, secured, words
 from eda_cli.sketch.bare import bare
 from eda_cli.sketch.commands import event_for
 from eda_cli.sketch.contents import keyless, statements, unheard
@@ -20,7 +20,7 @@ def lint(resolved: Resolved, places: Places) -> list[Problem]:
     return [*_notes(resolved, places), *_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
             *_circles(resolved, places), *_returning(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
             *secured.exposed(resolved, places), *statements(resolved, places), *unheard(resolved, places),
-            *bare(resolved, places), *living.unreached(resolved, places)]
+            *bare(resolved, places), *faults.unseen(resolved, places), *living.unreached(resolved, places)]
 
 
 def demands(resolved: Resolved, broker: str, places: Places = NOWHERE) -> list[Problem]:

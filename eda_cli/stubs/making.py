@@ -11,7 +11,7 @@ from eda_cli.sketch.resolved import Generator, Topic
 from eda_cli.stubs.forms import as_failure, encoded, headers_maker, record_key
 from eda_cli.stubs.lives import Having, Living
 
-Failed = list[tuple[Event, PayloadError]]  # an event that could not be made: its header, and why
+Failed = list[tuple[int, Event, PayloadError]]  # an event that could not be made: its number, its header, and why
 
 
 class Wanted(NamedTuple):
@@ -35,12 +35,12 @@ def generator_events(topic: Topic, generator: Generator, seed: int, source: str,
     The same seed, part and number, or entity and step, give the same event (but for its time). `having` and `living` are
     those of a generator with entities.
     """
-    body = _body(generator, having, living)
     raw_key = topic.key if generator.key is None else generator.key
     key = compile_value(raw_key, "key") if raw_key is not None else None
     headers = headers_maker(generator.headers, "generator")
     dice = Dice(seed, generator.name)
-    context = Context(dice, 0.0)
+    context, seen = Context(dice, 0.0), Seen()
+    body = _body(generator, seen, having, living)
 
     def make(wanted: Iterable[Wanted]) -> tuple[list[Event], Failed]:
         happened = ""
@@ -54,7 +54,7 @@ def generator_events(topic: Topic, generator: Generator, seed: int, source: str,
                 happened = rfc3339(now)
             dice.roll(f"{entity}/{step}" if entity else number)
             context.number, context.step, context.entity = number, step, entity
-            context.seen = None
+            context.seen = seen
             id = event_id(dice)
             kind = living.type_of(state) if living else generator.event
             try:
@@ -68,26 +68,27 @@ def generator_events(topic: Topic, generator: Generator, seed: int, source: str,
                     living.kept(entity, said, event)
                 events.append(event)
             except (PayloadError, ValueError, ArithmeticError) as wrong:
-                failed.append((Event(id, source, kind, happened, None), as_failure(wrong)))
+                failed.append((number, Event(id, source, kind, happened, None), as_failure(wrong)))
         return events, failed
 
     return make
 
 
-def _body(generator: Generator, having: Having | None, living: Living | None) -> Callable[[Context, Wanted], Any]:
+def _body(generator: Generator, seen: Seen, having: Having | None, living: Living | None) -> Callable[[Context, Wanted], Any]:
     """The function that makes a body: nobody's, that of an entity, or that of a state which one enters."""
-    seen = Seen()
+    if having is not None and living is not None:
 
-    def see(context: Context) -> Seen:
-        """Show the entity that speaks."""
-        assert having is not None
-        seen.entity = having.of(context.entity)
-        context.seen = seen
-        return seen
+        def live(context: Context, want: Wanted) -> Any:
+            seen.entity = having.of(want.entity)
+            return living.say(context, seen, want.state, want.born)
 
-    if living:
-        return lambda context, want: living.say(context, see(context), want.state, want.born)
+        return live
     value = compile_value(generator.body, "generator")
-    if having:
-        return lambda context, want: value(context) if see(context) else None
-    return lambda context, want: value(context)
+    if having is None:
+        return lambda context, want: value(context)
+
+    def say(context: Context, want: Wanted) -> Any:
+        seen.entity = having.of(want.entity)
+        return value(context)
+
+    return say

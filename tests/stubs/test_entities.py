@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from eda_cli.sketch.resolved import Entities, Generator
 from eda_cli.stubs.lives import Having
-from eda_cli.stubs.numbers import Spool
 from eda_cli.stubs.standing import Standing
 from tests.stubs.living import (
     LIFE,
@@ -183,11 +182,3 @@ def test_fewer_entities_rest_and_more_begin(tmp_path: Path) -> None:
     assert_whole(channel, 6)
 
 
-def test_a_spool_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, "web.1")
-    spool.store(range(2), [])
-    assert spool.pending() == (range(2), [], True)
-    spool.close()
-    channel = Channel()
-    assert live(tmp_path, sketch(), channel)
-    assert_whole(channel, 5)
