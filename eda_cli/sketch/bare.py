@@ -20,7 +20,7 @@ _MOST_COMPARED = 50_000  # texts with bodies
 _LONGEST = 1_000  # characters that are searched for an aggregate
 _FIELD = re.compile(r"[\w-]+(?:\.[\w-]+)*\Z")
 _EXPRESSION = re.compile(  # `event.created` may be a text, as may `window.closed`
-    r"(?:body|was|copy|item|joined)\.[^\W\d]|event\.(?:id|type|time|source|key|topic)\b|window\.(?:start|end|key)\b")
+    r"(?:body|was|copy|item|joined|vars|entity)\.[^\W\d]|event\.(?:id|type|time|source|key|topic)\b|window\.(?:start|end|key)\b")
 _AGGREGATE = re.compile(r"\b(?:count\(\s*\)|(?:sum|mean|min|max)\(\s*\$[^\s()'\"]*\s*\))")
 
 

@@ -16,7 +16,6 @@ Bodies = dict[str, list[tuple[str, Raw]]]  # topic -> (type, body) of each event
 
 _MOST_FIELDS = 20  # of a body that a missing field is looked for in
 _MOST_COMPARED = 50_000  # paths with bodies
-_FORMS = ("$list", "$pick", "$literal")
 _STATEMENTS = (("{%", "%}", "write {{ A if CONDITION else B }}"), ("{#", "#}", "leave the comment out"))
 
 
@@ -70,7 +69,7 @@ def unheard(resolved: Resolved, places: Places) -> Iterator[Problem]:
                 if work > _MOST_COMPARED:
                     return
                 if heard and all(leads(text, body) is False for body in heard):
-                    fields = {field for body in heard if isinstance(body, Mapping) for field in body}
+                    fields = {field for body in heard for field in _fields(body)}
                     yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is in no event that '{name}' hears",
                                   "a missing path is null", _meant(text, fields))
 
@@ -125,13 +124,20 @@ def leads(path: str, body: Raw) -> bool | None:
         return None
     here = body
     for step in path[2:].split("."):
-        if not isinstance(here, Mapping) or not here.keys().isdisjoint(_FORMS):
+        while isinstance(here, Mapping) and "$maybe" in here:
+            here = here["$maybe"]
+        if not isinstance(here, Mapping) or len(_fields(here)) < len(here.keys() - {"$vars"}):
             known = here is None or here == "$tombstone" or isinstance(here, (bool, int, float))
             return False if known else None
         if step not in here:
             return False
         here = here[step]
     return True
+
+
+def _fields(body: Raw) -> list[str]:
+    """The fields that the body names, without those that a long form makes."""
+    return [field for field in body if not field.startswith("$")] if isinstance(body, Mapping) else []
 
 
 def _meant(path: str, fields: Collection[str]) -> str:
@@ -146,7 +152,7 @@ def _without(key: Raw, at: Path, body: Raw, publisher: Path, topic: Topic, place
         lacks = "the topic is compacted, which keeps the newest event of each key" if topic.compacted else \
             "events without a key have no order"
         yield Problem(*places.value(at), f"'{shorten(places.said(at, key))}' is in no event of {words.subject(publisher)}",
-                      f"so its key is null, and {lacks}", _meant(key, body if isinstance(body, Mapping) else ()))
+                      f"so its key is null, and {lacks}", _meant(key, _fields(body)))
 
 
 def _compacted(topic: Topic) -> str:
