@@ -11,7 +11,7 @@ import pytest
 from tests.eventually import eventually
 from tests.scenarios.harness import Eda
 
-COUNT = 600
+COUNT = 1_200  # 25 s of them
 SKETCH = f"""
 name: lives
 topics:
@@ -27,10 +27,10 @@ generators:
       $states:
         key: seq(1000)
         states:
-          created: {{body: {{by: $entity.name, who: $entity, n: 1}}, next: {{paid: 60%, cancelled: 20%}}, after: 100ms..400ms}}
-          paid: {{event: orderPaid, body: {{n: "{{{{ was.n + 1 }}}}"}}, next: {{paid: 30%, shipped: 70%}}, after: 50ms..200ms}}
-          shipped: {{event: orderShipped, body: {{n: "{{{{ was.n + 1 }}}}"}}, after: 50ms}}
-          cancelled: {{event: orderCancelled, body: $tombstone, after: 50ms}}
+          created: {{body: {{by: $entity.name, who: $entity, n: 1}}, next: {{paid: 60%, cancelled: 20%}}, after: 300ms..1200ms}}
+          paid: {{event: orderPaid, body: {{n: "{{{{ was.n + 1 }}}}"}}, next: {{paid: 30%, shipped: 70%}}, after: 150ms..600ms}}
+          shipped: {{event: orderShipped, body: {{n: "{{{{ was.n + 1 }}}}"}}, after: 150ms}}
+          cancelled: {{event: orderCancelled, body: $tombstone, after: 150ms}}
 consumers:
   log: {{subscribes: orders, from: earliest}}
 """
@@ -57,7 +57,7 @@ def test_killed_and_scaled_each_life_is_told_step_by_step(eda: Eda, tmp_path: Pa
     path = tmp_path / "lives.yaml"
     path.write_text(eda.fit(SKETCH))
     eda.up(path)
-    for number, scaled in ((60, 0), (120, 0), (180, 3), (260, 0), (340, 1), (420, 0), (480, 2)):
+    for number, scaled in ((20, 0), (80, 3), (140, 0), (200, 1), (260, 2), (320, 0)):
         eventually(lambda: len(eda.events("orders", "lives")) > number, 60)  # noqa: B023
         eda.kill("lives", "shop.1")
         if scaled:
