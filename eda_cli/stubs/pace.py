@@ -75,6 +75,11 @@ def gaps_of(generator: Generator, replica: int, seed: int) -> Gaps:
     return Gaps(many, lambda number: many, replica - 1, (replica - 1, many))
 
 
+def pace_of(generator: Generator, replica: int, seed: int, place: Place) -> Pace:
+    """That of one replica, from its place on."""
+    return Pace(curve_of(generator), gaps_of(generator, replica, seed), place)
+
+
 class Pace:
     """Plays a schedule from a place on, which it moves. Moments are seconds of the schedule.
 
