@@ -85,7 +85,7 @@ def main() -> None:
     context = Context(random=Dice(1), now=0.0, seen=Seen(body=BODY))
     for bomb in BOMBS:
         print(json.dumps({"bomb": bomb[:60]}), flush=True)
-        started = time.monotonic()
+        started = time.process_time()
         try:
             made = compile_value({"field": "{{ " + bomb + " }}"}, "rule")(context)
             outcome = f"{len(orjson.dumps(made))} bytes"
@@ -93,7 +93,7 @@ def main() -> None:
             outcome = "clean"
             assert str(clean).strip()
             assert len(str(clean)) < 1_000
-        seconds = time.monotonic() - started
+        seconds = time.process_time() - started
         print(json.dumps({"outcome": outcome, "seconds": seconds, "peak": peak()}), flush=True)
     assert BODY["list"] is LONG_LIST
     assert len(LONG_LIST) == 100_000

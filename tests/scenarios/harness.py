@@ -158,4 +158,5 @@ class Eda:
             if child.poll() is None:
                 child.kill()
             child.communicate()
-        subprocess.run([sys.executable, "-m", "eda_cli", "down", "--all"], env=self.environ, capture_output=True, timeout=100)
+        if self.home.exists() and any(self.home.iterdir()):
+            subprocess.run([sys.executable, "-m", "eda_cli", "down", "--all"], env=self.environ, capture_output=True, timeout=100)
