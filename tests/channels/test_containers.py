@@ -255,7 +255,12 @@ def ownerless() -> set[str]:
 
 def none_is_left(before: set[str]) -> None:
     """No volume lost its container since then, and stays."""
-    eventually(lambda: not ownerless() - before, GONE_S, every=0.1)
+    def gone() -> bool:
+        left = ownerless() - before
+        assert not left, f"no container uses them any more: {left}"
+        return True
+
+    eventually(gone, GONE_S, every=0.1)
 
 
 def nothing_left(engine: Engine, spec: Spec) -> None:
