@@ -37,6 +37,9 @@ class Played(Protocol):
     def due(self, at: float, catch_up_s: float = CATCH_UP_S) -> Sequence[float]:
         """The moments of the events that are due; they count as taken."""
 
+    def wished(self, at: float) -> float:
+        """How many events are wished up to a moment."""
+
     def pause(self, at: float) -> float:
         """Seconds until it is worth asking again."""
 

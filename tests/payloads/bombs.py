@@ -104,7 +104,7 @@ def main() -> None:
     context = Context(random=Dice(1), now=0.0, seen=Seen(body=BODY))
     for bomb, raw in BOMBS.items():
         print(json.dumps({"bomb": bomb}), flush=True)
-        started = time.monotonic()
+        started = time.process_time()
         try:
             made = compile_value({"field": raw}, "rule" if isinstance(raw, str) and "{{" in raw else "generator")(context)
             outcome = f"{len(orjson.dumps(made))} bytes"
@@ -112,7 +112,7 @@ def main() -> None:
             outcome = "clean"
             assert str(clean).strip()
             assert max(map(len, str(clean).splitlines())) < 1_000
-        seconds = time.monotonic() - started
+        seconds = time.process_time() - started
         print(json.dumps({"outcome": outcome, "seconds": seconds, "peak": peak()}), flush=True)
     assert BODY["list"] is LONG_LIST
     assert len(LONG_LIST) == 100_000
