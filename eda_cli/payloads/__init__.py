@@ -13,6 +13,7 @@ from eda_cli.payloads.looked import Looked
 from eda_cli.payloads.lookups import Lookup, last_of, lookups_in, once_of
 from eda_cli.payloads.problems import NOT_YET, InvalidValue, PayloadError, ValueProblem
 from eda_cli.payloads.quantities import parse_duration, parse_range, parse_rate, parse_share
+from eda_cli.payloads.states import Lives, States, compile_body, compile_states, is_states, read_states
 from eda_cli.payloads.used import aggregates, names_used
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Found",
     "Function",
     "InvalidValue",
+    "Lives",
     "Looked",
     "Lookup",
     "PayloadError",
@@ -32,17 +34,21 @@ __all__ = [
     "Rows",
     "Scope",
     "Seen",
+    "States",
     "Value",
     "ValueProblem",
     "Window",
     "aggregate_path",
     "aggregates",
     "asks",
+    "compile_body",
     "compile_condition",
+    "compile_states",
     "compile_value",
     "derive_seed",
     "derived_id",
     "event_id",
+    "is_states",
     "last_of",
     "lookups_in",
     "lookups_of",
@@ -53,4 +59,5 @@ __all__ = [
     "parse_rate",
     "parse_share",
     "quick_of",
+    "read_states",
 ]

@@ -154,4 +154,3 @@ FORMS: dict[str, tuple[Sequence[str], Form]] = {  # the long forms, with what ma
     "$literal": ((), _literal),
     "$lookup": (BESIDE, compile_lookup),
 }
-LATER_FORMS = frozenset({"$states"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,16 +109,26 @@ class Part:
             return wrong.receipts
 
     def _keep_rest(self, left: list[tuple[str, list[Event]]], receipts: Sequence[Receipt], refused: Refused) -> None:
-        stored = {(receipt.topic, receipt.id): receipt for receipt in receipts}
+        stored: dict[tuple[str, str | None], deque[Receipt]] = {}
+        for receipt in receipts:
+            stored.setdefault((receipt.topic, receipt.id), deque()).append(receipt)  # an event may be there twice
         for topic, events in left:  # those without an id cannot be told apart: where one is missing, all come again
             nameless = sum(event.id is None for event in events)
-            if nameless > sum((receipt.topic, receipt.id) == (topic, None) for receipt in receipts):
+            if nameless > len(stored.get((topic, None), ())):
                 stored.pop((topic, None), None)
         rest: list[tuple[str, list[Event]]] = []
         for topic, events in left:
-            done = [event for event in events if (topic, event.id) in stored]
-            self.journal.published(topic, done, [stored[topic, event.id] for event in done])
-            if missing := [event for event in events if (topic, event.id) not in stored and event.id not in refused]:
+            done: list[Event] = []
+            taken: list[Receipt] = []
+            missing: list[Event] = []
+            for event in events:
+                if its := stored.get((topic, event.id)):
+                    done.append(event)
+                    taken.append(its.popleft())
+                elif event.id not in refused:
+                    missing.append(event)
+            self.journal.published(topic, done, taken)
+            if missing:
                 rest.append((topic, missing))
         left[:] = rest
 

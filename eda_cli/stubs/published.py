@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from math import floor, inf
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
 from eda_cli.event import Event
-from eda_cli.payloads import Dice, event_id
 from eda_cli.sketch.looking import Demand
 from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.packing import fields_of
@@ -34,6 +33,8 @@ CREATE TABLE progress (process TEXT PRIMARY KEY, next INTEGER NOT NULL, ended IN
 CREATE TABLE used (looker TEXT PRIMARY KEY, number INTEGER NOT NULL, rank INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID
 """
+
+Ticks = Mapping[str | None, int]  # moments by the id of an event
 
 
 def tick(moment: float) -> int:
@@ -59,11 +60,10 @@ def skip(folder: Path, part: str, number: int) -> None:
 class Published:
     """What one process of a generator tells. Moments are given in seconds of the run. Raises Forgetful."""
 
-    def __init__(self, folder: Path, generator: Generator, process: str, seed: int, demand: Demand) -> None:
+    def __init__(self, folder: Path, generator: Generator, process: str, demand: Demand) -> None:
         self._store = _open(folder, generator.name)
         self._generator = generator
         self._process = process
-        self._dice = Dice(seed, generator.name)
         self._demand = demand
         self._kept = 0  # numbers since the oldest were let go of
 
@@ -73,23 +73,17 @@ class Published:
             connection.execute("INSERT OR IGNORE INTO meta VALUES ('oldest', ?)", (oldest,))
             connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, 0)", (self._process, self._moment(next_s)))
 
-    def moments(self, numbers: range, events: Sequence[Event], moments: Sequence[float]) -> dict[str | None, int]:
-        """When these events happened, by id; where some of the numbers could not be made, the ids tell which."""
-        if len(events) == len(numbers):
-            ids: list[str | None] = [event.id for event in events]
-        else:
-            ids = [event_id(self._dice.roll(number)) for number in numbers]
-        return dict(zip(ids, map(self._moment, moments), strict=False))
-
-    def tell(self, numbers: range, events: Iterable[Event], ticks: Mapping[str | None, int], next_s: float) -> None:
+    def tell(self, numbers: range, events: Iterable[Event], ticks: Ticks | None, next_s: float) -> None:
         """These are all that was published under the numbers; the next one happens at `next_s`.
 
-        `ticks` are the moments of the events, by id; one that has none happened in the past. One that was published
-        several times is told once, and a tombstone says nothing.
+        `ticks` are the moments of those that were made for the numbers, by id: others are of no interest. Without
+        them all of them happened in the past. What was published several times is told once, and a tombstone says nothing.
         """
-        once = {event.id: event for event in events if event.data is not None}
+        if not numbers:
+            return
+        once = {event.id: event for event in events if event.data is not None and (ticks is None or event.id in ticks)}
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
-        batch = pickle.dumps([(ticks.get(id, PAST), fields_of(event)) for id, event in once.items()], 5)
+        batch = pickle.dumps([(ticks[id] if ticks else PAST, fields_of(event)) for id, event in once.items()], 5)
         with self._store.write() as connection:
             connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?)", (numbers.start, numbers.stop, batch))
             connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, 0)", (self._process, self._moment(next_s)))

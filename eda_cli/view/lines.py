@@ -125,8 +125,8 @@ def line_of(seen: Observation, colour: str, name: str = "") -> Text | None:
 def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     """`09:30:00.123 webshop → purchases[1]@42 purchaseCreated 3f2a91c0 ann {…}`.
 
-    A handled one says behind its place how long after it was published, and one that failed why: a narrow terminal cuts
-    the body, not that.
+    Behind its place stands how long after it was published it was handled, which faults it has, or why it failed: a narrow
+    terminal cuts the body, not that.
     """
     fields = seen.fields
     place = fields["topic"]
@@ -139,6 +139,8 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     line.append(escaped(place), colour)
     if "after_ms" in fields:
         line.append(f" +{_duration(fields['after_ms'])}", "dim")
+    if faults := fields.get("faults"):
+        line.append(f" ({', '.join(map(_words, faults))})", "yellow")
     if seen.kind in ("failed", "skipped"):
         line.append(f" {escaped(str(fields.get('reason', '')), 300)}{_fate(fields)} ·", "red" if seen.kind == "failed" else "dim")
     line.append(f" {escaped(fields.get('type') or '-')}", "bold")
@@ -147,6 +149,15 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
         line.append(f" {escaped(fields['key'], 60)}", "italic")
     line.append(f" {_body(seen)}")
     return line
+
+
+def faults_told(faults: Mapping[str, int]) -> str:
+    """`22 duplicate, 5 out of order`."""
+    return ", ".join(f"{many:,} {_words(fault)}" for fault, many in sorted(faults.items()))
+
+
+def _words(fault: str) -> str:
+    return fault.replace("_", " ")
 
 
 def _fate(fields: Mapping[str, Any]) -> str:

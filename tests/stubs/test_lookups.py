@@ -52,7 +52,7 @@ class Shop:
     """The generator that is looked up: both of its replicas, telling batch by batch."""
 
     def __init__(self, folder: Path, generator: Generator = SHOP, keep: Demand | None = None) -> None:
-        self.replicas = [Published(folder, generator, f"shop.{replica}", 7, keep or Demand(1000, ())) for replica in (1, 2)]
+        self.replicas = [Published(folder, generator, f"shop.{replica}", keep or Demand(1000, ())) for replica in (1, 2)]
 
     def begin(self) -> None:
         for one in self.replicas:
