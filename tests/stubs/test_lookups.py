@@ -172,6 +172,16 @@ def test_where_nothing_is_there_it_is_waited_for_and_told_once(tmp_path: Path, m
     assert lookers.found[0](Dice(7), 0) == 5
 
 
+def test_what_was_held_back_for_another_number_or_came_twice_is_told_once_or_not_at_all(tmp_path: Path) -> None:
+    one, held, gone = (Event(id, "/s", "made", None, data) for id, data in (("e0", b"{}"), ("e7", b"{}"), ("e1", None)))
+    shop = Shop(tmp_path)
+    shop.replicas[0].begin(0, 0.0)
+    shop.replicas[0].tell(range(2), [held, one, gone, one], {"e0": 0, "e1": 1}, 1.0)
+    source = Source(tmp_path, "shop", 1)
+    source.read()
+    assert [told.event.id for told in source.ahead] == ["e0"]
+
+
 def test_what_can_never_come_ends_in_an_error(tmp_path: Path) -> None:
     lookers = lookers_of(tmp_path, sketch_of({"$lookup": "orders", "where": "body.n > 4"}))
     shop = Shop(tmp_path)
