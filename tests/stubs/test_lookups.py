@@ -22,7 +22,7 @@ from eda_cli.sketch.resolved import Generator, Raw, Resolved, Topic
 from eda_cli.stubs import generator
 from eda_cli.stubs.lookers import Lookers
 from eda_cli.stubs.making import Wanted
-from eda_cli.stubs.published import Demand, Published
+from eda_cli.stubs.published import Published, Source, skip
 from tests.stubs.playing import Killed, Memory, let_go, part
 
 SHOP = Generator("shop", "orders", "made", {"n": "seq(0)"}, rate=10.0, replicas=2)
