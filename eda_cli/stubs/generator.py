@@ -63,12 +63,12 @@ class _Running:
                     return False
                 made += len(numbers)
             elif timing.over():
-                self._numbers.note(timing.here())
-                return True
+                break
             elif (pause := timing.pause()) > 0 and not stop.wait(min(pause, NOTED_S)) and pause > NOTED_S:
                 self._numbers.note(timing.here())
         self._numbers.note(timing.here())
-        return False
+        self._part.journal.flush()  # what was given up last
+        return not stop.wished
 
     def _resume(self) -> bool:
         """Publish what a kill may have left unpublished; False where stopping was wished meanwhile."""
