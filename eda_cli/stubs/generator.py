@@ -119,12 +119,12 @@ class _Running:
                     return False
                 made += len(numbers)
             elif timing.over():
-                self._numbers.note(timing.here())
-                return self._finish_held()
+                break
             elif not self._wait(timing):
                 break
         self._numbers.note(timing.here())
-        return False
+        self._part.journal.flush()  # what was given up last
+        return not stop.wished and self._finish_held()
 
     def _wait(self, timing: Timing) -> bool:
         """Wait until something is due, or until it is time to note the place; False where stopping was wished."""
