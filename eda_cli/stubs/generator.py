@@ -6,18 +6,22 @@ import math
 import os
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from typing import Any
 
 from eda_cli import lock
 from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.held import Going
-from eda_cli.stubs.making import Wanted, generator_events
-from eda_cli.stubs.numbers import Batch, Numbers
+from eda_cli.stubs.making import generator_events
+from eda_cli.stubs.numbers import Batch, Numbers, spooled
+from eda_cli.stubs.pace import pace_of
 from eda_cli.stubs.part import Part
-from eda_cli.stubs.shortfall import Shortfall
+from eda_cli.stubs.shortfall import Shortfall, Sums
+from eda_cli.stubs.speakers import Plain, Speakers, speakers
 from eda_cli.stubs.stock import FAULTED, Stock
 from eda_cli.stubs.timing import Timing, again, clock_of, origin_of
 
+GOING_S = 0.02  # between two looks at whether others still speak
 NOTED_S = 5.0  # what a kill in a long pause takes from it at most
 PAUSED_S = 3600.0  # a paused generator waits to be stopped: resumed, it is started anew
 
@@ -32,12 +36,13 @@ class _Running:
     def __init__(self, part: Part, generator: Generator) -> None:
         self._part = part
         self._generator = generator
-        self._make = generator_events(part.sketch.topics[generator.publishes], generator, part.seed, part.source)
         self._numbers = Numbers(part.folder, part.name, part.process)
         self._stock = Stock(part, generator, part.process)
+        self._speakers: Speakers = Plain()
 
     def close(self) -> None:
         """Let go of its files."""
+        self._speakers.close()
         self._stock.spool.close()
         self._numbers.close()
 
@@ -46,16 +51,28 @@ class _Running:
         while self._generator.paused:
             if self._part.stop.wait(PAUSED_S):
                 return False
-        if not self._resume():
-            return False
-        if not self._numbers.begun() and self._part.stop.wait(self._generator.after_s):
-            return False
-        return self._play(self._begin())
+        with ExitStack() as held:
+            left = self._left(held)
+            if left is None or (self._generator.entities and not self._others_told()):
+                return False
+            if not self._numbers.begun() and self._part.stop.wait(self._generator.after_s):
+                return False
+            timing = self._begin()
+            if not self._make_up(left):
+                return False
+        while self._speakers.nobody():
+            if self._part.stop.wait(PAUSED_S):
+                return False
+        return self._play(timing)
 
     def _begin(self) -> Timing:
+        """Learn for whom to speak, and when."""
         part, generator = self._part, self._generator
         place = self._numbers.begin(clock_of(generator), generator.replicas, origin_of(generator))
-        return Timing(generator, part.replica, part.seed, place)
+        self._speakers = speakers(part, generator, place)
+        self._make = generator_events(part.sketch.topics[generator.publishes], generator, part.seed, part.source,
+                                      self._speakers.having, self._speakers.living)
+        return Timing(self._speakers.clocks or pace_of(generator, part.replica, part.seed, place), place)
 
     def _play(self, timing: Timing) -> bool:
         """Publish what is due until stopping is wished, or all is published (then True)."""
@@ -63,7 +80,7 @@ class _Running:
         made = 0
         while not stop.wished:
             happened = timing.due()
-            shortfall.see(time.monotonic(), made, timing.lost, self._part.troubles)
+            shortfall.see(time.monotonic(), Sums(made, timing.wished(), timing.lost, self._part.troubles))
             if happened:
                 numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
                 if not numbers:
@@ -103,60 +120,75 @@ class _Running:
                 return False
         return True
 
-    def _resume(self) -> bool:
-        """Publish what a kill may have left unpublished; False where stopping was wished meanwhile."""
-        whole = self._finish(self._stock)
-        if self._part.replica == 1:
-            for process in self._numbers.orphans(self._generator.replicas):
-                whole = whole and self._inherit(process)
-        return whole
+    def _left(self, held: ExitStack) -> list[Stock] | None:
+        """Publish what lies in the spool, and replica 1 what lies in those of replicas that are wished no more; None where
+        stopping was wished meanwhile. Their stocks, the own one first; `held` are the locks of the others.
+        """
+        left = [self._stock]
+        for process in self._numbers.orphans(self._generator.replicas) if self._part.replica == 1 else ():
+            while (fd := lock.take(self._part.folder / f"{process}.lock", patience_s=0.2, for_child=True)) is None:
+                if self._part.stop.wished:
+                    return None
+            held.callback(os.close, fd)
+            left.append(Stock(self._part, self._generator, process))
+            held.callback(left[-1].spool.close)
+        for stock in left:
+            batch, pending = stock.left
+            if pending and batch.numbers == self._numbers.claimed(stock.process) and not self._deliver(stock, batch):
+                return None
+        return left
 
-    def _inherit(self, process: str) -> bool:
-        """Finish what a replica that is wished no more has left, once it is gone; then its claim is, and what it held is ours."""
-        while (fd := lock.take(self._part.folder / f"{process}.lock", patience_s=0.2, for_child=True)) is None:
-            if self._part.stop.wished:
+    def _others_told(self) -> bool:
+        """Wait until nobody speaks any more who shared out the entities otherwise: the events of each keep their order.
+
+        False where stopping was wished meanwhile.
+        """
+        folder, replicas = self._part.folder, self._generator.replicas
+        while any(lock.holder(folder / f"{process}.lock") for process in self._numbers.orphans(replicas)) or any(
+                pending and change[1] != replicas for pending, change in spooled(folder, self._part.name)):
+            if self._part.stop.wait(GOING_S):
                 return False
-        stock = Stock(self._part, self._generator, process)
-        try:
-            whole = self._finish(stock)
-            if whole:
-                self._stock.take_over(stock)
-                self._stock.keep(self._numbers.claimed())
-                stock.keep(self._numbers.claimed(process))  # a kill from here on must not bring it to us again
-                self._numbers.drop(process)
-                stock.spool.forget()
-            return whole
-        finally:
-            stock.spool.close()
-            os.close(fd)
+        return True
 
-    def _finish(self, stock: Stock) -> bool:
-        claimed = self._numbers.claimed(stock.process)
-        batch, pending = stock.left
-        if batch.numbers != claimed:
-            return not claimed or self._publish(stock, claimed, self._happened(stock.process, len(claimed)))
-        return not pending or self._deliver(stock, batch)
+    def _make_up(self, left: Sequence[Stock]) -> bool:
+        """Publish what was claimed and not made, and take over what others held; False where stopping was wished meanwhile."""
+        for stock in left:
+            claimed = self._numbers.claimed(stock.process)
+            if claimed and stock.left[0].numbers != claimed and not self._publish(
+                    stock, claimed, self._happened(stock.process, len(claimed))):
+                return False
+        for stock in left[1:]:
+            self._stock.take_over(stock)
+            self._stock.keep(self._numbers.claimed())
+            stock.keep(self._numbers.claimed(stock.process))  # a kill from here on must not bring it to us again
+            self._numbers.drop(stock.process)
+            stock.spool.forget()
+        return True
 
     def _happened(self, process: str, many: int) -> Sequence[float]:
         """When the events happened that a process claimed, and did not make any more."""
         place, replica = self._numbers.past(process), int(process.rpartition(".")[2])
-        if place is None:
+        if place is None or place.origin is None:
             return [time.time()] * many
+        if clocks := self._speakers.clocks:
+            return [place.origin + moment for moment in clocks.take(many)]
         return again(self._generator, replica, self._part.seed, place, many)
 
     def _publish(self, stock: Stock, numbers: range, happened: Sequence[float]) -> bool:
         """Make the events of these numbers and publish them; False where stopping was wished before they were stored."""
-        wanted = [Wanted(number, now, number) for number, now in zip(numbers, happened, strict=False)]
+        wanted = self._speakers.wanted(numbers, happened)
         events, failed = self._make(stock.faults.earlier(wanted))
         for _, event, wrong in failed:
             self._part.journal.unpublished(self._generator.publishes, event, wrong.line)
         if failed:
             lost = {number for number, _, _ in failed}
             wanted = [one for one in wanted if one.number not in lost]
-        return self._send(stock, numbers, stock.faults.afflict(wanted, events))
+        return self._send(stock, numbers, stock.faults.afflict(wanted, events), self._speakers.changed())
 
-    def _send(self, stock: Stock, numbers: range, going: Going) -> bool:
-        return self._deliver(stock, stock.store(numbers, going))
+    def _send(self, stock: Stock, numbers: range, going: Going, change: Sequence[Any] | None = None) -> bool:
+        batch = stock.store(numbers, going, change)
+        self._speakers.keep(change)
+        return self._deliver(stock, batch)
 
     def _deliver(self, stock: Stock, batch: Batch) -> bool:
         topic, journal = self._generator.publishes, self._part.journal

@@ -75,6 +75,11 @@ def gaps_of(generator: Generator, replica: int, seed: int) -> Gaps:
     return Gaps(many, lambda number: many, replica - 1, (replica - 1, many))
 
 
+def pace_of(generator: Generator, replica: int, seed: int, place: Place) -> Pace:
+    """That of one replica, from its place on."""
+    return Pace(curve_of(generator), gaps_of(generator, replica, seed), place)
+
+
 class Pace:
     """Plays a schedule from a place on, which it moves. Moments are seconds of the schedule.
 
@@ -113,6 +118,10 @@ class Pace:
             place.drawn += 1
         self._next = place.next = reached
         return moments
+
+    def wished(self, at: float) -> float:
+        """How many events are its share of what the schedule wishes up to a moment."""
+        return self._curve.reached(max(0.0, at)) / self._gaps.mean
 
     def pause(self, at: float) -> float:
         """Seconds until it is worth asking again; `inf` where nothing comes any more."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from eda_cli.journal import last_counts
 from eda_cli.sketch.resolved import Generator
@@ -25,9 +27,9 @@ class Stock:
         self.held = Held(self.left[0].held)
         self.faults = Faulty(generator.faults, part.seed, part.name, self.held, self.left[0].faulted or self._counted)
 
-    def store(self, numbers: range, going: Going) -> Batch:
-        """Keep what is about to be published, and what is held back."""
-        batch = Batch(numbers, going.events, going.faults, self.held.packed(), dict(self.faults.faulted))
+    def store(self, numbers: range, going: Going, change: Sequence[Any] | None = None) -> Batch:
+        """Keep what is about to be published, what is held back, and what changes of the entities."""
+        batch = Batch(numbers, going.events, going.faults, self.held.packed(), dict(self.faults.faulted), change)
         self.spool.store(batch)
         return batch
 

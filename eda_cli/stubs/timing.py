@@ -7,9 +7,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
+from typing import Protocol
 
 from eda_cli.sketch.resolved import Generator
-from eda_cli.stubs.pace import Pace, Place, curve_of, gaps_of
+from eda_cli.stubs.pace import CATCH_UP_S, Place, pace_of
 
 
 def clock_of(generator: Generator) -> str:
@@ -26,6 +27,29 @@ def origin_of(generator: Generator) -> float | None:
     return time.time() - seconds if kind == "ago" else seconds
 
 
+class Played(Protocol):
+    """What is played: when its events are due, in seconds of the schedule. It moves a place."""
+
+    @property
+    def lost(self) -> int:
+        """How many events were given up."""
+
+    def due(self, at: float, catch_up_s: float = CATCH_UP_S) -> Sequence[float]:
+        """The moments of the events that are due; they count as taken."""
+
+    def wished(self, at: float) -> float:
+        """How many events are wished up to a moment."""
+
+    def pause(self, at: float) -> float:
+        """Seconds until it is worth asking again."""
+
+    def reach(self, at: float) -> None:
+        """Note in the place that it is played up to here."""
+
+    def over(self, at: float) -> bool:
+        """Whether it is played to its end."""
+
+
 class Timing:
     """Plays a replica's schedule from its place on, which it moves.
 
@@ -33,15 +57,19 @@ class Timing:
     stands still while the process is away.
     """
 
-    def __init__(self, generator: Generator, replica: int, seed: int, place: Place) -> None:
+    def __init__(self, pace: Played, place: Place) -> None:
         self.place = place  # as it was when events were taken last; now: `here()`
-        self._pace = Pace(curve_of(generator), gaps_of(generator, replica, seed), place)
+        self._pace = pace
         self._zero = time.monotonic() - place.at
 
     @property
     def lost(self) -> int:
         """How many events were given up because they were too late."""
         return self._pace.lost
+
+    def wished(self) -> float:
+        """How many events this replica should have made since the schedule began."""
+        return self._pace.wished(self._at())
 
     def due(self) -> Sequence[float]:
         """When each of the events that are due happened, in epoch seconds; they count as taken."""
@@ -78,5 +106,4 @@ def again(generator: Generator, replica: int, seed: int, place: Place, many: int
     if (place.clock, place.among) != (clock_of(generator), generator.replicas):  # what is left of the old one is its place
         return [place.origin + place.at] * many
     before = replace(place, next=place.was, drawn=place.was_drawn)
-    return [place.origin + moment for moment in
-            Pace(curve_of(generator), gaps_of(generator, replica, seed), before).take(many)]
+    return [place.origin + moment for moment in pace_of(generator, replica, seed, before).take(many)]
