@@ -118,9 +118,7 @@ class _Running:
                 if not self._publish(self._stock, numbers, happened, timing.moments):
                     return False
                 made += len(numbers)
-            elif timing.over():
-                break
-            elif not self._wait(timing):
+            elif timing.over() or not self._wait(timing):
                 break
         self._numbers.note(timing.here())
         self._part.journal.flush()  # what was given up last
