@@ -21,7 +21,8 @@ from eda_cli.sketch.looking import Demand, demand
 from eda_cli.sketch.resolved import Generator, Raw, Resolved, Topic
 from eda_cli.stubs import generator
 from eda_cli.stubs.lookers import Lookers
-from eda_cli.stubs.published import Published, Source, skip, tick
+from eda_cli.stubs.making import Wanted
+from eda_cli.stubs.published import Published, Source, skip
 from tests.stubs.playing import Killed, Memory, let_go, part
 
 SHOP = Generator("shop", "orders", "made", {"n": "seq(0)"}, rate=10.0, replicas=2)
@@ -60,9 +61,11 @@ class Shop:
 
     def tell(self, first: int, many: int, replica: int = 0, next_s: float | None = None, missing: int = -1) -> None:
         numbers = range(first, first + many)
-        events = [Event(f"e{number}", "/s", "made", None, b'{"n":%d}' % number) for number in numbers if number != missing]
-        ticks = {f"e{number}": tick(number / 10) for number in numbers}
-        self.replicas[replica].tell(numbers, events, ticks, numbers.stop / 10 if next_s is None else next_s)
+        there = [number for number in numbers if number != missing]
+        events = [Event(f"e{number}", "/s", "made", None, b'{"n":%d}' % number) for number in there]
+        one = self.replicas[replica]
+        told = one.packed(numbers, [Wanted(number, 0.0, number) for number in there], events, [number / 10 for number in numbers])
+        one.tell(numbers, told, (), numbers.stop / 10 if next_s is None else next_s)
 
     def end(self) -> None:
         for one in self.replicas:
@@ -170,16 +173,6 @@ def test_where_nothing_is_there_it_is_waited_for_and_told_once(tmp_path: Path, m
     assert lookers.prepare(range(1), [0.0], 0, stop, lambda wrong: told.append(wrong.what) or "x")
     assert told == ["there is nothing to look up in 'orders' where body.n > 4"]
     assert lookers.found[0](Dice(7), 0) == 5
-
-
-def test_what_was_held_back_for_another_number_or_came_twice_is_told_once_or_not_at_all(tmp_path: Path) -> None:
-    one, held, gone = (Event(id, "/s", "made", None, data) for id, data in (("e0", b"{}"), ("e7", b"{}"), ("e1", None)))
-    shop = Shop(tmp_path)
-    shop.replicas[0].begin(0, 0.0)
-    shop.replicas[0].tell(range(2), [held, one, gone, one], {"e0": 0, "e1": 1}, 1.0)
-    source = Source(tmp_path, "shop", 1)
-    source.read()
-    assert [told.event.id for told in source.ahead] == ["e0"]
 
 
 def test_what_can_never_come_ends_in_an_error(tmp_path: Path) -> None:
