@@ -35,6 +35,7 @@ _LOCALS = {  # what an expression may use, and where it comes from
     "step": "context.step",
     "entity": "context.entity",
     "lookups": "context.lookups",
+    "serial": "context.serial",
     "seen": "context.seen or seen_in(context)",
     "vars": "seen.vars = {}",  # new for each event, so that nothing of one is seen in the next
     "budget": "Budget()",

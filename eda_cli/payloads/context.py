@@ -87,7 +87,8 @@ class Context:
     `random` has been rolled for this event: `dice.roll(number)` in a generator, `dice.roll(derived id)` in a
     rule. `number` counts a generator's events from 0, `step` those of its entity (without entities, all of them), which is
     the `entity`-th (from 1; 0 without entities); `now` is epoch seconds, in a rule those of the cause. `lookups` has one
-    for each `$lookup` of the body, in the order of `lookups_of`.
+    for each `$lookup` of the body, in the order of `lookups_of`, which is asked by `serial`: the event's own number where
+    `number` is that of the first one of its life.
     """
 
     random: Dice
@@ -97,3 +98,4 @@ class Context:
     step: int = 0
     entity: int = 0
     lookups: Sequence[Found] = ()
+    serial: int = 0

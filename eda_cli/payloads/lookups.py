@@ -54,9 +54,9 @@ def compile_lookup(compiler: Compiler, raw: Mapping[str, Any], path: Path, whole
     lookup = _read(raw, code)
     index = len(code.lookups)
     code.lookups.append(lookup)
-    code.use("random", "number", "lookups")
+    code.use("random", "serial", "lookups")
     code.weigh(200)
-    found = f"lookups[{index}](random, number)"
+    found = f"lookups[{index}](random, serial)"
     if not lookup.otherwise:
         return found
     otherwise = code.option(compiler.value(raw["else"], (*path, "else")))

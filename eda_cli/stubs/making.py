@@ -71,7 +71,8 @@ def generator_events(topic: Topic, generator: Generator, seed: int, source: str,
                 context.now = before = now
                 happened = rfc3339(now)
             dice.roll(f"{entity}/{step}" if entity else number)
-            context.number, context.step, context.entity = number, step, entity
+            context.number = context.serial = number
+            context.step, context.entity = step, entity
             context.seen = seen
             id = event_id(dice)
             kind = living.type_of(state) if living else generator.event

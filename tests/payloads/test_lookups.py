@@ -31,7 +31,7 @@ class Made:
         for one in self.looked:
             one.begin()
             one.sees(number)
-        return self.value(Context(self._dice.roll(number), 0.0, number, Seen(), lookups=self.looked))
+        return self.value(Context(self._dice.roll(number), 0.0, number, Seen(), lookups=self.looked, serial=number))
 
 
 def test_the_whole_body_or_what_a_path_leads_to_is_taken() -> None:

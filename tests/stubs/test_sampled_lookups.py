@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eda_cli.sketch.resolved import Faults, Generator, Raw, Resolved, Topic
+from eda_cli.sketch.resolved import Entities, Faults, Generator, Raw, Resolved, Topic
 from eda_cli.stubs.sampled_lookups import Others
 from eda_cli.stubs.sampling import wanted_of
 
@@ -46,6 +46,20 @@ def test_generators_that_look_each_other_up_come_to_an_end() -> None:
 def test_what_never_comes_is_not_looked_for_without_end(shop: dict[str, Any]) -> None:
     bodies, wrong = made(3, {"$lookup": "orders", "where": "body.n < 0"}, shop)
     assert (bodies, wrong) == ([], ["there is nothing to look up in 'orders'"] * 3)
+
+
+def test_the_states_of_a_life_look_up_long_after_it_began() -> None:
+    looking = {"body": {"of": {"$lookup": "orders", "path": "$.n"}}, "next": "last"}
+    states = {"first": {"body": {}, "next": "last"}, "last": looking}
+    life = {"$states": {"states": states}}
+    sketch = Resolved("shop", {"kind": "embedded"}, 7, {"orders": Topic("orders"), "payments": Topic("payments")}, {}, {
+        "shop": Generator("shop", "orders", "made", {"n": "seq(0)"}, rate=20.0),
+        "bank": Generator("bank", "payments", "paid", life, rate=10.0, entities=Entities(3))}, {})
+    wanted = wanted_of(sketch.generators["bank"], 7, NOW)
+    make = Others(sketch, 7, NOW).maker(sketch.generators["bank"])
+    said = [event.body() for _ in range(30) for event in make([next(wanted)])[0]]  # one by one, as at a low rate
+    assert len(said) == 30
+    assert max(body.get("of", 0) for body in said) > 10
 
 
 def test_once_is_once_and_what_is_dropped_is_not_found() -> None:
