@@ -23,6 +23,7 @@ from eda_cli.payloads.believable import (
     UUID,
     Raw,
     Text,
+    called,
     is_map,
     literal,
     multiple,
@@ -84,7 +85,7 @@ class JsonSchema:
         """The schema with all of its `$ref` and `allOf` merged in, and the references that were followed."""
         if isinstance(schema, bool):
             if not schema:
-                raise Refused(f"the schema allows no value for '{shown(name)}'", "it says false", "mend the schema")
+                raise Refused(f"the schema allows no value for {called(name)}", "it says false", "mend the schema")
             return {}, []
         if not isinstance(schema, Mapping):
             raise Refused(f"'{shown(schema)}' is no JSON Schema", "it is a map, or true", "mend the schema")
@@ -94,7 +95,7 @@ class JsonSchema:
         if "$ref" in schema:
             pointer = str(schema["$ref"])
             if pointer in self._inside or pointer in chain:
-                raise Endless(f"'{shown(name)}' would never end", f"{shown(pointer)} stands inside of itself, and must be there",
+                raise Endless(f"{called(name)} would never end", f"{shown(pointer)} stands inside of itself, and must be there",
                               f"say it in the sketch: {shown(name)}: …")
             chain = (*chain, pointer)
             target, entered = self._flat(self._found(pointer), name, chain)
@@ -145,7 +146,7 @@ class JsonSchema:
         types = [types] if isinstance(types, str) else list(types)
         for one in types:
             if one not in _TYPES:
-                raise Refused(f"'{shown(one)}' is no type of JSON Schema", f"'{shown(name)}' has it",
+                raise Refused(f"'{shown(one)}' is no type of JSON Schema", f"{called(name)} has it",
                               did_you_mean(str(one), _TYPES) or f"known are {', '.join(_TYPES)}")
         return self._options([lambda one=one: self._typed(one, schema, name, over)  # type: ignore[misc]
                               for one in types if one != "null" and (one != "integer" or "number" not in types)],
@@ -226,7 +227,7 @@ class JsonSchema:
             for key in KEYS[:max(2, fewest) - len(made)]:
                 made[key] = self._value(rest, key)
         if len(made) < fewest:
-            raise Refused(f"'{shown(name)}' wants {fewest} properties", "the schema names fewer of them",
+            raise Refused(f"{called(name)} wants {fewest} properties", "the schema names fewer of them",
                           "say them in the sketch")
         while most is not None and len(made) > most and made.keys() - set(required):
             del made[[field for field in made if field not in required][-1]]
@@ -328,7 +329,7 @@ def _pattern(regex: str, name: str, low: int, high: int | None) -> Raw:
     try:
         compile_value(text, "rule")
     except InvalidValue as wrong:
-        raise Refused(f"the pattern of '{shown(name)}' cannot be made", wrong.problems[0].text(),
+        raise Refused(f"the pattern of {called(name)} cannot be made", wrong.problems[0].text(),
                       f"say it in the sketch: {shown(name)}: pattern(…)") from wrong
     return text
 
