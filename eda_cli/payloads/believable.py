@@ -153,7 +153,7 @@ def multiple(name: str, step: Decimal, whole: bool, low: Decimal | None, high: D
              open_ends: tuple[bool, bool]) -> Raw:
     """A multiple of the step. Raises Refused where none is between the bounds."""
     exponent = step.normalize().as_tuple().exponent
-    if step.normalize() == Decimal(1).scaleb(int(exponent)) and step <= 1 and isinstance(exponent, int):
+    if isinstance(exponent, int) and -_MOST_DECIMALS <= exponent <= 0 and step == Decimal(1).scaleb(exponent):
         return number(name, whole, low, high, -exponent, open_ends)
     first = 0 if low is None else math.ceil(low / step) + (open_ends[0] and _is_whole(low / step))
     last = first + 100 if high is None else math.floor(high / step) - (open_ends[1] and _is_whole(high / step))

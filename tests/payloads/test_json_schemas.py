@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eda_cli.payloads import Seen, compile_value
+from eda_cli.payloads import InvalidValue, Seen, compile_value
 from eda_cli.payloads.problems import Refused
 from eda_cli.payloads.schemas import expand
 from tests.payloads.making import context
@@ -150,3 +150,34 @@ def test_what_cannot_be_made_is_said(schema: Any, said: str) -> None:
 def test_what_is_not_looked_at_is_named() -> None:
     schema = {"properties": {"a": {"not": {"const": 1}}}, "if": {}, "then": {}, "else": {}}
     assert expand(schema, {}).ignored == ["if", "not"]
+
+
+def test_a_schema_with_very_many_texts_is_no_body_of_too_many_words() -> None:
+    schema = {"properties": {f"field{n}": {"type": "string"} for n in range(400)}, "required": ["field1"]}
+    valid(schema, bodies(schema, times=3))
+
+
+JUNK = st.one_of(st.none(), st.booleans(), st.integers(-5, 1 << 70), st.floats(), st.text(max_size=4), st.just([]), st.just({}),
+                 st.lists(st.one_of(st.none(), st.integers(0, 3), st.text(max_size=3)), max_size=2),
+                 st.sampled_from(["#", "#/", "#/properties", "#/$defs", "object", "array", "null", "record"]))
+
+
+def spoiled(schema: Any, steps: list[int], junk: Any) -> Any:
+    """The schema with something else at some place in it."""
+    if not steps or not isinstance(schema, dict | list) or not schema:
+        return junk
+    places = list(schema) if isinstance(schema, dict) else list(range(len(schema)))
+    place = places[steps[0] % len(places)]
+    copied = dict(schema) if isinstance(schema, dict) else list(schema)
+    copied[place] = spoiled(schema[place], steps[1:], junk)
+    return copied
+
+
+@given(name=st.sampled_from([*FILES, "invoice.avsc"]), steps=st.lists(st.integers(0, 30), min_size=1, max_size=6), junk=JUNK)
+@settings(derandomize=True, max_examples=500, deadline=None)
+def test_whatever_stands_in_a_schema_is_made_or_refused(name: str, steps: list[int], junk: Any) -> None:
+    schema = spoiled(json.loads((FOLDER / name).read_text()), steps, junk)
+    try:
+        bodies(schema, times=1)
+    except (Refused, InvalidValue) as refused:
+        assert str(refused)
