@@ -98,11 +98,12 @@ class _Events:
     """So many events of a generator, but for those that cannot be made."""
 
     def __init__(self, resolved: Resolved, part: Generator, seed: int, many: int) -> None:
-        from eda_cli.stubs.sampling import maker, sampled, wanted_of
+        from eda_cli.stubs.rehearsal import rehearsed
+        from eda_cli.stubs.sampling import sampled, wanted_of
 
         now = time.time()
-        make = maker(resolved.topics[part.publishes], part, seed, f"/eda/{resolved.name}/{part.name}", now)
-        self._made = sampled(make, part, seed, islice(wanted_of(part, seed, now), many * TRIES))
+        wanted = islice(wanted_of(part, seed, now), many * TRIES)
+        self._made = sampled(rehearsed(resolved, part.name, seed, now), part, seed, wanted)
         self._wanted = many
         self._failed: list[PayloadError] = []
         self._came = 0

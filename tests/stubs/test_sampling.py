@@ -12,7 +12,8 @@ import pytest
 from eda_cli.event import Event, epoch
 from eda_cli.sketch.resolved import Entities, Faults, Generator, Resolved, Spread, Stage, Topic
 from eda_cli.stubs import generator
-from eda_cli.stubs.sampling import maker, moments_of, sampled, wanted_of
+from eda_cli.stubs.rehearsal import rehearsed
+from eda_cli.stubs.sampling import moments_of, sampled, wanted_of
 from tests.stubs.playing import Memory, let_go, part
 
 NOW = 1_700_000_000.0
@@ -30,8 +31,8 @@ def web(**fields: Any) -> Generator:
 
 
 def sample(one: Generator, most: int = 1_000, key: Any = None) -> list[Any]:
-    make = maker(Topic("t", key=key), one, 7, "/eda/shop/web", NOW)
-    return list(sampled(make, one, 7, islice(wanted_of(one, 7, NOW), most)))
+    sketch = Resolved("shop", {"kind": "embedded"}, 7, {"t": Topic("t", key=key)}, {}, {"web": one}, {})
+    return list(sampled(rehearsed(sketch, "web", 7, NOW), one, 7, islice(wanted_of(one, 7, NOW), most)))
 
 
 def moments(one: Generator, many: int) -> list[float]:
