@@ -28,7 +28,7 @@ COUNTED_EVERY = 16 * 1024  # bytes at most between two `counted` lines
 LINES_KEPT = 1_000  # lines that wait while the disk is full
 _TAIL = 64 * 1024  # bytes at the end of a file that are looked at first
 
-Counts = dict[str, dict[str, int]]  # kind -> topic (or process) -> how many since the run's events began
+Counts = dict[str, dict[str, int]]  # kind -> topic (or process, or fault) -> how many since the run's events began
 
 
 @dataclass(slots=True)
@@ -64,6 +64,7 @@ class Journal:
         self._path = path
         self._about = {"part": part, **({"replica": replica} if replica else {})}
         self.counts: Counts = last_counts(path)
+        self.faults: Mapping[str | None, Sequence[str]] = {}  # by the id of the event: what lines say of it
         self._fd = _append(path)
         self._size = os.fstat(self._fd).st_size
         self._lines: list[bytes] = []
@@ -84,7 +85,8 @@ class Journal:
         for index in range(self._allowed(len(events))):
             event, receipt = events[index], receipts[index]
             self._lines.append(self._line("published", {
-                "topic": topic, "partition": receipt.partition, "offset": receipt.offset, **shown(event)}))
+                "topic": topic, "partition": receipt.partition, "offset": receipt.offset,
+                **({"faults": self.faults[event.id]} if event.id in self.faults else {}), **shown(event)}))
 
     def unpublished(self, topic: str, event: Event, reason: str) -> None:
         """This could not be made, or the channel never takes it: it counts as failed."""
@@ -116,6 +118,11 @@ class Journal:
     def count_events(self, kind: str, topic: str, many: int) -> None:
         """So many more events of a topic that have no line of this kind."""
         self._count(kind, topic, many)
+
+    def count_all(self, kind: str, totals: Mapping[str, int]) -> None:
+        """The totals of a kind that somebody else keeps."""
+        if totals:
+            self.counts[kind] = dict(totals)
 
     def flush(self) -> None:
         """Write what was told since, with the totals behind it."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 COUNTS = ("published", "handled", "failed", "restarts")
-RARE = ("skipped", "dead_lettered", "given_up")  # a column only where there is one
+RARE = ("skipped", "dead_lettered", "given_up", "behind")  # a column only where there is one
 HEADS = {"dead_lettered": "DEAD", "given_up": "GIVEN UP"}  # short, for 80 columns
 
 
@@ -105,6 +105,7 @@ def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, 
         row["state"] = "stopped" if picture.state == "stopped" else "crashed"
     if seen:
         row |= {kind: seen.total(kind) for kind in ("published", "handled", "failed", *RARE) if seen.total(kind)}
+        row |= {"faults": dict(seen.faults)} if seen.faults else {}
         row["restarts"] = picture.restarts.get(process, 0)
         if row["state"] == "crashed" and seen.reason:
             row["reason"] = seen.reason
@@ -124,6 +125,7 @@ def _lags(run: RunFolder) -> dict[str, int | None]:
 
 def _print_run(row: dict[str, Any]) -> None:
     from eda_cli.view.escape import escaped
+    from eda_cli.view.lines import faults_told
 
     address = row["address"] or {}
     out = console.out()
@@ -140,6 +142,9 @@ def _print_run(row: dict[str, Any]) -> None:
     for part in row["parts"]:
         if "reason" in part:
             out.print(f"  {part['part']} {part['state']}: {escaped(part['reason'])}", style="red", soft_wrap=True)
+    for part in row["parts"]:
+        if "faults" in part:
+            out.print(f"  {part['part']} faults: {faults_told(part['faults'])}", style="dim", soft_wrap=True)
     for name, knobs in {_name(part): part["touched"] for part in row["parts"] if part["touched"]}.items():
         turned = " ".join(f"{key}={text}" for key, text in knobs.items())
         out.print(f"  {name}: {escaped(turned)}", style="dim", soft_wrap=True)

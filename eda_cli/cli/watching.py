@@ -29,7 +29,7 @@ from eda_cli.runs.lifecycle import Brought
 from eda_cli.technologies import foreign
 from eda_cli.view.awaited import Awaited
 from eda_cli.view.escape import escaped
-from eda_cli.view.lines import Flow
+from eda_cli.view.lines import Flow, faults_told
 from eda_cli.view.picture import Picture
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from eda_cli.sketch.load import Loaded
 
 LOOK_S = 0.025  # how often the journals and the saved sketch are looked at
-TOLD = {kind: kind.replace("_", " ") for kind in
-        ("published", "handled", "skipped", "failed", "dead_lettered", "given_up", "restarts")}  # the words of the summary
+TOLD = {kind: kind.replace("_", " ") for kind in  # the words of the summary
+        ("published", "handled", "skipped", "failed", "dead_lettered", "given_up", "restarts")} | {"behind": "not made in time"}
 
 
 @dataclass(slots=True)
@@ -286,18 +286,21 @@ class _Following:
         picture = self._flow.picture
         if not picture.parts:
             return
-        sums = picture.by_part()
+        sums, faults = picture.by_part(), picture.faults()
         parts = {name: sums[name] for name in dict.fromkeys((*self._flow.parts, *sums)) if name in sums}
         if self._wishes.json:
             import orjson
 
-            line = orjson.dumps({"kind": "summary", "run": self._run.name, "parts": parts, "groups": picture.groups})
+            told = {name: row | ({"faults": faults[name]} if name in faults else {}) for name, row in parts.items()}
+            line = orjson.dumps({"kind": "summary", "run": self._run.name, "parts": told, "groups": picture.groups})
             os.write(2, line + b"\n")
             return
         for name, row in parts.items():
-            told = ", ".join(f"{row[kind]:,} {word}" for kind, word in TOLD.items() if row[kind])
-            told = told.replace(" 1 restarts", " 1 restart")
-            console.say(f"  {name}: {told or 'nothing'}")
+            did = ", ".join(f"{row[kind]:,} {word}" for kind, word in TOLD.items() if row[kind])
+            did = did.replace(" 1 restarts", " 1 restart")
+            console.say(f"  {name}: {did or 'nothing'}")
+            if name in faults:
+                console.say(f"    faults: {faults_told(faults[name])}")
         for group, lag in picture.groups.items():
             console.say(f"  group {group}: lag {'unknown' if lag is None else f'{lag:,}'}")
 

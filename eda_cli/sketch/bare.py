@@ -87,5 +87,5 @@ def _of_publishers(resolved: Resolved, said: Bodies) -> Iterator[_Value]:
     for name, topic in resolved.topics.items():
         yield _Value(("topics", name, "key"), topic.key, (said.get(name, ()),), whose="there")
     for name, generator in resolved.generators.items():
-        events = ((generator.event, generator.body),)
+        events = tuple((event, generator.says) for event in generator.events)
         yield _Value(("generators", name, "key"), generator.key, (events,), whose="that it publishes")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from eda_cli.errors import Problem
+from eda_cli.payloads import is_states
 from eda_cli.sketch import words
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.resolved import Consumer, Raw, Resolved, Topic
@@ -35,11 +36,11 @@ def keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
         topic, path = resolved.topics[generator.publishes], ("generators", name)
         of_topic: Path = ("topics", topic.name, "key")
         key, at = (topic.key, of_topic) if generator.key is None else (generator.key, (*path, "key"))
-        if topic.compacted and key is None:
+        if topic.compacted and key is None and not has_key(generator.body):
             yield Problem(*places.key(path), f"{words.subject(path)} publishes without a key",
                           _compacted(topic), "add key: to the topic")
         elif key is not None:
-            yield from _without(key, at, generator.body, path, topic, places)
+            yield from _without(key, at, generator.says, path, topic, places)
     keyed = _keyed(resolved)
     for name, consumer in resolved.consumers.items():
         for index, rule in enumerate(consumer.rules):
@@ -97,7 +98,7 @@ def said_in(resolved: Resolved) -> tuple[Bodies, set[str]]:
     said: Bodies = {}
     unknown: set[str] = set()
     for generator in resolved.generators.values():
-        said.setdefault(generator.publishes, []).append((generator.event, generator.body))
+        said.setdefault(generator.publishes, []).extend((event, generator.says) for event in generator.events)
         unknown |= {generator.publishes} if generator.external else set()
     for consumer in resolved.consumers.values():
         for rule in consumer.rules:
@@ -105,6 +106,12 @@ def said_in(resolved: Resolved) -> tuple[Bodies, set[str]]:
             unknown |= {rule.to} if consumer.external or not rule.has_body else set()
         unknown.add(consumer.dead_letter)
     return said, unknown
+
+
+def has_key(body: Raw) -> bool:
+    """Whether a body is a life with a key of its own."""
+    life = body.get("$states") if is_states(body) else None
+    return isinstance(life, Mapping) and life.get("key") is not None
 
 
 def comes(event: str, accepts: tuple[str, ...]) -> bool:
@@ -156,7 +163,8 @@ def _compacted(topic: Topic) -> str:
 def _keyed(resolved: Resolved) -> set[str]:
     """The topics that may carry events with a key: those that somebody else may publish to, too."""
     keyed = {name for name, topic in resolved.topics.items() if topic.key is not None}
-    keyed |= {one.publishes for one in resolved.generators.values() if one.key is not None or one.external}
+    keyed |= {one.publishes for one in resolved.generators.values()
+              if one.key is not None or one.external or has_key(one.body)}
     steps = [(one, rule) for one in resolved.consumers.values() for rule in one.rules]
     keyed |= {rule.to for one, rule in steps if rule.key is not None or one.external or one.code or one.window}
     known = {one.publishes for one in resolved.generators.values()} | {rule.to for _, rule in steps}
@@ -197,5 +205,7 @@ def texts(path: Path, raw: Raw) -> Iterator[tuple[Path, str]]:
     if isinstance(raw, str):
         yield path, raw
     inside = raw.items() if isinstance(raw, Mapping) and "$literal" not in raw else ()
+    if isinstance(raw, Mapping) and "$lookup" in raw:
+        inside = {"else": raw.get("else")}.items()  # the others tell of another event
     for step, one in enumerate(raw) if isinstance(raw, (list, tuple)) else inside:
         yield from texts((*path, step), one)

@@ -1,23 +1,28 @@
 """Which numbers a generator's replica publishes, and the bytes it is about to publish. Knows no channel.
 
 A number never stands for two different events, and one published twice around a kill carries the same bytes:
-replicas claim numbers from one file under a lock, and a batch is stored before it is published.
+replicas claim numbers from one file under a lock, and a batch is stored before it is published. Beside its claim each
+keeps its place in its schedule, so that it goes on there.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 import pickle
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from eda_cli.event import Event
+from eda_cli.stubs.held import Packed
+from eda_cli.stubs.pace import Place
 from eda_cli.stubs.packing import fields_of
 
 
@@ -32,18 +37,73 @@ class Numbers:
     def close(self) -> None:
         os.close(self._lock)
 
-    def claim(self, many: int, count: int | None) -> range:
-        """The next `many` numbers, or what is left of `count`; empty once all are claimed."""
+    def begun(self) -> bool:
+        """Whether the generator's schedule has begun."""
+        state = self._read()
+        return bool(state["places"]) or self._process in state["claims"]
+
+    def begin(self, clock: str, replicas: int, origin: float | None) -> Place:
+        """This replica's place in the schedule that is made of `clock` for so many replicas; see `Place`.
+
+        Whoever comes first begins it for all. Other replicas go on where the least of them was, another clock begins at zero:
+        while its events lie in the past at the moment that the old one had reached, with `origin` where nothing has begun.
+        """
+        with self._changed() as state:
+            places = {process: Place(**one) for process, one in state["places"].items()}
+            same = [place for place in places.values() if place.clock == clock]
+            least = min(same or places.values(), key=lambda place: (place.next or 0.0, place.at), default=None)
+            if least and same:
+                fresh = dataclasses.replace(least, among=replicas)
+            elif least and least.origin is not None:
+                fresh = Place(clock, replicas, origin=least.origin + least.at)
+            else:
+                fresh = Place(clock, replicas, origin=None if least else origin)
+            part = self._process.rpartition(".")[0]
+            wished = [f"{part}.{replica}" for replica in range(1, replicas + 1)]
+            kept = {process: place for process, place in places.items() if process in wished and (
+                process != self._process or (place.clock, place.among) == (clock, replicas))}
+            state["places"] = {process: dataclasses.asdict(kept.get(process, fresh)) for process in wished}
+            return Place(**state["places"][self._process])
+
+    def claim(self, many: int, count: int | None, place: Place | None = None) -> range:
+        """The next `many` numbers, or what is left of `count`; empty once all are claimed. `place` is kept with them."""
         with self._changed() as state:
             first = state["next"]
             last = first + many if count is None else min(first + many, count)
             state["next"] = max(first, last)
             state["claims"][self._process] = [first, max(first, last)]
+            if place is not None:
+                self._keep(state, place)
+                state["past"].pop(self._process, None)
+                if place.origin is not None:
+                    state["past"][self._process] = dataclasses.asdict(place)
         return range(first, last)
+
+    def note(self, place: Place) -> None:
+        """Keep how far this replica has come in its schedule."""
+        with self._changed() as state:
+            self._keep(state, place)
+
+    def past(self, process: str) -> Place | None:
+        """Its place when a process claimed last; None where its events did not lie in the past."""
+        past = self._read()["past"].get(process)
+        return Place(**past) if past else None
 
     def claimed(self, process: str = "") -> range:
         """What this replica (or that of a process) claimed last: it may not be published yet."""
         return range(*self._read()["claims"].get(process or self._process, (0, 0)))
+
+    def next(self) -> int:
+        """The number that is claimed next, where nobody else is quicker."""
+        number: int = self._read()["next"]
+        return number
+
+    def oldest(self) -> int:
+        """The first number that may not be published yet, by any replica."""
+        state = self._read()
+        by_hand = f"{self._process.rpartition('.')[0]}.0"
+        oldest: int = min([state["next"], *(claim[0] for process, claim in state["claims"].items() if process != by_hand)])
+        return oldest
 
     def orphans(self, replicas: int) -> list[str]:
         """The processes of replicas that are wished no more and have claimed numbers."""
@@ -54,6 +114,11 @@ class Numbers:
         """All that it claimed is published."""
         with self._changed() as state:
             state["claims"].pop(process, None)
+            state["past"].pop(process, None)
+
+    def _keep(self, state: dict[str, Any], place: Place) -> None:
+        if self._process in state["places"]:  # else this replica is wished no more
+            state["places"][self._process] = dataclasses.asdict(place)
 
     @contextmanager
     def _changed(self) -> Iterator[dict[str, Any]]:
@@ -69,11 +134,29 @@ class Numbers:
         try:
             state: dict[str, Any] = orjson.loads(self._path.read_bytes())
         except FileNotFoundError:
-            return {"next": 0, "claims": {}}
-        return state
+            state = {}
+        return {"next": 0, "claims": {}, "places": {}, "past": {}} | state  # files of earlier versions know no places
 
 
 _PENDING, _DONE = b"P", b"D"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a replica publishes together: the numbers that it is made of, and what of other numbers came due.
+
+    `faults` are those of its events, by id; `held` is what is published later. `faulted` is how many events of this replica had
+    each fault so far, whatever became of the process that made them. `change` is what it changes of the entities, `told` what
+    those are told who look it up (None: nothing).
+    """
+
+    numbers: range = range(0)
+    events: Sequence[Event] = ()
+    faults: Mapping[str | None, Sequence[str]] = field(default_factory=dict)
+    held: Sequence[Packed] = ()
+    faulted: Mapping[str, int] = field(default_factory=dict)
+    change: Sequence[Any] | None = None
+    told: bytes | None = None
 
 
 class Spool:
@@ -86,29 +169,27 @@ class Spool:
         self._path = folder / f"{process}.spool"
         self._fd = -1
 
-    def store(self, numbers: range, events: Sequence[Event]) -> None:
-        """Keep what is about to be published."""
+    def store(self, batch: Batch) -> None:
+        """Keep what is about to be published, and what is held back."""
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
-        batch = pickle.dumps((numbers.start, numbers.stop, [fields_of(event) for event in events]), 5)
+        data = pickle.dumps((batch.numbers.start, batch.numbers.stop, [fields_of(event) for event in batch.events],
+                             batch.faults, batch.held, batch.faulted,
+                             batch.change and tuple(batch.change), batch.told), 5)
         self.close()
-        self._fd = _replace(self._path, _PENDING + zlib.crc32(batch).to_bytes(4, "big") + batch, keep=True)
+        self._fd = _replace(self._path, _PENDING + zlib.crc32(data).to_bytes(4, "big") + data, keep=True)
 
     def stored(self) -> None:
         """The channel has the batch: it must not be published again."""
         os.pwrite(self._fd, _DONE, 0)
 
-    def pending(self) -> tuple[range, list[Event], bool]:
-        """The numbers of the last batch, its events, and whether it may still have to be published."""
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
-            return range(0), [], False
-        batch = data[5:]
-        if zlib.crc32(batch).to_bytes(4, "big") != data[1:5]:
-            return range(0), [], False
-        first, last, events = pickle.loads(batch)
+    def pending(self) -> tuple[Batch, bool]:
+        """The last batch, and whether it may still have to be published."""
+        if (found := _read(self._path)) is None:
+            return Batch(), False
+        done, (first, last, events, *rest) = found
+        self.close()
         self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-        return range(first, last), [Event(*fields) for fields in events], data[:1] == _PENDING
+        return Batch(range(first, last), [Event(*fields) for fields in events], *rest), not done
 
     def forget(self) -> None:
         """Nothing of it is needed any more."""
@@ -118,6 +199,26 @@ class Spool:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def spooled(folder: Path, part: str) -> Iterator[tuple[bool, Sequence[Any]]]:
+    """Of the last batch of each replica of a part, wished or not: whether it may still have to be published, and what it
+    changes of the entities."""
+    for path in sorted(folder.glob(f"{part}.*.spool")):
+        if (found := _read(path)) is not None and (rest := found[1][6:]) and rest[0] is not None:
+            yield not found[0], rest[0]
+
+
+def _read(path: Path) -> tuple[bool, Sequence[Any]] | None:
+    """Whether the batch is done, and what `store` was given; None where there is none as a whole."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    batch = data[5:]
+    if zlib.crc32(batch).to_bytes(4, "big") != data[1:5]:
+        return None
+    return data[:1] == _DONE, pickle.loads(batch)
 
 
 def _replace(path: Path, data: bytes, keep: bool = False) -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from eda_cli.channels.base import EventChannel, Receipt
 from eda_cli.errors import ChannelError, EdaError, EventRefused, PublishError
-from eda_cli.event import Event
+from eda_cli.event import Event, epoch
 from eda_cli.journal import Journal
 from eda_cli.log import log
 from eda_cli.sketch.resolved import Resolved
@@ -34,11 +37,17 @@ class Part:
     journal: Journal
     stop: Stop
     ready: Callable[[], None]  # tells the supervisor
+    troubles: int = 0  # how often the channel refused so far
 
     @property
     def declared(self) -> float:
         """When the topics and groups of the sketch that runs were declared: it was stored right after that."""
         return (self.folder / "sketch.json").stat().st_mtime
+
+    @property
+    def created(self) -> float:
+        """When the run was made, in epoch seconds."""
+        return epoch(orjson.loads((self.folder / "run.json").read_bytes())["created"])
 
     @property
     def source(self) -> str:
@@ -100,21 +109,32 @@ class Part:
             return wrong.receipts
 
     def _keep_rest(self, left: list[tuple[str, list[Event]]], receipts: Sequence[Receipt], refused: Refused) -> None:
-        stored = {(receipt.topic, receipt.id): receipt for receipt in receipts}
+        stored: dict[tuple[str, str | None], deque[Receipt]] = {}
+        for receipt in receipts:
+            stored.setdefault((receipt.topic, receipt.id), deque()).append(receipt)  # an event may be there twice
         for topic, events in left:  # those without an id cannot be told apart: where one is missing, all come again
             nameless = sum(event.id is None for event in events)
-            if nameless > sum((receipt.topic, receipt.id) == (topic, None) for receipt in receipts):
+            if nameless > len(stored.get((topic, None), ())):
                 stored.pop((topic, None), None)
         rest: list[tuple[str, list[Event]]] = []
         for topic, events in left:
-            done = [event for event in events if (topic, event.id) in stored]
-            self.journal.published(topic, done, [stored[topic, event.id] for event in done])
-            if missing := [event for event in events if (topic, event.id) not in stored and event.id not in refused]:
+            done: list[Event] = []
+            taken: list[Receipt] = []
+            missing: list[Event] = []
+            for event in events:
+                if its := stored.get((topic, event.id)):
+                    done.append(event)
+                    taken.append(its.popleft())
+                elif event.id not in refused:
+                    missing.append(event)
+            self.journal.published(topic, done, taken)
+            if missing:
                 rest.append((topic, missing))
         left[:] = rest
 
     def tell_trouble(self, wrong: EdaError, told: str = "") -> str:
         """Say in journal and log that the channel refuses, unless that was `told`; the part goes on trying."""
+        self.troubles += 1
         if wrong.line != told:
             self.journal.tell("waiting", text=wrong.what, why=wrong.why)
             log(f"{wrong.line}; trying again")

@@ -125,8 +125,8 @@ def line_of(seen: Observation, colour: str, name: str = "") -> Text | None:
 def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     """`09:30:00.123 webshop → purchases[1]@42 purchaseCreated 3f2a91c0 ann {…}`.
 
-    A handled one says behind its place how long after it was published, and one that failed why: a narrow terminal cuts
-    the body, not that.
+    Behind its place stands how long after it was published it was handled, which faults it has, or why it failed: a narrow
+    terminal cuts the body, not that.
     """
     fields = seen.fields
     place = fields["topic"]
@@ -139,6 +139,8 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     line.append(escaped(place), colour)
     if "after_ms" in fields:
         line.append(f" +{_duration(fields['after_ms'])}", "dim")
+    if faults := fields.get("faults"):
+        line.append(f" ({', '.join(map(_words, faults))})", "yellow")
     if seen.kind in ("failed", "skipped"):
         line.append(f" {escaped(str(fields.get('reason', '')), 300)}{_fate(fields)} ·", "red" if seen.kind == "failed" else "dim")
     line.append(f" {escaped(fields.get('type') or '-')}", "bold")
@@ -147,6 +149,15 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
         line.append(f" {escaped(fields['key'], 60)}", "italic")
     line.append(f" {_body(seen)}")
     return line
+
+
+def faults_told(faults: Mapping[str, int]) -> str:
+    """`22 duplicate, 5 out of order`."""
+    return ", ".join(f"{many:,} {_words(fault)}" for fault, many in sorted(faults.items()))
+
+
+def _words(fault: str) -> str:
+    return fault.replace("_", " ")
 
 
 def _fate(fields: Mapping[str, Any]) -> str:
@@ -180,6 +191,8 @@ def _news(seen: Observation) -> tuple[str, str]:
             return str(fields["text"]), "dim"
         case "waiting" | "warning":
             return f"{seen.kind}: {fields.get('text', '')}", "yellow"
+        case "behind" | "in_time":
+            return _behind(fields), "yellow" if seen.kind == "behind" else "green"
         case "starting":
             log = f" — {fields['log']}" if fields.get("log") else ""
             return f"{fields.get('text', 'starting')}{log}", "dim"
@@ -194,6 +207,19 @@ def _news(seen: Observation) -> tuple[str, str]:
         case "failed" if seen.part not in (RUN, "keeper"):  # those end the run, and its end tells why
             return f"failed: {fields.get('what', '')}: {fields.get('why', '')}", "bold red"
     return "", ""
+
+
+def _behind(fields: Mapping[str, Any]) -> str:
+    """How a generator does that gave events up, or does not any more."""
+    if "lost" not in fields:
+        return "keeps up again"
+    if fields.get("refused"):
+        return f"made {fields['lost']:,} events fewer while the channel took none"
+    return f"cannot keep up: {_per_s(fields['reached'])} of {_per_s(fields['wished'])}"
+
+
+def _per_s(rate: float) -> str:
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.3g}/s"
 
 
 def _begin(seen: Observation, colour: str, name: str) -> Text:

@@ -9,7 +9,7 @@ from typing import Any
 from eda_cli.journal import Counts, Observation
 
 SHOWN = ("published", "handled", "failed", "skipped")  # of which an event may have a line
-COUNTED = (*SHOWN, "received", "dead_lettered", "given_up")
+COUNTED = (*SHOWN, "received", "dead_lettered", "given_up", "behind")
 RUN = "run"  # the part under which the supervisor speaks of the whole
 HELPERS = ("stubs", "keeper")
 
@@ -25,6 +25,11 @@ class PartPicture:
 
     def total(self, kind: str) -> int:
         return sum(self.counts.get(kind, {}).values())
+
+    @property
+    def faults(self) -> Mapping[str, int]:
+        """How many of its events had each fault."""
+        return self.counts.get("faulted", {})
 
 
 @dataclass(slots=True)
@@ -69,6 +74,15 @@ class Picture:
         for process, many in self.restarts.items():
             if (part := process.rpartition(".")[0]) in sums:
                 sums[part]["restarts"] += many
+        return sums
+
+    def faults(self) -> dict[str, dict[str, int]]:
+        """Per part that has some, replicas together: how many of its events had each fault (those with two are in both)."""
+        sums: dict[str, dict[str, int]] = {}
+        for (part, _), seen in self.parts.items():
+            for fault, many in seen.faults.items():
+                row = sums.setdefault(part, {})
+                row[fault] = row.get(fault, 0) + many
         return sums
 
     def events(self) -> int:
