@@ -42,9 +42,9 @@ def register(app: typer.Typer) -> None:
 
 
 def sample(
-    generator: Annotated[str | None, typer.Argument(metavar="[GENERATOR]", show_default=False,
+    generator: Annotated[str | None, typer.Argument(metavar="GENERATOR", show_default=False,
                                                     help="May be left out where there is only one.")] = None,
-    sketch: Annotated[Path | None, typer.Argument(metavar="[SKETCH]", show_default=False,
+    sketch: Annotated[Path | None, typer.Argument(metavar="SKETCH", show_default=False,
                                                   help="The sketch; default: sketch.yaml here.")] = None,
     count: Annotated[int | None, typer.Option("-n", "--count", min=1, max=MOST, show_default=False,
                                               help=f"How many events ({SHOWN}, with --stats {LOOKED_AT:,}).")] = None,
@@ -98,11 +98,11 @@ class _Events:
     """So many events of a generator, but for those that cannot be made."""
 
     def __init__(self, resolved: Resolved, part: Generator, seed: int, many: int) -> None:
-        from eda_cli.stubs.making import generator_events
-        from eda_cli.stubs.sampling import sampled, wanted_of
+        from eda_cli.stubs.sampling import maker, sampled, wanted_of
 
-        make = generator_events(resolved.topics[part.publishes], part, seed, f"/eda/{resolved.name}/{part.name}")
-        self._made = sampled(make, part, seed, islice(wanted_of(part, seed, time.time()), many * TRIES))
+        now = time.time()
+        make = maker(resolved.topics[part.publishes], part, seed, f"/eda/{resolved.name}/{part.name}", now)
+        self._made = sampled(make, part, seed, islice(wanted_of(part, seed, now), many * TRIES))
         self._wanted = many
         self._failed: list[PayloadError] = []
         self._came = 0

@@ -10,16 +10,20 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from eda_cli import lock
+from eda_cli.payloads import Looked, Lookup, lookups_in
+from eda_cli.sketch.looking import demand
 from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.held import Going
+from eda_cli.stubs.lookers import Lookers
 from eda_cli.stubs.making import generator_events
 from eda_cli.stubs.numbers import Batch, Numbers, spooled
 from eda_cli.stubs.pace import pace_of
 from eda_cli.stubs.part import Part
+from eda_cli.stubs.published import Published
 from eda_cli.stubs.shortfall import Shortfall, Sums
 from eda_cli.stubs.speakers import Plain, Speakers, speakers
 from eda_cli.stubs.stock import FAULTED, Stock
-from eda_cli.stubs.timing import Timing, again, clock_of, origin_of
+from eda_cli.stubs.timing import Timing, again, clock_of, origin_of, zero_of
 
 GOING_S = 0.02  # between two looks at whether others still speak
 NOTED_S = 5.0  # what a kill in a long pause takes from it at most
@@ -39,9 +43,18 @@ class _Running:
         self._numbers = Numbers(part.folder, part.name, part.process)
         self._stock = Stock(part, generator, part.process)
         self._speakers: Speakers = Plain()
+        self._lookers: Lookers | None = None
+        wanted = demand(part.sketch, part.name)
+        self._published = Published(part.folder, generator, part.process, wanted) if wanted else None
+        looked = wanted or any(lookups_in(generator.body))  # else nobody asks in which second of the run an event happens
+        self._zero = zero_of(generator, part.created) if looked else 0.0
+        self._next_s = self._zero  # when the next event happens
 
     def close(self) -> None:
         """Let go of its files."""
+        for one in (self._lookers, self._published):
+            if one:
+                one.close()
         self._speakers.close()
         self._stock.spool.close()
         self._numbers.close()
@@ -51,6 +64,7 @@ class _Running:
         while self._generator.paused:
             if self._part.stop.wait(PAUSED_S):
                 return False
+        self._tell_next()
         with ExitStack() as held:
             left = self._left(held)
             if left is None or (self._generator.entities and not self._others_told()):
@@ -63,38 +77,52 @@ class _Running:
         while self._speakers.nobody():
             if self._part.stop.wait(PAUSED_S):
                 return False
-        return self._play(timing)
+        self._next_s = timing.next_s()
+        self._tell_next()
+        if not self._play(timing):
+            return False
+        if self._published:
+            self._published.end()
+        return True
+
+    def _tell_next(self) -> None:
+        """Let those who look up know when the next event happens."""
+        if self._published:
+            self._published.begin(self._numbers.oldest(), self._next_s)
 
     def _begin(self) -> Timing:
         """Learn for whom to speak, and when."""
         part, generator = self._part, self._generator
         place = self._numbers.begin(clock_of(generator), generator.replicas, origin_of(generator))
         self._speakers = speakers(part, generator, place)
-        self._make = generator_events(part.sketch.topics[generator.publishes], generator, part.seed, part.source,
+        self._make = generator_events(part.sketch.topics[generator.publishes], generator, part.seed, part.source, self._look,
                                       self._speakers.having, self._speakers.living)
-        return Timing(self._speakers.clocks or pace_of(generator, part.replica, part.seed, place), place)
+        return Timing(self._speakers.clocks or pace_of(generator, part.replica, part.seed, place), place, self._zero)
+
+    def _look(self, lookups: Sequence[Lookup]) -> Sequence[Looked]:
+        self._lookers = Lookers(self._part.folder, self._part.sketch, self._generator, lookups) if lookups else None
+        return self._lookers.found if self._lookers else ()
 
     def _play(self, timing: Timing) -> bool:
         """Publish what is due until stopping is wished, or all is published (then True)."""
         stop, shortfall = self._part.stop, Shortfall(self._part.journal, self._generator.publishes, time.monotonic())
         made = 0
         while not stop.wished:
-            happened = timing.due()
+            happened = timing.due(self._lookers.most(self._numbers.next()) if self._lookers else None)
             shortfall.see(time.monotonic(), Sums(made, timing.wished(), timing.lost, self._part.troubles))
             if happened:
                 numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
                 if not numbers:
                     return self._finish_held()
-                if not self._publish(self._stock, numbers, happened):
+                self._next_s = timing.next_s()
+                if not self._publish(self._stock, numbers, happened, timing.moments):
                     return False
                 made += len(numbers)
-            elif timing.over():
-                self._numbers.note(timing.here())
-                return self._finish_held()
-            elif not self._wait(timing):
+            elif timing.over() or not self._wait(timing):
                 break
         self._numbers.note(timing.here())
-        return False
+        self._part.journal.flush()  # what was given up last
+        return not stop.wished and self._finish_held()
 
     def _wait(self, timing: Timing) -> bool:
         """Wait until something is due, or until it is time to note the place; False where stopping was wished."""
@@ -174,8 +202,14 @@ class _Running:
             return [place.origin + moment for moment in clocks.take(many)]
         return again(self._generator, replica, self._part.seed, place, many)
 
-    def _publish(self, stock: Stock, numbers: range, happened: Sequence[float]) -> bool:
-        """Make the events of these numbers and publish them; False where stopping was wished before they were stored."""
+    def _publish(self, stock: Stock, numbers: range, happened: Sequence[float], moments: Sequence[float] | None = None) -> bool:
+        """Make the events of these numbers and publish them; False where stopping was wished before they were stored.
+
+        `moments` are when they happened in seconds of the run; None where nobody knows it any more.
+        """
+        if self._lookers and not self._lookers.prepare(numbers, moments, self._numbers.oldest(), self._part.stop,
+                                                       self._part.tell_trouble):
+            return False
         wanted = self._speakers.wanted(numbers, happened)
         events, failed = self._make(stock.faults.earlier(wanted))
         for _, event, wrong in failed:
@@ -183,10 +217,12 @@ class _Running:
         if failed:
             lost = {number for number, _, _ in failed}
             wanted = [one for one in wanted if one.number not in lost]
-        return self._send(stock, numbers, stock.faults.afflict(wanted, events), self._speakers.changed())
+        told = self._published.packed(numbers, *stock.faults.come(wanted, events), moments) if self._published else None
+        return self._send(stock, numbers, stock.faults.afflict(wanted, events), self._speakers.changed(), told)
 
-    def _send(self, stock: Stock, numbers: range, going: Going, change: Sequence[Any] | None = None) -> bool:
-        batch = stock.store(numbers, going, change)
+    def _send(self, stock: Stock, numbers: range, going: Going, change: Sequence[Any] | None = None,
+              told: bytes | None = None) -> bool:
+        batch = stock.store(numbers, going, change, told)
         self._speakers.keep(change)
         return self._deliver(stock, batch)
 
@@ -202,5 +238,7 @@ class _Running:
             if wrong := refused.get(event.id):
                 journal.unpublished(topic, event, wrong.line)
         journal.flush()
+        if self._published and batch.told is not None:
+            self._published.tell(batch.numbers, batch.told, refused, self._next_s)
         stock.spool.stored()
         return True

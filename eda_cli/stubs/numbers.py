@@ -93,6 +93,18 @@ class Numbers:
         """What this replica (or that of a process) claimed last: it may not be published yet."""
         return range(*self._read()["claims"].get(process or self._process, (0, 0)))
 
+    def next(self) -> int:
+        """The number that is claimed next, where nobody else is quicker."""
+        number: int = self._read()["next"]
+        return number
+
+    def oldest(self) -> int:
+        """The first number that may not be published yet, by any replica."""
+        state = self._read()
+        by_hand = f"{self._process.rpartition('.')[0]}.0"
+        oldest: int = min([state["next"], *(claim[0] for process, claim in state["claims"].items() if process != by_hand)])
+        return oldest
+
     def orphans(self, replicas: int) -> list[str]:
         """The processes of replicas that are wished no more and have claimed numbers."""
         part = self._process.rpartition(".")[0]
@@ -134,7 +146,8 @@ class Batch:
     """What a replica publishes together: the numbers that it is made of, and what of other numbers came due.
 
     `faults` are those of its events, by id; `held` is what is published later. `faulted` is how many events of this replica had
-    each fault so far, whatever became of the process that made them. `change` is what it changes of the entities.
+    each fault so far, whatever became of the process that made them. `change` is what it changes of the entities, `told` what
+    those are told who look it up (None: nothing).
     """
 
     numbers: range = range(0)
@@ -143,6 +156,7 @@ class Batch:
     held: Sequence[Packed] = ()
     faulted: Mapping[str, int] = field(default_factory=dict)
     change: Sequence[Any] | None = None
+    told: bytes | None = None
 
 
 class Spool:
@@ -160,7 +174,7 @@ class Spool:
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
         data = pickle.dumps((batch.numbers.start, batch.numbers.stop, [fields_of(event) for event in batch.events],
                              batch.faults, batch.held, batch.faulted,
-                             batch.change and tuple(batch.change)), 5)
+                             batch.change and tuple(batch.change), batch.told), 5)
         self.close()
         self._fd = _replace(self._path, _PENDING + zlib.crc32(data).to_bytes(4, "big") + data, keep=True)
 
