@@ -182,7 +182,7 @@ def test_an_event_that_cannot_be_made_fails_alone_and_its_entity_goes_on(tmp_pat
 
 def test_an_event_by_hand_is_the_first_one_of_a_life_of_its_own(tmp_path: Path) -> None:
     web = sketch(LIFE).generators["web"]
-    made = [by_hand(Topic("t"), web, 7, "/eda/shop/web")(number, 0.0) for number in (3, 3, 4)]
+    made = [by_hand(Topic("t"), web, 7, "/eda/shop/web", lambda lookups: ())(number, 0.0) for number in (3, 3, 4)]
     assert all(not failed and len(events) == 1 for events, failed in made)
     one, same, other = (events[0] for events, _ in made)
     assert facts([one]) == facts([same]) != facts([other])
