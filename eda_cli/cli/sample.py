@@ -98,12 +98,12 @@ class _Events:
     """So many events of a generator, but for those that cannot be made."""
 
     def __init__(self, resolved: Resolved, part: Generator, seed: int, many: int) -> None:
-        from eda_cli.stubs.rehearsal import rehearsed
+        from eda_cli.stubs.sampled_lookups import Others
         from eda_cli.stubs.sampling import sampled, wanted_of
 
         now = time.time()
-        wanted = islice(wanted_of(part, seed, now), many * TRIES)
-        self._made = sampled(rehearsed(resolved, part.name, seed, now), part, seed, wanted)
+        make = Others(resolved, seed, now).maker(part)
+        self._made = sampled(make, part, seed, islice(wanted_of(part, seed, now), many * TRIES))
         self._wanted = many
         self._failed: list[PayloadError] = []
         self._came = 0

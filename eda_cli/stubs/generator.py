@@ -58,13 +58,16 @@ class _Running:
         self._speakers.close()
         self._stock.spool.close()
         self._numbers.close()
+        for file in (self._lookers, self._published):
+            if file:
+                file.close()
 
     def run(self) -> bool:
         self._part.ready()
         while self._generator.paused:
             if self._part.stop.wait(PAUSED_S):
                 return False
-        self._tell_next()
+        self._tell_next(range(0))
         with ExitStack() as held:
             left = self._left(held)
             if left is None or (self._generator.entities and not self._others_told()):
@@ -78,17 +81,17 @@ class _Running:
             if self._part.stop.wait(PAUSED_S):
                 return False
         self._next_s = timing.next_s()
-        self._tell_next()
+        self._tell_next(self._numbers.claimed())
         if not self._play(timing):
             return False
         if self._published:
             self._published.end()
         return True
 
-    def _tell_next(self) -> None:
-        """Let those who look up know when the next event happens."""
+    def _tell_next(self, done: range) -> None:
+        """Let those who look up know when the next event happens, and which numbers are published by now."""
         if self._published:
-            self._published.begin(self._numbers.oldest(), self._next_s)
+            self._published.begin(self._numbers.oldest(), self._next_s, done)
 
     def _begin(self) -> Timing:
         """Learn for whom to speak, and when."""

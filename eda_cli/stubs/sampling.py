@@ -9,12 +9,13 @@ from itertools import count, islice, repeat
 
 from eda_cli.event import Event
 from eda_cli.payloads import PayloadError
-from eda_cli.sketch.resolved import Generator
+from eda_cli.sketch.resolved import Generator, Topic
 from eda_cli.stubs.faults import Faulty
 from eda_cli.stubs.held import Going, Held
-from eda_cli.stubs.making import Failed, Wanted
+from eda_cli.stubs.lives import Having
+from eda_cli.stubs.making import Failed, Look, Wanted, generator_events
 from eda_cli.stubs.pace import Pace, Place, curve_of, gaps_of
-from eda_cli.stubs.speakers import is_paced, turns_of
+from eda_cli.stubs.speakers import is_paced, living_of, turns_of
 
 TOGETHER = 100  # events that are made at once
 
@@ -35,6 +36,12 @@ def sampled(make: Make, generator: Generator, seed: int, wanted: Iterable[Wanted
         lost = {number for number, _, _ in failed}
         yield from faults.afflict([one for one in some if one.number not in lost], events).events
     yield from Going().add(*held.due(math.inf)).events
+
+
+def maker(topic: Topic, generator: Generator, seed: int, source: str, now: float, look: Look = lambda lookups: ()) -> Make:
+    """The function that makes the events of a generator that begins at `now` (epoch seconds); see `generator_events`."""
+    having = Having(generator, seed, now) if generator.entities else None
+    return generator_events(topic, generator, seed, source, look, having, living_of(generator, seed))
 
 
 def wanted_of(generator: Generator, seed: int, now: float) -> Iterator[Wanted]:
