@@ -87,7 +87,7 @@ def test_four_replicas_tell_the_same_of_each_entity(tmp_path: Path, body: Any, f
         folder.mkdir()
         wished = sketch(body, 8, **{**fields, "replicas": replicas, "count": 10 ** 6})
         for replica in range(1, replicas + 1):
-            live(folder, wished, channel, replica, batches=40 // replicas)
+            live(folder, wished, channel, replica, batches=240 // replicas)
         assert_whole(channel, 8)
         assert steps_of(channel.stored, 8).keys() == set(range(1, 9))
         of_all = 5 if wished.generators["web"].rate is None else 4  # by a rate, when somebody speaks depends on the others
