@@ -40,6 +40,7 @@ LIBRARIES = {  # library -> the files that may import it
     "pydantic_core": "sketch/",
     "yaml": "sketch/",
     "jinja2": "payloads/",
+    "faker": "payloads/faker",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -93,9 +94,9 @@ def test_the_house_has_no_other_room() -> None:
 
 
 @pytest.mark.parametrize(("module", "never"), [
-    ("eda_cli.cli.app", {"kafka", "docker", "pydantic", "yaml", "jinja2", "sqlite3"}),
-    ("eda_cli.stubs.warm", {"kafka", "docker", "pydantic", "yaml", "jinja2", "typer", "rich"}),
-    ("eda_cli.runs.supervisor", {"kafka", "docker", "pydantic", "yaml", "jinja2", "typer", "rich", "sqlite3"}),
+    ("eda_cli.cli.app", {"kafka", "docker", "pydantic", "yaml", "jinja2", "faker", "sqlite3"}),
+    ("eda_cli.stubs.warm", {"kafka", "docker", "pydantic", "yaml", "jinja2", "faker", "typer", "rich"}),
+    ("eda_cli.runs.supervisor", {"kafka", "docker", "pydantic", "yaml", "jinja2", "faker", "typer", "rich", "sqlite3"}),
 ])
 def test_nothing_heavy_is_imported_unasked(module: str, never: set[str]) -> None:
     import subprocess

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,12 @@ _CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_.]*)\((.*)\)\Z", re.DOTALL)
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,18})\Z")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][+-]?[0-9]{1,2})?\Z")
 _QUOTED = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')\s*""", re.DOTALL)
+_KEYWORD = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=(?!=)")
 _WORDS = {"true": True, "false": False, "null": None}
+
+
+class WrongArguments(ValueError):
+    """The function takes other arguments: its text says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +30,11 @@ class Argument:
     text: str
     value: Any
     quoted: bool
+
+    @property
+    def decimals(self) -> int:
+        """Digits behind the point, of a number or of either bound of a range."""
+        return max(len(bound.partition(".")[2]) for bound in self.text.split(".."))
 
     @property
     def number(self) -> float | int | None:
@@ -39,17 +50,37 @@ def split_call(text: str) -> tuple[str, str] | None:
 
 def read_arguments(name: str, text: str) -> list[Argument]:
     """What stands between the brackets, separated by commas; quotes protect. Raises Refused."""
-    if not text.strip():
-        return []
-    arguments = []
-    at = 0
-    while True:
-        argument, at = _next(name, text, at)
-        arguments.append(argument)
-        if len(arguments) > MOST_ARGUMENTS:
+    return [argument for _, argument in _each(name, text, named=False)]
+
+
+def read_named_arguments(name: str, text: str) -> tuple[list[Argument], dict[str, Argument]]:
+    """As `read_arguments`, with those that are written `name=value` apart, which stand last. Raises Refused."""
+    arguments: list[Argument] = []
+    named: dict[str, Argument] = {}
+    for keyword, argument in _each(name, text, named=True):
+        if keyword in named:
+            raise Refused(f"{name}(…) has '{shown(keyword)}' twice", "", "take one out")
+        if keyword:
+            named[keyword] = argument
+        elif named:
+            raise Refused(f"{name}(…) has '{shown(argument.text)}' behind an argument with a name",
+                          "those with a name stand last", "move it to the front, or give it a name")
+        else:
+            arguments.append(argument)
+    return arguments, named
+
+
+def _each(name: str, text: str, named: bool) -> Iterator[tuple[str, Argument]]:
+    """Each argument, behind the name that it has, if it has one and may have one."""
+    at = 0 if text.strip() else len(text) + 1
+    read = 0
+    while at <= len(text):
+        if read == MOST_ARGUMENTS:
             raise Refused(f"{name}(…) has too many arguments", f"at most {MOST_ARGUMENTS:,} are read")
-        if at >= len(text):
-            return arguments
+        keyword = _KEYWORD.match(text, at) if named else None
+        argument, at = _next(name, text, keyword.end() if keyword else at)
+        yield keyword[1] if keyword else "", argument
+        read += 1
         at += 1  # the comma
 
 

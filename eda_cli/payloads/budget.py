@@ -13,6 +13,7 @@ from eda_cli.payloads.problems import PayloadError
 BUDGET = 500_000  # items touched while one value is made; eight characters count as one
 LONGEST_TEXT = 1_000_000  # characters
 LARGEST_INT_BITS = 1024  # of a number on its way; JSON carries 64
+LARGEST_MEMORY = 20_000_000  # bytes that one value remembers to be faster
 
 _WHOLE = frozenset({str, float, int, bool, list, tuple, dict})  # what is surely made already
 
@@ -72,6 +73,22 @@ class Budget:
             self.spend(item)
             items.append(item)
         return items
+
+
+class Memory:
+    """What the functions of one value may remember altogether, for as long as it is used."""
+
+    __slots__ = ("left",)
+
+    def __init__(self) -> None:
+        self.left = LARGEST_MEMORY
+
+    def holds(self, bytes: int) -> bool:
+        """Whether so much more may be remembered, which then counts as done."""
+        if bytes > self.left:
+            return False
+        self.left -= bytes
+        return True
 
 
 def _bare(value: Any) -> Any:

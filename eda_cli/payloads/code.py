@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from eda_cli.payloads.budget import Budget
+from eda_cli.payloads.budget import Budget, Memory
 from eda_cli.payloads.context import Context, Seen
 from eda_cli.payloads.problems import PayloadError, Refused
 
@@ -54,6 +54,9 @@ class Code:
         self._lists = 0  # how many $lists it stands in
         self._paths = 0
         self._quick: Quick | None = None
+        self._places: dict[str, int] = {}
+        self._tried = 0
+        self.memory = Memory()
 
     def constant(self, value: Any) -> str:
         """The name under which the source knows this object."""
@@ -68,6 +71,21 @@ class Code:
     def quicken(self, quick: Quick | None) -> None:
         """The whole value is what this makes, without a budget; it raises, whatever that is, where it is in doubt."""
         self._quick = quick
+
+    def place(self, text: str) -> str:
+        """A name for one more value that is written so, which tells it from the others: for `Dice.place`."""
+        self._places[text] = self._places.get(text, 0) + 1
+        return f"{text}#{self._places[text]}"
+
+    def count_tried(self) -> int:
+        """One more part that is made once to see whether it can be; gives how many there are."""
+        self._tried += 1
+        return self._tried
+
+    @property
+    def in_list(self) -> bool:
+        """Whether the part at hand may be made several times for one event."""
+        return self._lists > 0
 
     @property
     def full(self) -> bool:

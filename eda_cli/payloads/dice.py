@@ -10,6 +10,7 @@ import struct
 from collections.abc import Callable, Iterator
 from hashlib import blake2b, sha1
 from itertools import chain
+from math import cos, log, pi, sqrt
 
 _BLOCK = 64  # bytes of one digest: eight floats, or four uuids
 _FLOATS = struct.Struct("<8d").unpack
@@ -27,12 +28,13 @@ class Dice:
     does not count nanoseconds calls `random()`, `uniform()` or `below()`.
     """
 
-    __slots__ = ("_event", "_hex", "_part", "_used", "draw")
+    __slots__ = ("_event", "_hex", "_part", "_places", "_used", "draw")
 
     draw: Callable[[], float]
 
     def __init__(self, seed: int, *parts: str | int) -> None:
         self._part = blake2b(_packed(seed, *parts), digest_size=32).digest()
+        self._places: dict[str, bytes] = {}
         self.roll(0)
 
     def roll(self, event: int | str) -> Dice:
@@ -59,6 +61,13 @@ class Dice:
             bits = bits << 52 | int((self.draw() - 1.0) * _WHOLE)
         return bits % bound
 
+    def place(self, name: str) -> bytes:
+        """What stands for a named place of the part, whatever its event: for `floats_at`."""
+        place = self._places.get(name)
+        if place is None:
+            place = self._places[name] = blake2b(self._part + b"@" + _named(name), digest_size=32).digest()
+        return place
+
     def uuid(self) -> str:
         """The next uuid of version 4; independent of how many floats were drawn."""
         place = self._used % (2 * _BLOCK)
@@ -68,6 +77,19 @@ class Dice:
         digits = self._hex[place : place + 32]
         return (f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-"
                 f"{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}")
+
+
+def floats_at(place: bytes, *numbers: int) -> tuple[float, ...]:
+    """Eight floats in [1, 2), a pure function of a place (see `Dice.place`) and the numbers."""
+    return _floats(place + b"/%b" % b"/".join([b"%d" % number for number in numbers]))
+
+
+def standard_normal(first: float, second: float) -> float:
+    """A normal number of mean 0 and deviation 1 from two floats in [1, 2): Box and Muller.
+
+    Logarithms differ in their last bit from machine to machine: round what is made of it.
+    """
+    return sqrt(-2.0 * log(2.0 - first)) * cos(2.0 * pi * second)
 
 
 def event_id(dice: Dice) -> str:
@@ -102,7 +124,10 @@ def _blocks(event: bytes) -> Iterator[tuple[float, ...]]:
     """The floats of an event, eight at a time, each in [1, 2) with 52 random bits."""
     number = 0
     while True:
-        digest = blake2b(b"%b/%d" % (event, number)).digest()
-        bits = int.from_bytes(digest, "little") & _MANTISSAS | _ONES
-        yield _FLOATS(bits.to_bytes(_BLOCK, "little"))
+        yield _floats(b"%b/%d" % (event, number))
         number += 1
+
+
+def _floats(name: bytes) -> tuple[float, ...]:
+    bits = int.from_bytes(blake2b(name).digest(), "little") & _MANTISSAS | _ONES
+    return _FLOATS(bits.to_bytes(_BLOCK, "little"))

@@ -38,6 +38,17 @@ def compile_range(text: str, code: Code) -> str | None:
     return {"number": _numbers, "date": _dates, "time": _times}[kinds.pop()](text, low, high, code)
 
 
+def number_range(text: str) -> tuple[float, float] | None:
+    """Both bounds of a range of numbers, or None when the text is none. Raises Refused when it runs backwards."""
+    match = _RANGE.match(text)
+    if not match or len(text) > 80 or {_kind(bound) for bound in match.groups()} != {"number"}:
+        return None
+    low, high = map(float, match.groups())
+    if low > high:
+        raise _backwards(text, *match.groups())
+    return low, high
+
+
 def size_range(raw: object) -> tuple[int, int]:
     """The smallest and largest size that `4` or `1..4` allows. Raises Refused."""
     if isinstance(raw, int) and not isinstance(raw, bool):
