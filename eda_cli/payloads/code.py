@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from eda_cli.payloads.budget import Budget, Memory
 from eda_cli.payloads.context import Context, Seen
@@ -32,12 +32,21 @@ _LOCALS = {  # what an expression may use, and where it comes from
     "step": "context.step",
     "entity": "context.entity",
     "seen": "context.seen or seen_in(context)",
+    "vars": "seen.vars = {}",  # new for each event, so that nothing of one is seen in the next
     "budget": "Budget()",
 }
 _CIRCUMSTANCES = {**dict.fromkeys(("random", "draw", "uuid"), "random"), "now": "now",
                   **{name: name for name in ("number", "step", "entity")}}
+_KNOWN_SIZE = frozenset({*_CIRCUMSTANCES, "vars"})  # what is made of these alone is as large as it was weighed
 _USED = "@"  # stands for the locals in use, until all of them are known
 _FREE_PATHS = 20  # so many `$` paths in one value may copy the event unmeasured
+
+
+class Variable(NamedTuple):
+    """What `$vars.NAME` stands for: how many bytes of JSON by estimate, and whether it can be more than estimated."""
+
+    size: int
+    foreign: bool
 
 
 class Code:
@@ -45,6 +54,10 @@ class Code:
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self.variables: dict[str, Variable] = {}  # those that may be looked at so far
+        self._first: list[str] = []
+        self._defining = False
+        self._foreign = 0
         self._constants: dict[str, Any] = {"Budget": Budget, "seen_in": seen_in, "int": int, "range": range, "dict": dict}
         self._used: set[str] = set()
         self._options: list[str] = []
@@ -67,6 +80,25 @@ class Code:
     def use(self, *names: str) -> None:
         """These locals appear in the expression."""
         self._used.update(names)
+        self._foreign += not _KNOWN_SIZE.issuperset(names)
+
+    def define(self, name: str, make: Callable[[], str]) -> None:
+        """`vars[name]` is what the expression gives that `make` builds; it is made before the value, once for each."""
+        size, foreign = self._bytes, self._foreign
+        self._defining = True
+        expression = make()
+        self._defining = False
+        self.variables[name] = Variable(self._bytes - size, self._foreign > foreign)
+        self._first.append(f"    vars[{self.constant(name)}] = {expression}\n")
+        self.use("seen", "vars")
+
+    def is_paid(self, variable: Variable) -> bool:
+        """Whether what looks at the variable at this place pays for it from the budget.
+
+        One that is made of others always does, or a few of them that double each other would be endless.
+        """
+        self.weigh(variable.size)
+        return variable.foreign and (self._defining or self.path_is_measured())
 
     def quicken(self, quick: Quick | None) -> None:
         """The whole value is what this makes, without a budget; it raises, whatever that is, where it is in doubt."""
@@ -146,7 +178,7 @@ class Code:
             preamble = f"    try:\n        return quick({_LOCALS['seen']})\n    except Exception:\n        pass\n{preamble}"
         elif self._used <= {"seen"}:
             source += f"def quick(seen):\n    return {expression}\n"
-        source += f"def value(context):\n{preamble}    return {expression}\n"
+        source += f"def value(context):\n{preamble}{''.join(self._first)}    return {expression}\n"
         # Only our own words and the names of constants: see the top of this file.
         exec(compile(source.replace(_USED, ", ".join(used)), "<value>", "exec"), names)
         names["value"].asks = frozenset({_CIRCUMSTANCES[name] for name in used if name in _CIRCUMSTANCES})

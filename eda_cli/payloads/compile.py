@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from eda_cli.payloads.aggregates import compile_aggregate
@@ -10,8 +11,8 @@ from eda_cli.payloads.code import Code, Scope, Value
 from eda_cli.payloads.context import TOMBSTONE, Context
 from eda_cli.payloads.functions import compile_call
 from eda_cli.payloads.literals import DEEPEST, named, plain_text, scalar
-from eda_cli.payloads.long_forms import FORMS, LATER_FORMS, Path
-from eda_cli.payloads.paths import NO_EVENT, compile_path
+from eda_cli.payloads.long_forms import FORMS, LATER_FORMS, Path, is_maybe_absent, maybe_field
+from eda_cli.payloads.paths import NO_EVENT, compile_path, known_variable
 from eda_cli.payloads.problems import NOT_YET, InvalidValue, Refused, ValueProblem, did_you_mean, shown
 from eda_cli.payloads.ranges import compile_range
 
@@ -46,9 +47,22 @@ def compile_condition(text: str, scope: Scope) -> Callable[[Context], bool]:
     from eda_cli.payloads.templates import compile_truth  # Jinja2 is paid for only where it is needed
 
     try:
+        _see_variables(text, Code(scope), condition=True)
         return compile_truth(text, scope)
     except Refused as refused:
         raise InvalidValue([refused.at(())]) from refused
+
+
+def _see_variables(text: str, code: Code, condition: bool = False) -> None:
+    """Raises Refused where a template or condition looks at one of `$vars` that is not there."""
+    if "vars" not in text:
+        return
+    from eda_cli.payloads.expressions import names_in
+
+    for used in sorted(names_in(text, condition)) if code.scope in ("generator", "rule") else ():
+        holder, named_so, name = used.partition(":")
+        if holder == "vars" and (named_so or not code.variables):
+            known_variable(text, name, code)
 
 
 class _Compiler:
@@ -97,13 +111,12 @@ class _Compiler:
         return source
 
     def _template(self, text: str, path: Path) -> str:
-        if self.code.scope == "generator":
-            raise Refused(f"'{shown(text)}' is a template, which looks into an event", *NO_EVENT)
         from eda_cli.payloads.templates import compile_template, quick_template  # see compile_condition
 
         if text not in self._templates:
             if len(self._templates) == MOST_TEMPLATES:
                 raise Refused("the value has too many templates", f"at most {MOST_TEMPLATES:,} are compiled")
+            _see_variables(text, self.code)
             made = compile_template(text, ".".join(map(str, path)), self.code.scope)
             if not path:
                 self.code.quicken(quick_template(text, self.code.scope))
@@ -112,23 +125,55 @@ class _Compiler:
         return f"{self._templates[text]}(seen, budget)"
 
     def _map(self, raw: Mapping[Any, Any], path: Path, whole: bool) -> str:
+        if whole and not path and "$vars" in raw:
+            self._make_first(raw["$vars"])
+            raw = {name: item for name, item in raw.items() if name != "$vars"}
         for name in raw:
             if isinstance(name, str) and name.startswith("$"):
                 return self._form(name, raw, path, whole)
-        entries = [f"{plain_text(named(name), self.code)}: {self.value(item, (*path, name))}"
-                   for name, item in raw.items()]
-        return f"{{{', '.join(entries)}}}"
+        return f"{{{', '.join([self._field(name, item, (*path, name)) for name, item in raw.items()])}}}"
+
+    def _make_first(self, raw: Any) -> None:
+        """`$vars`: what they give can be looked at from now on, by those behind them and by the body."""
+        if not isinstance(raw, Mapping) or not raw:
+            raise Refused("$vars has no values", "it is a map of names and values",
+                          "write $vars: {user: zipf(200, user-)}").under("$vars")
+        for name, item in raw.items():
+            path = ("$vars", name)
+            if not str(name).isidentifier():
+                wrong = Refused(f"'{shown(name)}' is no name for one of $vars", "an expression could not say it",
+                                "write letters, digits and _, as in unit_price")
+                self.problems.append(wrong.at(path))
+            self.code.define(str(name), partial(self.value, item, path))
+
+    def _field(self, name: Any, raw: Any, path: Path) -> str:
+        """The source of a field of a map: its name and its value."""
+        try:
+            field = plain_text(named(name), self.code)
+            if is_maybe_absent(raw):
+                self._check_beside("$maybe", raw)
+                return maybe_field(self, field, raw, path)
+        except Refused as refused:
+            self.problems.append(refused.at(path))
+            return "**{}"
+        return f"{field}: {self.value(raw, path)}"
 
     def _form(self, name: str, raw: Mapping[Any, Any], path: Path, whole: bool) -> str:
+        if name == "$vars":
+            raise Refused("$vars stands on top of a whole body", "what it makes is seen by all of the body",
+                          "move it there")
         if name in LATER_FORMS:
             raise Refused(f"there is no long form '{name}'", f"it {NOT_YET}", "leave it out")
         if name not in FORMS:
             raise Refused(f"there is no long form '{shown(name)}'", f"known are {', '.join(FORMS)}",
                           did_you_mean(name, FORMS) or "a map with such a name is written {$literal: {…}}")
-        others, compile_form = FORMS[name]
+        self._check_beside(name, raw)
+        return FORMS[name][1](self, raw, path, whole)
+
+    def _check_beside(self, name: str, raw: Mapping[Any, Any]) -> None:
+        others = FORMS[name][0]
         for other in raw:
             if other != name and other not in others:
                 beside = ", ".join(others) or "nothing"
                 raise Refused(f"'{shown(other)}' does not belong to {name}", f"beside it may stand {beside}",
                               did_you_mean(str(other), others))
-        return compile_form(self, raw, path, whole)

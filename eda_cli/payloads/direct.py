@@ -26,7 +26,8 @@ _MOST_DECIMALS = 15
 _LARGE = 1 << 63
 _NUMBERS = frozenset({int, float})
 _SCALARS = frozenset({int, float, str, bool, type(None)})
-_ROOTS = {"body": ("rule", "fold", "key"), "item": ("rule",), "joined": ("rule",), "was": ("fold",)}
+_ROOTS = {"body": ("rule", "fold", "key"), "item": ("rule",), "joined": ("rule",), "was": ("fold", "generator"),
+          "vars": ("rule", "generator"), "entity": ("generator",)}
 _FIELDS = frozenset({"id", "type", "time", "source", "key", "topic"})  # of `event`
 
 

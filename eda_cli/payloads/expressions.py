@@ -17,6 +17,8 @@ LONGEST_TEMPLATE = 20_000  # characters
 _SIGNS = (("$.", "write body.user for $.user"), ("$", "write event.key for $key"), ("&&", "write and"),
           ("||", "write or"), ("!", "write not, or != for unlike"), ("=", "write == to compare"))
 
+_HOLDERS = ("copy", "was", "vars", "entity")  # of names that are known before any event
+
 _Made = TypeVar("_Made")
 
 
@@ -44,7 +46,8 @@ def read_condition(source: str) -> Read:
 
 
 def names_in(source: str, condition: bool) -> set[str]:
-    """The names in it, `aggregate` where it has one, and `copy:purchases` where a copy's own name stands there.
+    """The names in it, `aggregate` where it has one, and `copy:purchases`, `vars:price`, `entity:plate` where a name of
+    theirs stands there.
 
     Raises Refused.
     """
@@ -60,7 +63,7 @@ def _names(read: Read) -> set[str]:
             names.add(node.name)
         elif isinstance(node, nodes.Getattr | nodes.Getitem):
             name = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
-            if isinstance(node.node, nodes.Name) and node.node.name in ("copy", "was") and isinstance(name, str):
+            if isinstance(node.node, nodes.Name) and node.node.name in _HOLDERS and isinstance(name, str):
                 names.add(f"{node.node.name}:{name}")
     return names - set(sandbox().globals)
 

@@ -1,4 +1,5 @@
-"""The long forms of values: `{$list: VALUE, size: 1..4}`, `{$pick: [A, B], weights: [9, 1]}`, `{$literal: …}`.
+"""The long forms of values: `{$list: VALUE, size: 1..4}`, `{$pick: [A, B], weights: [9, 1]}`, `{$maybe: VALUE, null: 5%}`,
+`{$literal: …}`.
 
 A new one is a function from its map to source (see `code`), and one line in FORMS. Knows no text of the short forms.
 """
@@ -14,6 +15,7 @@ from typing import Any, Protocol
 from eda_cli.payloads.code import Code
 from eda_cli.payloads.literals import literal
 from eda_cli.payloads.problems import Refused, shown
+from eda_cli.payloads.quantities import parse_share
 from eda_cli.payloads.ranges import size_range, uniform
 
 MOST_OPTIONS = 1_000  # of one $pick
@@ -90,6 +92,54 @@ def _weighted(sums: list[float], drawn: float) -> int:
     return bisect_right(sums, drawn * sums[-1], 0, len(sums) - 1)
 
 
+def is_maybe_absent(raw: object) -> bool:
+    """Whether this is a field that may be left out, so that its name belongs to it."""
+    return isinstance(raw, Mapping) and "$maybe" in raw and "absent" in raw
+
+
+def maybe_field(compiler: Compiler, field: str, raw: Mapping[str, Any], path: Path) -> str:
+    """`NAME: {$maybe: VALUE, null: 10%, absent: 5%}`; one draw decides, and only what is there is made."""
+    null, absent = _lacks(raw)
+    code = compiler.code
+    value = compiler.value(raw["$maybe"], (*path, "$maybe"))
+    code.use("draw")
+    there, drawn = f"{field}: {value}", "draw()"
+    if null:  # the name is used up before the value is made, which may have such a name of its own
+        there, drawn = f"{field}: None if drawn < {code.constant(1.0 + absent + null)} else {value}", "(drawn := draw())"
+    return f"**({code.constant({})} if {drawn} < {code.constant(1.0 + absent)} else {{{there}}})"
+
+
+def _maybe(compiler: Compiler, raw: Mapping[str, Any], path: Path, whole: bool) -> str:
+    """`{$maybe: VALUE, null: 10%}`, where nothing can be left out."""
+    null, absent = _lacks(raw)
+    if absent:
+        raise Refused("this cannot be absent", "only a field of a map can be left out", "write null: in place of absent:"
+                      ).under("absent")
+    value = compiler.value(raw["$maybe"], (*path, "$maybe"), whole)
+    compiler.code.use("draw")
+    return f"(None if draw() < {compiler.code.constant(1.0 + null)} else {value})"
+
+
+def _lacks(raw: Mapping[str, Any]) -> tuple[float, float]:
+    """The shares that are null and absent."""
+    shares = {name: _share(raw[name], name) for name in ("null", "absent") if name in raw}
+    if not shares:
+        raise Refused("$maybe does not say how often", "", "write {$maybe: VALUE, null: 10%}, or absent: 10%")
+    null, absent = shares.get("null", 0.0), shares.get("absent", 0.0)
+    if null + absent > 1 + 1e-9:
+        raise Refused("null and absent are more than 100% together", f"they are {(null + absent) * 100:g}%",
+                      "take smaller shares")
+    return null, absent
+
+
+def _share(raw: object, name: str) -> float:
+    try:
+        return parse_share(raw)
+    except ValueError as wrong:
+        what, _, hint = str(wrong).partition(": ")
+        raise Refused(what, "", hint).under(name) from None
+
+
 def _literal(compiler: Compiler, raw: Mapping[str, Any], path: Path, whole: bool) -> str:
     """`{$literal: …}`"""
     return literal(raw["$literal"], compiler.code, len(path))
@@ -99,6 +149,7 @@ Form = Callable[[Compiler, Mapping[str, Any], Path, bool], str]
 FORMS: dict[str, tuple[Sequence[str], Form]] = {  # the long forms, with what may stand beside each
     "$list": (("size",), _list),
     "$pick": (("weights",), _pick),
+    "$maybe": (("null", "absent"), _maybe),
     "$literal": ((), _literal),
 }
 LATER_FORMS = frozenset({"$lookup", "$states"})

@@ -15,7 +15,7 @@ from eda_cli.payloads.context import MISSING, TOMBSTONE, Seen
 from eda_cli.payloads.copies import Copies
 from eda_cli.payloads.filters import takes
 from eda_cli.payloads.functions import FUNCTIONS
-from eda_cli.payloads.paths import ABSENT, WINDOW_FIELDS
+from eda_cli.payloads.paths import ABSENT, NO_EVENT, WINDOW_FIELDS
 from eda_cli.payloads.problems import Refused, did_you_mean, shown
 from eda_cli.payloads.sandbox import sandbox
 
@@ -73,7 +73,7 @@ _OF_EVENT: dict[str, Look] = {
     "key": lambda seen, budget: seen.key,
 }
 NAMES: Mapping[Scope, Mapping[str, Look]] = {
-    "generator": {},
+    "generator": {"vars": lambda seen, budget: seen.vars, **{name: _or_absent(name) for name in ("entity", "was")}},
     "key": {"body": _body, "event": _event(*fields_of_event("key")), "headers": _OF_EVENT["headers"]},
     "fold": {**_OF_EVENT, "was": _row},
     "rule": {
@@ -82,6 +82,7 @@ NAMES: Mapping[Scope, Mapping[str, Look]] = {
         "was": lambda seen, budget: Copies("was", {} if seen.was is MISSING else seen.was, budget),
         **{name: _or_absent(name) for name in ("item", "index", "joined")},
         "window": _window,
+        "vars": lambda seen, budget: seen.vars,
     },
 }
 
@@ -91,6 +92,7 @@ def checked(source: str, tree: nodes.Template, scope: Scope, aggregates: Contain
     environment = sandbox()
     named = set()
     called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    looked_into = {id(step.node) for step in tree.find_all((nodes.Getattr, nodes.Getitem))}
     for node in tree.find_all((nodes.Name, nodes.Filter, nodes.Test, nodes.Const, nodes.Getattr)):
         if isinstance(node, nodes.Filter):
             if node.name not in environment.filters:
@@ -107,6 +109,8 @@ def checked(source: str, tree: nodes.Template, scope: Scope, aggregates: Contain
                 _check_aggregate(source, scope)
             elif node.name not in NAMES[scope] and node.name not in environment.globals:
                 raise _unknown_name(source, node.name, scope)
+            if node.name == "entity" and id(node) not in looked_into:
+                raise Refused("entity is all that it has", f"in '{shown(source)}'", "write entity.number, or entity.NAME")
             named.add(node.name)
     return named
 
@@ -156,10 +160,13 @@ def _unknown_name(source: str, name: str, scope: Scope) -> Refused:
     if name in AGGREGATES:
         return Refused(f"{name}(…) takes a path, and no expression", f"in '{shown(source)}'",
                        "write count()" if name == "count" else f"write {name}($.price), or [1, 2] | {name} for a list")
+    if scope == "generator" and (name in _MEANT or name in NAMES["rule"]) and name not in ("null", "nil"):
+        return Refused(f"'{shown(source)}' looks into an event", *NO_EVENT)
     names = NAMES[scope]
     hint = did_you_mean(name, names)
     if name in _MEANT:
         hint = f"did you mean {_MEANT[name].format(name)}?"
     return Refused(f"there is no '{shown(name)}'",
                    f"in '{shown(source)}': an expression sees {', '.join(names)}",
-                   hint or f"did you mean body.{shown(name)}, or '{shown(name)}' in quotes?")
+                   hint or f"did you mean {'vars' if scope == 'generator' else 'body'}.{shown(name)}, "
+                           f"or '{shown(name)}' in quotes?")

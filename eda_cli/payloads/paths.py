@@ -7,27 +7,28 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from eda_cli.payloads.budget import Budget
-from eda_cli.payloads.code import Code, Scope
+from eda_cli.payloads.code import Code, Scope, Variable
 from eda_cli.payloads.context import MISSING, TOMBSTONE
-from eda_cli.payloads.problems import NOT_YET, PayloadError, Refused, did_you_mean, shown
+from eda_cli.payloads.problems import PayloadError, Refused, did_you_mean, shown
 
 OF_EVENT = ("key", "type", "id", "time", "source", "headers")
 NAMES: Mapping[Scope, tuple[str, ...]] = {
-    "generator": OF_EVENT,
+    "generator": ("vars", "entity", "was"),
     "key": OF_EVENT,
     "fold": (*OF_EVENT, "topic", "was"),
-    "rule": (*OF_EVENT, "topic", "item", "index", "joined", "window"),
+    "rule": (*OF_EVENT, "topic", "item", "index", "joined", "window", "vars"),
 }
 ABSENT = {  # why a rule may have none of them
     "item": "only a rule with `each` has one",
     "index": "only a rule with `each` has one",
     "joined": "only a consumer with `joins` has one",
     "window": "only a consumer with a `window` has one",
+    "entity": "only a generator with `entities` or `$states` has one",
+    "was": "only an entity of `$states` has some",
 }
 WINDOW_FIELDS = ("start", "end", "key")
-_LATER = ("entity",)
 NO_EVENT = ("a generator makes its events out of nothing: there is none yet to look into",
-            "paths and templates belong into the rules of a consumer, or into a `key:`")
+            "that belongs into the rules of a consumer, or into a `key:`; what fields share is made first: $vars: {user: …}")
 
 _NAMED = re.compile(r"\$([a-z][a-z0-9_]*)((?:[.\[].*)?)\Z", re.DOTALL)
 _STEP = re.compile(r"[^\s\[\]{}()*,$]+\Z")
@@ -39,7 +40,7 @@ _Step = tuple[str, int | None]  # the name, and the index that it can be in a li
 
 def is_path(text: str) -> bool:
     """Whether the text is written like a path that is known."""
-    return path_name(text) in ("", *NAMES["rule"], *NAMES["fold"])
+    return path_name(text) in ("", *NAMES["rule"], *NAMES["fold"], *NAMES["generator"])
 
 
 def is_event_path(text: str) -> bool:
@@ -59,16 +60,49 @@ def compile_path(text: str, code: Code) -> str | None:
 
     Raises Refused for what was meant as a path and is not written as one.
     """
+    name = path_name(text)
+    if code.scope == "generator" and name not in NAMES["generator"] and is_path(text):
+        raise Refused(f"'{shown(text)}' looks into an event", *NO_EVENT)
+    if name == "vars" and name in NAMES[code.scope]:
+        return _of_variable(text, code)
+    if text == "$entity" and code.scope == "generator":
+        code.use("entity")
+        return "entity"
     expression = _source(text, code)
     if expression is None:
         return None
-    if code.scope == "generator":
-        raise Refused(f"'{shown(text)}' looks into an event", *NO_EVENT)
     code.use("seen")
     if code.path_is_measured():
         code.use("budget")
         return f"{code.constant(_paid)}({expression}, budget)"
     return expression
+
+
+def _of_variable(text: str, code: Code) -> str:
+    """`$vars.price`, `$vars.order.id`"""
+    first, *steps = _steps(text) if text != "$vars" else [("", None)]
+    if not first[0]:
+        raise Refused("$vars are several values", "a path leads to one", "write $vars.NAME")
+    expression = f"vars[{code.constant(first[0])}]"
+    variable = known_variable(text, first[0], code)
+    code.use("vars")
+    if steps:
+        expression = f"{code.constant(_follow(steps))}({expression})"
+    if code.is_paid(variable):
+        code.use("budget")
+        return f"{code.constant(_paid)}({expression}, budget)"
+    return expression
+
+
+def known_variable(text: str, name: str, code: Code) -> Variable:
+    """The variable that the text looks at. Raises Refused where the body has none of that name before it."""
+    if name in code.variables:
+        return code.variables[name]
+    if not code.variables:
+        raise Refused(f"'{shown(text)}' looks at $vars, and there are none", "the fields of the body beside them see them",
+                      "write $vars: {user: …} on top of the body")
+    raise Refused(f"there is no '{shown(name)}' in $vars", f"seen here are {', '.join(map(shown, list(code.variables)[:10]))}",
+                  did_you_mean(name, code.variables, "$vars.{}") or "one that is made of others stands behind them")
 
 
 def _source(text: str, code: Code) -> str | None:
@@ -83,8 +117,6 @@ def _source(text: str, code: Code) -> str | None:
         return None
     name, rest = match.groups()
     names = NAMES[code.scope]
-    if name in _LATER:
-        raise Refused(f"'{shown(text)}' is no path", f"${name} {NOT_YET}", "leave it out")
     if name not in names:
         raise _unknown(text, name, rest, names)
     if name == "headers":
@@ -96,8 +128,8 @@ def _source(text: str, code: Code) -> str | None:
             raise Refused(f"'{shown(text)}' names nothing of a window", f"it has {', '.join(WINDOW_FIELDS)}",
                           did_you_mean(rest[1:], WINDOW_FIELDS, "$window.{}") or "write $window.start")
         return f"{code.constant(_present(name))}(seen.window){rest}"
-    if name in ("item", "joined", "was"):
-        there = f"{code.constant(_present(name) if name in ABSENT else _or_null)}(seen.{name})"
+    if name in ("item", "joined", "was", "entity"):
+        there = f"{code.constant(_or_null if code.scope == 'fold' else _present(name))}(seen.{name})"
         return f"{code.constant(_follow(_steps(text)))}({there})" if rest else there
     if rest:
         raise Refused(f"'{shown(text)}' looks into ${name}, which has no fields", "",
@@ -109,7 +141,9 @@ def _source(text: str, code: Code) -> str | None:
 
 def _unknown(text: str, name: str, rest: str, names: tuple[str, ...]) -> Refused:
     hint = f"write $.{shown(name + rest)} for a field of the body, {{$literal: …}} for the text"
-    if name in ("copy", "was"):
+    if name == "entity":
+        hint = "give the body a field of it, as in {device: $entity}, and look at $.device"
+    elif name in ("copy", "was"):
         hint = f'write "{{{{ {name}.NAME[key] }}}}" for a row of an own copy'
     elif near := did_you_mean(name, names, "${}"):
         hint = near

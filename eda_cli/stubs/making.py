@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from eda_cli.event import Event, rfc3339
-from eda_cli.payloads import Context, Dice, PayloadError, compile_value, event_id
+from eda_cli.payloads import Context, Dice, PayloadError, Seen, compile_value, event_id
 from eda_cli.sketch.resolved import Generator, Topic
 from eda_cli.stubs.forms import as_failure, encoded, headers_maker, record_key
 
@@ -34,7 +34,7 @@ def generator_events(topic: Topic, generator: Generator, seed: int,
     headers = headers_maker(generator.headers, "generator")
     kind = generator.event
     dice = Dice(seed, generator.name)
-    context = Context(dice, 0.0)
+    context, seen = Context(dice, 0.0), Seen()
 
     def make(wanted: Iterable[Wanted]) -> tuple[list[Event], Failed]:
         happened = ""
@@ -47,7 +47,7 @@ def generator_events(topic: Topic, generator: Generator, seed: int,
                 happened = rfc3339(now)
             dice.roll(number)
             context.number, context.step, context.entity = number, step, entity
-            context.seen = None
+            context.seen = seen
             id = event_id(dice)
             try:
                 said = body(context)
