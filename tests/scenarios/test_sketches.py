@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from eda_cli.journal import Listener, Observation
+from eda_cli.journal import Observation
 from tests.eventually import eventually
-from tests.scenarios.harness import Eda
+from tests.scenarios.harness import Eda, told, wrong
 
 SKETCHES = Path(__file__).parent.parent.parent / "sketches"
 RUN_S = float(os.environ.get("EDA_SKETCH_S", "12"))
@@ -45,20 +45,6 @@ def played(eda: Eda, name: str, settled: Callable[[], bool] = lambda: True, look
     eda.up(path, *(word for part in generators for word in ("--scale", f"{part}=0")))
     eventually(lambda: not any(eda.lag(name).values()) and settled(), SETTLED_S, every=0.5)
     assert wrong(told(eda, name)) == []
-
-
-def told(eda: Eda, name: str) -> list[Observation]:
-    listener = Listener(eda.run(name).path)
-    try:
-        return listener.poll()
-    finally:
-        listener.close()
-
-
-def wrong(seen: Iterable[Observation]) -> list[Observation]:
-    """What nobody wished for: anything that fails but by the sketch's own `fails`, anything that is warned of or logged."""
-    return [one for one in seen if one.kind in ("crashed", "warning", "waiting", "log", "given_up")
-            or (one.kind == "failed" and one.fields.get("reason") != "it fails, as the sketch says")]
 
 
 def rows(eda: Eda, name: str, consumer: str, copy: str) -> dict[str, Any]:
