@@ -17,7 +17,7 @@ PUBLISH = "publish"  # the part whose numbers and source events get that no gene
 
 def types_of(sketch: Resolved, topic: str) -> list[str]:
     """The types that the sketch publishes to a topic."""
-    types = {part.event for part in sketch.generators.values() if part.publishes == topic}
+    types = {event for part in sketch.generators.values() if part.publishes == topic for event in part.events}
     types |= {rule.event for part in sketch.consumers.values() for rule in part.rules if rule.to == topic}
     return sorted(one for one in types if one and not one.startswith("$"))
 
@@ -51,20 +51,23 @@ def generated(run: RunFolder, sketch: Resolved, topic: str, wished: str | None) 
     """
     from eda_cli.payloads import InvalidValue
     from eda_cli.sketch.resolved import Topic
-    from eda_cli.stubs.making import Wanted, generator_events
     from eda_cli.stubs.numbers import Numbers
+    from eda_cli.stubs.speakers import by_hand
 
     generator = _generator(sketch, topic, wished)
     try:
-        make = generator_events(sketch.topics.get(topic, Topic(topic)), generator, run.info().seed,
-                                f"/eda/{sketch.name}/{generator.name}")
+        make = by_hand(sketch.topics.get(topic, Topic(topic)), generator, run.info().seed,
+                       f"/eda/{sketch.name}/{generator.name}")
     except InvalidValue as wrong:
         raise UsageError(f"an event '{wished}' follows from another one", ": ".join(str(wrong).splitlines()),
                          f"give a body: eda publish {topic} '{{\"id\": 1}}' --type {wished}") from None
     number = Numbers(run.path, generator.name, f"{generator.name}.0").claim(1, None).start
-    events, failed = make([Wanted(number, time.time(), number)])
+    events, failed = make(number, time.time())
     if failed:
         raise failed[0][2]
+    if wished is not None and events[0].type != wished:
+        raise UsageError(f"an event '{wished}' tells of a later state", f"a life begins with '{events[0].type}'",
+                         f"give a body: eda publish {topic} '{{\"id\": 1}}' --type {wished}")
     return events[0]
 
 
@@ -73,13 +76,13 @@ def _generator(sketch: Resolved, topic: str, wished: str | None) -> Generator:
 
     there = [part for part in sketch.generators.values() if part.publishes == topic]
     for generator in there:
-        if wished in (None, generator.event):
+        if wished is None or wished in generator.events:
             return generator
     if wished is not None and wished in sketch.events:
         return Generator(PUBLISH, topic, wished, sketch.events[wished])
     body = f"give a body: eda publish {topic} '{{\"id\": 1}}'"
     if there:
         raise UsageError(f"no generator of '{topic}' makes the type '{wished}'",
-                         f"types that are made there: {', '.join(sorted({part.event for part in there}))}",
+                         f"types that are made there: {', '.join(sorted({event for part in there for event in part.events}))}",
                          f"{body} --type {wished}")
     raise UsageError(f"no generator of the sketch publishes to '{topic}'", "so there is no body to make", body)

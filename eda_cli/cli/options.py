@@ -61,7 +61,7 @@ def _embedded_topics(run: RunFolder) -> list[str]:
 def complete_type(incomplete: str) -> Iterable[str]:
     """The event types of the sketches."""
     types = {type_ for sketch in _sketches() for type_ in sketch.events}
-    types |= {part.event for sketch in _sketches() for part in sketch.generators.values()}
+    types |= {event for sketch in _sketches() for part in sketch.generators.values() for event in part.events}
     types |= {rule.event for sketch in _sketches() for part in sketch.consumers.values() for rule in part.rules}
     return sorted(type_ for type_ in types if type_ and not type_.startswith("$") and type_.startswith(incomplete))
 

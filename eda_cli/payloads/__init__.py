@@ -11,6 +11,7 @@ from eda_cli.payloads.dice import Dice, derive_seed, derived_id, event_id
 from eda_cli.payloads.functions import FUNCTIONS, Function
 from eda_cli.payloads.problems import NOT_YET, InvalidValue, PayloadError, ValueProblem
 from eda_cli.payloads.quantities import parse_duration, parse_range, parse_rate, parse_share
+from eda_cli.payloads.states import Lives, States, compile_body, compile_states, is_states, read_states
 from eda_cli.payloads.used import aggregates, names_used
 
 __all__ = [
@@ -22,26 +23,32 @@ __all__ = [
     "Dice",
     "Function",
     "InvalidValue",
+    "Lives",
     "PayloadError",
     "Quick",
     "Rows",
     "Scope",
     "Seen",
+    "States",
     "Value",
     "ValueProblem",
     "Window",
     "aggregate_path",
     "aggregates",
     "asks",
+    "compile_body",
     "compile_condition",
+    "compile_states",
     "compile_value",
     "derive_seed",
     "derived_id",
     "event_id",
+    "is_states",
     "names_used",
     "parse_duration",
     "parse_range",
     "parse_rate",
     "parse_share",
     "quick_of",
+    "read_states",
 ]

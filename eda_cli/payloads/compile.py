@@ -159,6 +159,11 @@ class _Compiler:
         return f"{field}: {self.value(raw, path)}"
 
     def _form(self, name: str, raw: Mapping[Any, Any], path: Path, whole: bool) -> str:
+        if "$states" in raw:
+            if self.code.scope == "rule":
+                raise Refused("$states tells the life of an entity", "a rule has no entities", "give it to a generator")
+            raise Refused("$states stands alone", "a life is the whole body of a generator, and no part of one",
+                          "write body: {$states: {…}}")
         if name == "$vars":
             raise Refused("$vars stands on top of a whole body", "what it makes is seen by all of the body",
                           "move it there")

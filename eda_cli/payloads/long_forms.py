@@ -152,4 +152,4 @@ FORMS: dict[str, tuple[Sequence[str], Form]] = {  # the long forms, with what ma
     "$maybe": (("null", "absent"), _maybe),
     "$literal": ((), _literal),
 }
-LATER_FORMS = frozenset({"$lookup", "$states"})
+LATER_FORMS = frozenset({"$lookup"})

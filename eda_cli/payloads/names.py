@@ -92,7 +92,8 @@ def checked(source: str, tree: nodes.Template, scope: Scope, aggregates: Contain
     environment = sandbox()
     named = set()
     called = {id(call.node) for call in tree.find_all(nodes.Call)}
-    looked_into = {id(step.node) for step in tree.find_all((nodes.Getattr, nodes.Getitem))}
+    looked_into = {id(step.node) for step in tree.find_all(nodes.Getattr)} | {
+        id(step.node) for step in tree.find_all(nodes.Getitem)}
     for node in tree.find_all((nodes.Name, nodes.Filter, nodes.Test, nodes.Const, nodes.Getattr)):
         if isinstance(node, nodes.Filter):
             if node.name not in environment.filters:

@@ -80,11 +80,11 @@ def compile_path(text: str, code: Code) -> str | None:
 
 def _of_variable(text: str, code: Code) -> str:
     """`$vars.price`, `$vars.order.id`"""
-    first, *steps = _steps(text) if text != "$vars" else [("", None)]
-    if not first[0]:
+    if text == "$vars":
         raise Refused("$vars are several values", "a path leads to one", "write $vars.NAME")
-    expression = f"vars[{code.constant(first[0])}]"
-    variable = known_variable(text, first[0], code)
+    (name, _), *steps = _steps(text)
+    variable = known_variable(text, name, code)
+    expression = f"vars[{code.constant(name)}]"
     code.use("vars")
     if steps:
         expression = f"{code.constant(_follow(steps))}({expression})"

@@ -14,7 +14,7 @@ _PART_OF = {"": "body", "id": "event", "type": "event", "time": "event", "source
 
 def names_used(raw: Any, condition: bool = False) -> frozenset[str]:
     """What the value, or the expression of a `when:`, looks at: body, event, headers, key, copy, was, item, index,
-    joined, window, aggregate; and `copy:NAME`, `was:NAME` beside copy and was where it says the name.
+    joined, window, vars, entity, aggregate; and `copy:NAME` beside copy where it says the name, so for was, vars, entity.
 
     Only what `compile_value` takes has names for certain. Raises InvalidValue for a template that cannot be read.
     """
@@ -27,6 +27,8 @@ def names_used(raw: Any, condition: bool = False) -> frozenset[str]:
                 used.add("aggregate")
             elif text != "$tombstone" and (name := path_name(text)) is not None:
                 used.add(_PART_OF.get(name, name))
+                if name in ("vars", "entity") and (step := text.partition(".")[2].partition(".")[0]):
+                    used.add(f"{name}:{step}")
     except Refused as refused:
         raise InvalidValue([refused.at(())]) from refused
     return frozenset(used)

@@ -20,7 +20,7 @@ _MOST_COMPARED = 50_000  # texts with bodies
 _LONGEST = 1_000  # characters that are searched for an aggregate
 _FIELD = re.compile(r"[\w-]+(?:\.[\w-]+)*\Z")
 _EXPRESSION = re.compile(  # `event.created` may be a text, as may `window.closed`
-    r"(?:body|was|copy|item|joined)\.[^\W\d]|event\.(?:id|type|time|source|key|topic)\b|window\.(?:start|end|key)\b")
+    r"(?:body|was|copy|item|joined|vars|entity)\.[^\W\d]|event\.(?:id|type|time|source|key|topic)\b|window\.(?:start|end|key)\b")
 _AGGREGATE = re.compile(r"\b(?:count\(\s*\)|(?:sum|mean|min|max)\(\s*\$[^\s()'\"]*\s*\))")
 
 
@@ -87,5 +87,5 @@ def _of_publishers(resolved: Resolved, said: Bodies) -> Iterator[_Value]:
     for name, topic in resolved.topics.items():
         yield _Value(("topics", name, "key"), topic.key, (said.get(name, ()),), whose="there")
     for name, generator in resolved.generators.items():
-        events = ((generator.event, generator.body),)
+        events = tuple((event, generator.says) for event in generator.events)
         yield _Value(("generators", name, "key"), generator.key, (events,), whose="that it publishes")

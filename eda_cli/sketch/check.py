@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eda_cli.errors import Problem
-from eda_cli.sketch import secured, words
+from eda_cli.sketch import faults, living, secured, words
 from eda_cli.sketch.bare import bare
 from eda_cli.sketch.commands import event_for
 from eda_cli.sketch.contents import keyless, statements, unheard
@@ -20,7 +20,7 @@ def lint(resolved: Resolved, places: Places) -> list[Problem]:
     return [*_notes(resolved, places), *_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
             *_circles(resolved, places), *_returning(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
             *secured.exposed(resolved, places), *statements(resolved, places), *unheard(resolved, places),
-            *bare(resolved, places)]
+            *bare(resolved, places), *faults.unseen(resolved, places), *living.unreached(resolved, places)]
 
 
 def demands(resolved: Resolved, broker: str, places: Places = NOWHERE) -> list[Problem]:
@@ -101,7 +101,7 @@ def _topics(resolved: Resolved, places: Places) -> Iterator[Problem]:
 
 def _notes(resolved: Resolved, places: Places) -> Iterator[Problem]:
     """What is a note by its name, and looks as if it was meant to be more."""
-    told = {one.event for one in resolved.generators.values()}
+    told = {event for one in resolved.generators.values() for event in one.events}
     for one in resolved.consumers.values():
         told.update(one.accepts, *((rule.event, *rule.accepts) for rule in one.rules))
     for section, what, used in (("topics", "topic", resolved.topics), ("events", "event type", told)):
@@ -162,6 +162,8 @@ def _listed(names: list[str]) -> str:
 def _commands(resolved: Resolved, places: Places) -> Iterator[Problem]:
     named: list[tuple[str, Path]] = [(event, ("events", event)) for event in resolved.events]
     named += [(one.event, ("generators", one.name, "event")) for one in resolved.generators.values()]
+    named += [(state.event, (*path, "states", name, "event")) for path, states in living.lives(resolved)
+              for name, state in states.states.items() if state.event]
     named += [(rule.event, ("consumers", one.name, "publishes", index, "event"))
               for one in resolved.consumers.values() for index, rule in enumerate(one.rules)]
     told = set()

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from eda_cli.errors import Problem
+from eda_cli.payloads import is_states, read_states
 from eda_cli.sketch import words
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.resolved import Consumer, Raw, Resolved, Topic
@@ -15,7 +16,6 @@ Bodies = dict[str, list[tuple[str, Raw]]]  # topic -> (type, body) of each event
 
 _MOST_FIELDS = 20  # of a body that a missing field is looked for in
 _MOST_COMPARED = 50_000  # paths with bodies
-_FORMS = ("$list", "$pick", "$literal")
 _STATEMENTS = (("{%", "%}", "write {{ A if CONDITION else B }}"), ("{#", "#}", "leave the comment out"))
 
 
@@ -36,11 +36,11 @@ def keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
         topic, path = resolved.topics[generator.publishes], ("generators", name)
         of_topic: Path = ("topics", topic.name, "key")
         key, at = (topic.key, of_topic) if generator.key is None else (generator.key, (*path, "key"))
-        if topic.compacted and key is None:
+        if topic.compacted and key is None and not has_key(generator.body):
             yield Problem(*places.key(path), f"{words.subject(path)} publishes without a key",
                           _compacted(topic), "add key: to the topic")
         elif key is not None:
-            yield from _without(key, at, generator.body, path, topic, places)
+            yield from _without(key, at, generator.says, path, topic, places)
     keyed = _keyed(resolved)
     for name, consumer in resolved.consumers.items():
         for index, rule in enumerate(consumer.rules):
@@ -69,7 +69,7 @@ def unheard(resolved: Resolved, places: Places) -> Iterator[Problem]:
                 if work > _MOST_COMPARED:
                     return
                 if heard and all(leads(text, body) is False for body in heard):
-                    fields = {field for body in heard if isinstance(body, Mapping) for field in body}
+                    fields = {field for body in heard for field in _fields(body)}
                     yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is in no event that '{name}' hears",
                                   "a missing path is null", _meant(text, fields))
 
@@ -98,7 +98,7 @@ def said_in(resolved: Resolved) -> tuple[Bodies, set[str]]:
     said: Bodies = {}
     unknown: set[str] = set()
     for generator in resolved.generators.values():
-        said.setdefault(generator.publishes, []).append((generator.event, generator.body))
+        said.setdefault(generator.publishes, []).extend((event, generator.says) for event in generator.events)
         unknown |= {generator.publishes} if generator.external else set()
     for consumer in resolved.consumers.values():
         for rule in consumer.rules:
@@ -106,6 +106,11 @@ def said_in(resolved: Resolved) -> tuple[Bodies, set[str]]:
             unknown |= {rule.to} if consumer.external or not rule.has_body else set()
         unknown.add(consumer.dead_letter)
     return said, unknown
+
+
+def has_key(body: Raw) -> bool:
+    """Whether a body is a life with a key of its own."""
+    return is_states(body) and read_states(body).key is not None
 
 
 def comes(event: str, accepts: tuple[str, ...]) -> bool:
@@ -119,13 +124,20 @@ def leads(path: str, body: Raw) -> bool | None:
         return None
     here = body
     for step in path[2:].split("."):
-        if not isinstance(here, Mapping) or not here.keys().isdisjoint(_FORMS):
+        while isinstance(here, Mapping) and "$maybe" in here:
+            here = here["$maybe"]
+        if not isinstance(here, Mapping) or len(_fields(here)) < len(here.keys() - {"$vars"}):
             known = here is None or here == "$tombstone" or isinstance(here, (bool, int, float))
             return False if known else None
         if step not in here:
             return False
         here = here[step]
     return True
+
+
+def _fields(body: Raw) -> list[str]:
+    """The fields that the body names, without those that a long form makes."""
+    return [field for field in body if not field.startswith("$")] if isinstance(body, Mapping) else []
 
 
 def _meant(path: str, fields: Collection[str]) -> str:
@@ -140,7 +152,7 @@ def _without(key: Raw, at: Path, body: Raw, publisher: Path, topic: Topic, place
         lacks = "the topic is compacted, which keeps the newest event of each key" if topic.compacted else \
             "events without a key have no order"
         yield Problem(*places.value(at), f"'{shorten(places.said(at, key))}' is in no event of {words.subject(publisher)}",
-                      f"so its key is null, and {lacks}", _meant(key, body if isinstance(body, Mapping) else ()))
+                      f"so its key is null, and {lacks}", _meant(key, _fields(body)))
 
 
 def _compacted(topic: Topic) -> str:
@@ -150,7 +162,8 @@ def _compacted(topic: Topic) -> str:
 def _keyed(resolved: Resolved) -> set[str]:
     """The topics that may carry events with a key: those that somebody else may publish to, too."""
     keyed = {name for name, topic in resolved.topics.items() if topic.key is not None}
-    keyed |= {one.publishes for one in resolved.generators.values() if one.key is not None or one.external}
+    keyed |= {one.publishes for one in resolved.generators.values()
+              if one.key is not None or one.external or has_key(one.body)}
     steps = [(one, rule) for one in resolved.consumers.values() for rule in one.rules]
     keyed |= {rule.to for one, rule in steps if rule.key is not None or one.external or one.code or one.window}
     known = {one.publishes for one in resolved.generators.values()} | {rule.to for _, rule in steps}

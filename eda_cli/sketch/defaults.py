@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from eda_cli.payloads import is_states, read_states
 from eda_cli.sketch import behaviour, generating, model, resolved
 from eda_cli.sketch.kinds import sides
 
 RATE = 1.0  # events per second
+ENTITIES = 10  # that live a life which does not say how many do
 BODY: dict[str, Any] = {"id": "uuid()", "number": "seq(1)"}
 _SINGULAR = (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("s", ""))
 
@@ -89,20 +91,22 @@ def _generator(name: str, part: model.Generator, sketch: model.Sketch) -> resolv
     if "body" not in part.model_fields_set:
         body = sketch.events.get(event)
         body = BODY if body is None else body
-    clocked = part.rate is not None or part.every is not None or part.stages or has_states(body)
+    clocked = part.rate is not None or part.every is not None or part.stages or is_states(body)
     rate = part.rate if clocked else RATE
     return resolved.Generator(
         name=name, publishes=part.publishes, event=event, body=body, key=part.key, headers=part.headers,
         rate=rate, every=part.every, stages=tuple(resolved.Stage(one.rate, one.for_s) for one in part.stages),
         repeat=part.repeat, arrivals=part.arrivals, count=part.count, after_s=part.after, start=part.start,
-        entities=resolved.Entities(part.entities.count, part.entities.have) if part.entities else None,
+        entities=_entities(part.entities, body),
         faults=_faults(part.faults) if part.faults else None, replicas=part.replicas,
         service=part.service or name, about=part.about, external=part.external)
 
 
-def has_states(body: Any) -> bool:
-    """Whether the body is the life of an entity, whose states may be the clock."""
-    return isinstance(body, Mapping) and "$states" in body
+def _entities(entities: generating.Entities | None, body: Any) -> resolved.Entities | None:
+    """Those of the generator, or those that live the life that its body is."""
+    if entities is None and is_states(body):
+        return resolved.Entities(read_states(body).entities or ENTITIES)
+    return resolved.Entities(entities.count, entities.have) if entities else None
 
 
 def _faults(faults: generating.Faults) -> resolved.Faults:

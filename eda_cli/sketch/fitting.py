@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from eda_cli.payloads import InvalidValue, Scope, ValueProblem, compile_value
+from eda_cli.payloads import InvalidValue, Scope, ValueProblem, compile_body, compile_value
 from eda_cli.sketch.data import NoNumber, Varied, core
 
 Schema = dict[str, Any]
@@ -229,4 +229,7 @@ def matching(pattern: str, longest: int, expected: str, example: str,
 
 def value(scope: Scope, body: bool = False) -> Compiled:
     """A value of the payload language; `scope`: what it may look at; `body`: whether it may be $tombstone."""
-    return Compiled("a value", "", lambda raw: compile_value(raw, scope, body=body), {})
+    def compiled(raw: Any) -> object:
+        return compile_body(raw, scope) if body else compile_value(raw, scope, body=False)
+
+    return Compiled("a value", "", compiled, {})

@@ -58,7 +58,7 @@ def flow(sketch: Resolved, seeds: Iterable[State]) -> Flow:
 def published(sketch: Resolved) -> Iterator[State]:
     """What the generators publish."""
     for generator in sketch.generators.values():
-        yield generator.publishes, generator.event
+        yield from ((generator.publishes, event) for event in generator.events)
 
 
 def always(consumer: Consumer, index: int) -> bool:

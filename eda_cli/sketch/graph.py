@@ -44,7 +44,7 @@ def _box(part: Generator | Consumer, id: str) -> str:
 
 def _arrows(resolved: Resolved, ids: dict[str, str], topics: dict[str, str]) -> Iterator[str]:
     for generator in resolved.generators.values():
-        yield f"  {ids[generator.name]} -->|{_label(generator.event)}| {topics[generator.publishes]}"
+        yield f"  {ids[generator.name]} -->|{_label(*generator.events)}| {topics[generator.publishes]}"
     for consumer in resolved.consumers.values():
         group = f"|{_label(f'group {consumer.group}')}|" if consumer.group not in ("", consumer.name) else ""
         for topic in consumer.subscribes:

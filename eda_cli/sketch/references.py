@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence
 
 from eda_cli.errors import Problem
-from eda_cli.payloads import InvalidValue, Scope, compile_value
-from eda_cli.sketch import secured, words
+from eda_cli.payloads import InvalidValue, Scope, compile_body
+from eda_cli.sketch import living, secured, words
 from eda_cli.sketch.behaviour import Rule
 from eda_cli.sketch.defaults import event_type
 from eda_cli.sketch.fitting import Effort
@@ -25,7 +25,7 @@ def references(sketch: Sketch, places: Places, effort: Effort, whole: bool = Tru
     """Every problem between the parts of a sketch; not `whole`: parts with problems were left out."""
     found = [*_names(sketch, places), *_clocks(sketch, places), *_broker(sketch, places),
              *_groups(sketch, places), *_events(sketch, places), *_bodies(sketch, places, effort),
-             *exclusions(sketch, places), *secured.exclusions(sketch, places)]
+             *exclusions(sketch, places), *secured.exclusions(sketch, places), *living.entities(sketch, places)]
     if whole:
         found += [*_accepted(sketch, places), *requirements(sketch, places), *secured.requirements(sketch, places),
                   *sights(sketch, places)]
@@ -141,7 +141,7 @@ def _accepted(sketch: Sketch, places: Places) -> Iterator[Problem]:
     """Once `events` exists, types that a part accepts are there too, or somebody publishes them."""
     if not sketch.events or any(rule.event.startswith("$") or _code(sketch, at) for at, rule in rules(sketch)):
         return
-    known = dict.fromkeys([*sketch.events, *(event_type(one, sketch) for one in sketch.generators.values()),
+    known = dict.fromkeys([*sketch.events, *living.types(sketch),
                            *(rule.event for _, rule in rules(sketch))])  # in the file's order, unlike a set
     accepted: list[tuple[Path, list[str]]] = [(("consumers", name, "accepts"), one.accepts)
                                               for name, one in sketch.consumers.items()]
@@ -174,7 +174,7 @@ def _bodies(sketch: Sketch, places: Places, effort: Effort) -> Iterator[Problem]
 def _compiled(path: Path, raw: object, scope: Scope, places: Places, effort: Effort) -> list[Problem]:
     try:
         effort.spend(raw)
-        compile_value(raw, scope)
+        compile_body(raw, scope)
     except InvalidValue as error:
         from eda_cli.sketch.explain import value_problems  # what only a broken sketch needs
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from eda_cli.payloads import parse_duration, parse_rate, parse_share
+from eda_cli.payloads import is_states, parse_duration, parse_rate, parse_share, read_states
 from eda_cli.sketch.check import hearers, publishers
 from eda_cli.sketch.data import NoNumber, core
 from eda_cli.sketch.environment import escape
@@ -98,6 +98,11 @@ def _entities(entities: Entities) -> Any:
     return {"count": entities.count, "have": entities.have} if entities.have else entities.count
 
 
+def _lived(body: Any) -> bool:
+    """Whether the body is a life that says how many live it."""
+    return is_states(body) and read_states(body).entities is not None
+
+
 def _faults(faults: Faults) -> dict[str, Any]:
     shares = {name: share(part) for name in ("duplicate", "drop", "corrupt", "null_key") if (part := getattr(faults, name))}
     spread = {name: {"share": share(one.share), "by": _between(one.by_s)} for name in ("late", "out_of_order")
@@ -149,7 +154,7 @@ class _Writer:
                 **({} if part.key is None else {"key": part.key}), **_said(headers=part.headers), **clock,
                 **({"arrivals": part.arrivals} if part.arrivals != "even" else {}), "count": part.count,
                 "after": duration(part.after_s), **({"from": _past(part.start)} if part.start else {}),
-                **({"entities": _entities(part.entities)} if part.entities else {}),
+                **({"entities": _entities(part.entities)} if part.entities and not _lived(part.body) else {}),
                 **({"faults": _faults(part.faults)} if part.faults else {}), **_common(part)}
 
     def consumer(self, part: Consumer) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from eda_cli.payloads import is_states, read_states
 from eda_cli.technologies import foreign
 
 Raw = Any  # a value as the sketch has it: JSON scalars, lists and maps, `$`-maps included
@@ -98,6 +99,16 @@ class Generator:
     external: bool = False
     paused: bool = False
     touched: Mapping[str, str] = field(default_factory=dict)  # knobs turned on the run: key -> as it was typed
+
+    @property
+    def events(self) -> list[str]:
+        """The types of its events."""
+        return read_states(self.body).events(self.event) if is_states(self.body) else [self.event]
+
+    @property
+    def says(self) -> Raw:
+        """What its events contain, be it in one state or another of those that they tell of."""
+        return read_states(self.body).fields() if is_states(self.body) else self.body
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,8 @@ class Faulty:
 
     def __init__(self, faults: Faults | None, seed: int, part: str, held: Held, faulted: Mapping[str, int]) -> None:
         self._draw = drawer(faults, seed, part)
-        self._none = faults is None
+        self._none = faults is None or not any((faults.duplicate, faults.drop, faults.late, faults.out_of_order, faults.corrupt,
+                                                faults.null_key))
         self._held = held
         self._drawn: dict[int, Drawn] = {}
         self.faulted = Counter(faulted)

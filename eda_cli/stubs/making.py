@@ -3,60 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from eda_cli.event import Event, rfc3339
-from eda_cli.payloads import Context, Dice, PayloadError, Seen, compile_value, event_id
+from eda_cli.payloads import TOMBSTONE, Context, Dice, PayloadError, Seen, compile_value, event_id
 from eda_cli.sketch.resolved import Generator, Topic
 from eda_cli.stubs.forms import as_failure, encoded, headers_maker, record_key
+from eda_cli.stubs.lives import Having, Living
 
 Failed = list[tuple[int, Event, PayloadError]]  # an event that could not be made: its number, its header, and why
 
 
 class Wanted(NamedTuple):
-    """An event to be made: its number, and when it happens (epoch seconds); see `Context`."""
+    """An event to be made: its number, and when it happens (epoch seconds); see `Context`.
+
+    It is that of an entity entering a `state`, in which its life begins where it is `born`; without lives there is none.
+    """
 
     number: int
     now: float
     step: int
     entity: int = 0
+    state: str = ""
+    born: bool = False
 
 
-def generator_events(topic: Topic, generator: Generator, seed: int,
-                     source: str) -> Callable[[Iterable[Wanted]], tuple[list[Event], Failed]]:
+def generator_events(topic: Topic, generator: Generator, seed: int, source: str, having: Having | None = None,
+                     living: Living | None = None) -> Callable[[Iterable[Wanted]], tuple[list[Event], Failed]]:
     """A function from what is wanted to events, and to those that could not be made.
 
-    The same seed, part and number give the same event (but for its time).
+    The same seed, part and number, or entity and step, give the same event (but for its time). `having` and `living` are
+    those of a generator with entities.
     """
-    body = compile_value(generator.body, "generator")
     raw_key = topic.key if generator.key is None else generator.key
     key = compile_value(raw_key, "key") if raw_key is not None else None
     headers = headers_maker(generator.headers, "generator")
-    kind = generator.event
     dice = Dice(seed, generator.name)
     context, seen = Context(dice, 0.0), Seen()
+    body = _body(generator, seen, having, living)
 
     def make(wanted: Iterable[Wanted]) -> tuple[list[Event], Failed]:
         happened = ""
         before = None
         events: list[Event] = []
         failed: Failed = []
-        for number, now, step, entity in wanted:
+        for want in wanted:
+            number, now, step, entity, state, _ = want
             if now != before:  # most events of a batch happen at once
                 context.now = before = now
                 happened = rfc3339(now)
-            dice.roll(number)
+            dice.roll(f"{entity}/{step}" if entity else number)
             context.number, context.step, context.entity = number, step, entity
             context.seen = seen
             id = event_id(dice)
+            kind = living.type_of(state) if living else generator.event
             try:
-                said = body(context)
+                said = body(context, want)
                 event = Event(id, source, kind, happened, encoded(said), headers=headers(context) if headers else ())
                 if key is not None:
-                    event.key = record_key(key, context, said, event)
+                    event.key = record_key(key, context, living.fields(entity) if living and said is TOMBSTONE else said, event)
+                elif living:
+                    event.key = living.key(entity)
+                if living:
+                    living.kept(entity, said, event)
                 events.append(event)
             except (PayloadError, ValueError, ArithmeticError) as wrong:
                 failed.append((number, Event(id, source, kind, happened, None), as_failure(wrong)))
         return events, failed
 
     return make
+
+
+def _body(generator: Generator, seen: Seen, having: Having | None, living: Living | None) -> Callable[[Context, Wanted], Any]:
+    """The function that makes a body: nobody's, that of an entity, or that of a state which one enters."""
+    if having is not None and living is not None:
+
+        def live(context: Context, want: Wanted) -> Any:
+            seen.entity = having.of(want.entity)
+            return living.say(context, seen, want.state, want.born)
+
+        return live
+    value = compile_value(generator.body, "generator")
+    if having is None:
+        return lambda context, want: value(context)
+
+    def say(context: Context, want: Wanted) -> Any:
+        seen.entity = having.of(want.entity)
+        return value(context)
+
+    return say

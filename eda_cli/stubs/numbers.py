@@ -83,7 +83,7 @@ class Batch:
     """What a replica publishes together: the numbers that it is made of, and what of other numbers came due.
 
     `faults` are those of its events, by id; `held` is what is published later. `faulted` is how many events of this replica had
-    each fault so far, whatever became of the process that made them.
+    each fault so far, whatever became of the process that made them. `change` is what it changes of the entities.
     """
 
     numbers: range = range(0)
@@ -91,6 +91,7 @@ class Batch:
     faults: Mapping[str | None, Sequence[str]] = field(default_factory=dict)
     held: Sequence[Packed] = ()
     faulted: Mapping[str, int] = field(default_factory=dict)
+    change: Sequence[Any] | None = None
 
 
 class Spool:
@@ -107,7 +108,8 @@ class Spool:
         """Keep what is about to be published, and what is held back."""
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
         data = pickle.dumps((batch.numbers.start, batch.numbers.stop, [fields_of(event) for event in batch.events],
-                             batch.faults, batch.held, batch.faulted), 5)
+                             batch.faults, batch.held, batch.faulted,
+                             batch.change and tuple(batch.change)), 5)
         self.close()
         self._fd = _replace(self._path, _PENDING + zlib.crc32(data).to_bytes(4, "big") + data, keep=True)
 
@@ -117,17 +119,12 @@ class Spool:
 
     def pending(self) -> tuple[Batch, bool]:
         """The last batch, and whether it may still have to be published."""
-        try:
-            data = self._path.read_bytes()
-        except FileNotFoundError:
+        if (found := _read(self._path)) is None:
             return Batch(), False
-        batch = data[5:]
-        if zlib.crc32(batch).to_bytes(4, "big") != data[1:5]:
-            return Batch(), False
-        first, last, events, *rest = pickle.loads(batch)
+        done, (first, last, events, *rest) = found
         self.close()
         self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-        return Batch(range(first, last), [Event(*fields) for fields in events], *rest), data[:1] == _PENDING
+        return Batch(range(first, last), [Event(*fields) for fields in events], *rest), not done
 
     def forget(self) -> None:
         """Nothing of it is needed any more."""
@@ -137,6 +134,26 @@ class Spool:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def spooled(folder: Path, part: str) -> Iterator[tuple[bool, Sequence[Any]]]:
+    """Of the last batch of each replica of a part, wished or not: whether it may still have to be published, and what it
+    changes of the entities."""
+    for path in sorted(folder.glob(f"{part}.*.spool")):
+        if (found := _read(path)) is not None and (rest := found[1][6:]) and rest[0] is not None:
+            yield not found[0], rest[0]
+
+
+def _read(path: Path) -> tuple[bool, Sequence[Any]] | None:
+    """Whether the batch is done, and what `store` was given; None where there is none as a whole."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    batch = data[5:]
+    if zlib.crc32(batch).to_bytes(4, "big") != data[1:5]:
+        return None
+    return data[:1] == _DONE, pickle.loads(batch)
 
 
 def _replace(path: Path, data: bytes, keep: bool = False) -> int:

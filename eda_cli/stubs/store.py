@@ -50,10 +50,12 @@ def store_path(folder: Path, consumer: str) -> Path:
 
 
 class Store:
-    """One connection to the file, which is made where there is none. Raises Forgetful alone."""
+    """One connection to the file, which is made with these tables where there is none. Raises Forgetful alone."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tables: str = _TABLES, whose: str = "the consumer") -> None:
         self._path = path
+        self._tables = tables
+        self._whose = whose
         self._version = -1
         with self._mapped():
             self._connection = sqlite3.connect(path, timeout=0, isolation_level=None, cached_statements=256)
@@ -95,7 +97,7 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:  # nobody was quicker
-                    for statement in _TABLES.split(";"):
+                    for statement in self._tables.split(";"):
                         connection.execute(statement)
                 connection.execute("COMMIT")
             except BaseException:
@@ -111,7 +113,7 @@ class Store:
             yield
         except sqlite3.Error as wrong:
             full = error_code(wrong) == sqlite3.SQLITE_FULL
-            raise Forgetful("what the consumer remembers cannot be read or written", f"{self._path.name}: {wrong}",
+            raise Forgetful(f"what {self._whose} remembers cannot be read or written", f"{self._path.name}: {wrong}",
                             "is the disk full?" if full else "begin anew with --fresh") from wrong
 
 

@@ -94,6 +94,15 @@ def test_what_is_usual_needs_no_sandbox(expression: str, monkeypatch: pytest.Mon
     assert made[0] is not None
 
 
+@pytest.mark.parametrize("expression", ["vars.price * 2", "entity.name", "was.total + vars.price", "entity.number % 2 == 0"])
+def test_generators_need_no_sandbox_either(expression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Seen(entity={"number": 3, "name": "ann"}, was={"total": 2})
+    raw = {"$vars": {"price": "2..2"}, "x": f"{{{{ {expression} }}}}"}
+    made = compile_value(raw, "generator")(context(seen=seen))
+    monkeypatch.setattr(templates.Scene, "__init__", None)  # whoever asks the sandbox fails
+    assert compile_value(raw, "generator")(context(seen=seen)) == made
+
+
 def test_what_much_is_looked_at_is_paid_for() -> None:
     items = orjson.loads(b"[" + b",".join([b'{"price":1}'] * (BUDGET // 4)) + b"]")
     make = compile_value("{{ body.items | sum(attribute='price') + body.items | sum(attribute='price') +"

@@ -58,7 +58,7 @@ def test_a_generator_sees_no_event(raw):
 
 @pytest.mark.parametrize(("raw", "said"), [
     ("$user", "'$user' is no path: after $ stands a dot, or one of key, type, id, time, source, headers, topic, item, "
-              "index, joined, window; write $.user"),
+              "index, joined, window, vars; write $.user"),
     ("$user.name", "write $.user.name"),
     ("$typ", "did you mean $type?"),
     ("$header.x", "did you mean $headers?"),

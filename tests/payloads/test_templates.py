@@ -166,14 +166,20 @@ def test_nothing_in_an_expression_changes_the_event():
     assert SEEN.body["items"] == [{"sku": "A", "price": 1.25}, {"sku": "B", "price": 2.5}]
 
 
-@pytest.mark.parametrize("raw", ["{{ body.a }}", "x {{ 1 }}", {"a": "{{ 1 }}"}])
-def test_a_generator_has_no_templates(raw):
+@pytest.mark.parametrize("raw", [
+    "{{ body.a }}", "x {{ event.id }}", {"a": "{{ headers.x }}"}, "{{ copy.a[1] }}", "{{ item }}", "{{ payload.a }}",
+    "{{ joined.a }}", "{{ window.start }}", "{{ topic }}"])
+def test_templates_of_a_generator_see_no_event(raw):
     assert "a generator makes its events out of nothing" in problem(raw, "generator")
+
+
+def test_a_generator_may_compute():
+    assert make({"a": "{{ 1 + 1 }}", "b": "x {{ 'y' }}"}, "generator", seen=Seen()) == {"a": 2, "b": "x y"}
 
 
 @pytest.mark.parametrize(("raw", "said"), [
     ("{{ bdy.x }}", "there is no 'bdy': in '{{ bdy.x }}': an expression sees body, event, headers, "
-     "key, copy, was, item, index, joined, window; did you mean body?"),
+     "key, copy, was, item, index, joined, window, vars; did you mean body?"),
     ("{{ payload.x }}", "did you mean body?"),
     ("{{ type }}", "did you mean event.type?"),
     ("{{ null }}", "did you mean none?"),

@@ -432,3 +432,28 @@ def test_events_of_own_code_and_of_windows_have_keys() -> None:
           b: {subscribes: orders, run: sh x, publishes: sent}
           c: {subscribes: [sums, sent]}
         """) if "without a key" in line]
+
+
+@pytest.mark.parametrize(("generator", "told"), [
+    ("rate: 10/s, faults: {null_key: 1%, duplicate: 2%}",
+     ["sketch.yaml:2:71: generator 'shop' has no key that null_key could take away: neither it nor its topic says key; "
+      "add key: to the topic, or leave it out"]),
+    ("rate: 10/s, key: ann, faults: {null_key: 1%}", []),
+    ("rate: 2/s, faults: {out_of_order: {share: 5%, by: 100ms..500ms}}",
+     ["sketch.yaml:2:74: nothing that generator 'shop' holds back is overtaken: it is held for 0.5s at most, and the next event "
+      "comes after 0.5s; hold it longer: out_of_order: {share: 5%, by: …}"]),
+    ("rate: 2/s, faults: {out_of_order: {share: 5%, by: 100ms..501ms}}", []),
+    ("rate: 2/s, arrivals: poisson, faults: {out_of_order: {share: 5%, by: 100ms}}", []),
+    ("every: 1s..2s, faults: {out_of_order: {share: 5%, by: 900ms}}", ["is overtaken"]),
+    ("every: 1s..2s, entities: 10, faults: {out_of_order: {share: 5%, by: 900ms}}", []),
+    ("stages: [{rate: 1/s..20/s, for: 10s}, {rate: 2/s}], faults: {out_of_order: {share: 5%, by: 60ms}}", []),
+    ("rate: max, faults: {out_of_order: {share: 5%, by: 1ms}}", []),
+    ("rate: 1/h, faults: {}", []),
+])
+def test_a_fault_that_nobody_would_see(generator: str, told: list[str]) -> None:
+    seen = warnings(f"""\
+        consumers: {{billing: {{subscribes: orders}}}}
+        generators: {{shop: {{publishes: orders, {generator}}}}}
+        """)
+    assert len(seen) == len(told)
+    assert all(line.endswith(one) or one in line for line, one in zip(seen, told, strict=True)), seen

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from eda_cli.event import Event
-from eda_cli.stubs.numbers import Numbers, Spool
+from eda_cli.stubs.held import Held, Kept
+from eda_cli.stubs.numbers import Batch, Numbers, Spool
 
 EVENTS = [Event(str(number), "/s", "t", "2026-11-24T09:30:00.000000Z", b"\x00\xff", b"k", headers=(("a", None),),
                 extensions={"x": "y"}) for number in range(3)]
@@ -43,19 +44,22 @@ def test_the_claims_of_replicas_that_are_gone_are_orphans_until_they_are_dropped
 
 
 def test_a_stored_batch_comes_back_equal_until_it_is_done(tmp_path: Path) -> None:
+    held = Held()
+    held.hold(5.0, Kept(EVENTS[0], ("late",), 2))
+    batch = Batch(range(7, 10), EVENTS, {"1": ("corrupt",)}, held.packed(), {"late": 4})
     spool = Spool(tmp_path, "web.1")
-    assert spool.pending() == (range(0), [], False)
-    spool.store(range(7, 10), EVENTS)
-    assert Spool(tmp_path, "web.1").pending() == (range(7, 10), EVENTS, True)
+    assert spool.pending() == (Batch(), False)
+    spool.store(batch)
+    assert Spool(tmp_path, "web.1").pending() == (batch, True)
     spool.stored()
-    assert Spool(tmp_path, "web.1").pending() == (range(7, 10), EVENTS, False)
+    assert Spool(tmp_path, "web.1").pending() == (batch, False)
     spool.close()
 
 
 def test_a_spoiled_batch_is_no_batch(tmp_path: Path) -> None:
     spool = Spool(tmp_path, "web.1")
-    spool.store(range(1), EVENTS)
+    spool.store(Batch(range(1), EVENTS))
     spool.close()
     path = tmp_path / "web.1.spool"
     path.write_bytes(path.read_bytes()[:-1])
-    assert spool.pending() == (range(0), [], False)
+    assert spool.pending() == (Batch(), False)

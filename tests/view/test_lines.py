@@ -10,7 +10,7 @@ from rich.console import Console
 
 from eda_cli.journal import Observation
 from eda_cli.view.escape import escaped, escaped_json
-from eda_cli.view.lines import LINES_PER_S, Flow
+from eda_cli.view.lines import LINES_PER_S, Flow, faults_told
 
 TIME = "2026-11-24T09:30:00.123456Z"
 
@@ -43,6 +43,15 @@ class Screen:
 def test_a_published_event_is_one_line_with_all_it_needs() -> None:
     assert Screen().show(published()) == [
         '09:30:00.123 webshop     → purchases[1]@42 purchaseCreated 3f2a91c0 ann {"id":1}']
+
+
+def test_one_that_was_published_with_faults_says_which() -> None:
+    assert Screen().show(published(faults=["duplicate", "out_of_order"])) == [
+        '09:30:00.123 webshop     → purchases[1]@42 (duplicate, out of order) purchaseCreated 3f2a91c0 ann {"id":1}']
+
+
+def test_how_many_faults_there_were() -> None:
+    assert faults_told({"late": 1200, "drop": 1, "out_of_order": 5}) == "1 drop, 1,200 late, 5 out of order"
 
 
 def test_a_handled_one_says_how_long_after_it_was_published() -> None:

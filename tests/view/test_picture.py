@@ -18,3 +18,11 @@ def test_why_a_part_crashed_is_over_once_it_or_its_run_starts_again() -> None:
     assert ship(CRASHED) == ship(COUNTED, CRASHED) == ("crashed", "killed by SIGKILL")
     assert ship(CRASHED, UP_AGAIN) == ("starting", "")
     assert ship(CRASHED, COUNTED) == ("running", "")  # its own start may stand too far back to be read
+
+
+def test_faults_are_those_of_all_replicas_and_of_no_part_without() -> None:
+    def counted(part: str, replica: int, **faults: int) -> Observation:
+        return Observation("counted", "", part, {"replica": replica, "counts": {"faulted": faults} if faults else {}})
+
+    picture = Picture().see_all([counted("shop", 1, late=2), counted("shop", 2, late=1, drop=1), counted("bill", 1)])
+    assert picture.faults() == {"shop": {"late": 3, "drop": 1}}

@@ -1,0 +1,156 @@
+"""Who speaks for a generator: nobody in particular, or its entities, by their own clocks. Knows no channel."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from eda_cli.event import Event
+from eda_cli.payloads import compile_states, is_states
+from eda_cli.sketch.resolved import Generator, Topic
+from eda_cli.stubs.lives import Having, Living, paused, step_of
+from eda_cli.stubs.making import Failed, Wanted, generator_events
+from eda_cli.stubs.numbers import spooled
+from eda_cli.stubs.part import Part
+from eda_cli.stubs.standing import Change, Row, Standing
+from eda_cli.stubs.turns import Clocks, Turn, Turns
+
+_ROUND = (1.0, 1.0)  # where a rate says when, each entity comes once in a round
+
+
+class Speakers(Protocol):
+    """Who speaks: for which entity each number is, and what a batch changes of them."""
+
+    @property
+    def living(self) -> Living | None:
+        """The lives of its entities, where they live."""
+
+    @property
+    def having(self) -> Having | None:
+        """What its entities have, where there are some."""
+
+    def nobody(self) -> bool:
+        """Whether there is nobody to speak for."""
+
+    def clocks(self, now: float) -> Clocks | None:
+        """The pace of their own clocks; None where the generator's says when somebody speaks."""
+
+    def wanted(self, numbers: range, now: float) -> list[Wanted]:
+        """The events of these numbers."""
+
+    def changed(self) -> Change | None:
+        """What the events that were wanted last have changed, to be spooled with them."""
+
+    def keep(self, change: Sequence[Any] | None) -> None:
+        """The change is spooled: it holds from now on."""
+
+    def close(self) -> None:
+        """Let go of its file."""
+
+
+class Plain:
+    """Nobody in particular."""
+
+    living = None
+    having = None
+
+    def nobody(self) -> bool:
+        return False
+
+    def clocks(self, now: float) -> None:
+        return None
+
+    def wanted(self, numbers: range, now: float) -> list[Wanted]:
+        """The events of these numbers."""
+        return [Wanted(number, now, number) for number in numbers]
+
+    def changed(self) -> None:
+        return None
+
+    def keep(self, change: Sequence[Any] | None) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Entities:
+    """The entities of one replica. Others of the generator that run are as many, so that each entity belongs to one."""
+
+    def __init__(self, part: Part, generator: Generator) -> None:
+        assert generator.entities is not None
+        self._process, self._replicas = part.process, generator.replicas
+        self._standing = Standing(part.folder, part.name)
+        for _, change in spooled(part.folder, part.name):
+            self._standing.take_in(change)
+        lives = compile_states(generator.body) if is_states(generator.body) else None
+        self.living = Living(lives, generator, part.seed) if lives else None
+        self.having = Having(generator, part.seed, self._standing.began())
+        rows = [row for row in self._standing.rows(part.replica, generator.replicas) if row.entity <= generator.entities.count]
+        for row in rows:
+            if self.living and row.own is not None:
+                self.living.recall(row.entity, row.own)
+        self._paced = generator.every is None and (lives is None or generator.rate is not None or bool(generator.stages))
+        every = generator.every or _ROUND
+        step = step_of(lives, part.name, part.seed) if lives else paused(every, part.name, part.seed)
+        longest = max(state.after_s[1] for state in lives.states.values()) if lives else every[1]
+        first = lives.states[lives.first(0.0)].after_s[1] if lives else every[1]
+        own = range(part.replica, generator.entities.count + 1, generator.replicas)
+        self._turns = Turns(own, rows, step, first, longest, self._standing.position(part.process, generator.replicas))
+        self._clocks: Clocks | None = None
+        self._last: list[Turn] = []
+
+    def clocks(self, now: float) -> Clocks | None:
+        """The pace of their own clocks; None where the generator's says when somebody speaks."""
+        if not self._paced and self._clocks is None:
+            self._clocks = Clocks(self._turns, now)
+        return self._clocks
+
+    def nobody(self) -> bool:
+        return not self._turns
+
+    def wanted(self, numbers: range, now: float) -> list[Wanted]:
+        """The events of these numbers: those of whoever is due, or will be next."""
+        taken = self._clocks.taken if self._clocks else ()
+        self._last = [self._clocks.taken.popleft() if self._clocks and taken else self._turns.take() for _ in numbers]
+        return [Wanted(number, now, turn.step, turn.entity, turn.state, turn.born)
+                for number, turn in zip(numbers, self._last, strict=True)]
+
+    def changed(self) -> Change | None:
+        """Where those that spoke last stand now."""
+        if not self._last:
+            return None
+        last = {turn.entity: turn for turn in self._last}  # one may have spoken twice
+        own = self.living.own if self.living else lambda entity: None
+        rows = [Row(turn.entity, turn.step + 1, turn.due, turn.state, own(turn.entity)) for turn in last.values()]
+        return Change(self._process, self._replicas, self._last[-1].position, rows)
+
+    def keep(self, change: Sequence[Any] | None) -> None:
+        """Store where they stand."""
+        if change is not None:
+            self._standing.take_in(change)
+
+    def close(self) -> None:
+        self._standing.close()
+
+
+def speakers(part: Part, generator: Generator) -> Speakers:
+    """Who speaks for a generator."""
+    return Entities(part, generator) if generator.entities else Plain()
+
+
+def by_hand(topic: Topic, generator: Generator, seed: int, source: str) -> Callable[[int, float], tuple[list[Event], Failed]]:
+    """A function from number and moment to an event that nobody's clock asks for: with entities, the first one of an
+    entity that is not among theirs.
+    """
+    lives = compile_states(generator.body) if is_states(generator.body) else None
+    living = Living(lives, generator, seed) if lives else None
+    having = Having(generator, seed, time.time()) if generator.entities else None
+    make = generator_events(topic, generator, seed, source, having, living)
+    state = lives.first(0.0) if lives else ""
+
+    def made(number: int, now: float) -> tuple[list[Event], Failed]:
+        if generator.entities is None:
+            return make([Wanted(number, now, number)])
+        return make([Wanted(number, now, 0, generator.entities.count + 1 + number, state, born=True)])
+
+    return made
