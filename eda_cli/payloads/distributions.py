@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from math import erfc, exp, expm1, floor, inf, lgamma, log, sqrt
+from math import erfc, exp, expm1, floor, inf, lgamma, log, nextafter, sqrt
 from typing import NamedTuple
 
 from eda_cli.payloads.arguments import Argument, WrongArguments
@@ -68,7 +68,7 @@ def normal(arguments: Sequence[Argument], code: Code) -> str:
     def below(bound: float) -> float:
         return _below(bound, mean, deviation)
 
-    return _bounded("normal", drawn, below(bounds.high) - below(bounds.low), bounds, code)
+    return _bounded("normal", drawn, below, bounds, code)
 
 
 def lognormal(arguments: Sequence[Argument], code: Code) -> str:
@@ -85,7 +85,7 @@ def lognormal(arguments: Sequence[Argument], code: Code) -> str:
     def below(bound: float) -> float:
         return _below(log(bound), mean, deviation) if bound > 0 else 0.0
 
-    return _bounded("lognormal", drawn, below(bounds.high) - below(bounds.low), bounds, code)
+    return _bounded("lognormal", drawn, below, bounds, code)
 
 
 def exponential(arguments: Sequence[Argument], code: Code) -> str:
@@ -100,7 +100,7 @@ def exponential(arguments: Sequence[Argument], code: Code) -> str:
     def below(bound: float) -> float:
         return -expm1(-max(bound, 0.0) / mean)
 
-    return _bounded("exponential", drawn, below(bounds.high) - below(bounds.low), bounds, code)
+    return _bounded("exponential", drawn, below, bounds, code)
 
 
 def poisson(arguments: Sequence[Argument], code: Code) -> str:
@@ -111,7 +111,7 @@ def poisson(arguments: Sequence[Argument], code: Code) -> str:
     if bounds.text and not (bounds.low.is_integer() and bounds.high.is_integer()):
         raise WrongArguments(f"it gives whole numbers, and '{shown(bounds.text)}' is no range of such")
     drawn, below = _poisson_by_table(mean) if mean <= _TABLED_MEAN else _poisson_by_normal(mean)
-    return _bounded("poisson", drawn, below(bounds.high + 1) - below(bounds.low), bounds, code)
+    return _bounded("poisson", drawn, below, bounds, code)
 
 
 def _poisson_by_table(mean: float) -> tuple[Callable[[Draw], int], Callable[[float], float]]:
@@ -126,8 +126,8 @@ def _poisson_by_table(mean: float) -> tuple[Callable[[Draw], int], Callable[[flo
         return first + bisect_right(sums, (draw() - 1.0) * total, 0, last)
 
     def below(bound: float) -> float:
-        before = min(max(bound - first, 0), count)
-        return sums[int(before) - 1] / total if before >= 1 else 0.0
+        upto = min(max(bound - first + 1, 0), count)
+        return sums[int(upto) - 1] / total if upto >= 1 else 0.0
 
     return drawn, below
 
@@ -140,7 +140,7 @@ def _poisson_by_normal(mean: float) -> tuple[Callable[[Draw], int], Callable[[fl
         number = standard_normal(draw(), draw())
         return max(0, floor(mean + deviation * number + (number * number - 1.0) / 6.0 + 0.5))
 
-    return drawn, lambda bound: _below(bound - 0.5, mean, deviation)
+    return drawn, lambda bound: _below(floor(bound) + 0.5, mean, deviation)
 
 
 def _read(arguments: Sequence[Argument], wanted: str, count: int) -> tuple[list[float], Bounds]:
@@ -154,12 +154,12 @@ def _read(arguments: Sequence[Argument], wanted: str, count: int) -> tuple[list[
     return numbers, bounds
 
 
-def _bounded(name: str, drawn: Callable[[Draw], float], share: float, bounds: Bounds, code: Code) -> str:
-    """The source that draws within the bounds, which hold this share of all. Raises Refused when that is too little."""
+def _bounded(name: str, drawn: Callable[[Draw], float], below: Callable[[float], float], bounds: Bounds, code: Code) -> str:
+    """The source that draws within the bounds; `below` is the share up to a number. Raises Refused when too few are within."""
     code.use("draw")
     if not bounds.text:
         return f"{code.constant(drawn)}(draw)"
-    if share < _RAREST:
+    if below(bounds.high) - below(nextafter(bounds.low, -inf)) < _RAREST:
         raise Refused(f"{name}(…) hardly ever comes within {shown(bounds.text)}",
                       f"fewer than {_RAREST:.0%} of its numbers do", "take wider bounds, or write a range alone: "
                       f"{shown(bounds.text)}")
@@ -176,7 +176,7 @@ def _bounded(name: str, drawn: Callable[[Draw], float], share: float, bounds: Bo
 
 
 def _below(bound: float, mean: float, deviation: float) -> float:
-    """The share of a normal distribution that is below a number, or is that number."""
+    """The share of a normal distribution up to a number."""
     if not deviation:
         return float(bound >= mean)
     return erfc((mean - bound) / (deviation * sqrt(2.0))) / 2.0

@@ -73,8 +73,9 @@ def _fakery(provider: str, locale: str, arguments: Sequence[Argument], named: Ma
     from faker.config import AVAILABLE_LOCALES
 
     if locale not in AVAILABLE_LOCALES:
-        raise Refused(f"Faker has no locale '{shown(locale)}'", "", did_you_mean(locale, sorted(AVAILABLE_LOCALES), "locale={}")
-                      or "write one such as locale=de_DE")
+        alike = [one for one in sorted(AVAILABLE_LOCALES) if one[:2] == locale[:2].lower()]
+        raise Refused(f"Faker has no locale '{shown(locale)}'", f"it has {', '.join(alike)}" if alike else "",
+                      "write one such as locale=de_DE")
     known, refused = provider_names(locale)
     if provider in refused:
         raise Refused(f"faker.{provider}() is not offered", *refused[provider])

@@ -78,7 +78,8 @@ def _unknown(name: str, text: str) -> Refused:
     else:
         hint = did_you_mean(lower, FUNCTIONS, "{}(…)")
     for_text = f'as a text write {{$literal: "{shown(text)}"}}'
-    return Refused(f"there is no function '{shown(name)}'", f"known are {', '.join(FUNCTIONS)}",
+    known = ", ".join("faker.NAME" if one == _FAKED else one for one in FUNCTIONS)
+    return Refused(f"there is no function '{shown(name)}'", f"known are {known}",
                    f"{hint} {for_text}" if hint else for_text)
 
 
@@ -142,7 +143,9 @@ def _pick(arguments: Sequence[Argument], code: Code) -> str:
 
 def _is_value(text: str) -> bool:
     call = split_call(text)
-    return (call is not None and (call[0] in FUNCTIONS or call[0] in AGGREGATES)) or is_range(text) or is_path(text)
+    if call is not None and (call[0] in FUNCTIONS or call[0] in AGGREGATES or call[0].startswith(_FAKER)):
+        return True
+    return is_range(text) or is_path(text)
 
 
 def _chance(arguments: Sequence[Argument], code: Code) -> str:

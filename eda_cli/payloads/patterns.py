@@ -17,6 +17,7 @@ from typing import Any
 
 from eda_cli.payloads.arguments import WrongArguments
 from eda_cli.payloads.budget import Memory
+from eda_cli.payloads.classes import signs_of
 from eda_cli.payloads.code import Code
 from eda_cli.payloads.problems import Refused, shown
 
@@ -24,10 +25,6 @@ LONGEST = 1_000  # characters of an expression, and of what it makes
 UNBOUNDED = 10  # what `*` and `+` add at most
 _LARGEST_TABLE = 1_000  # texts that neighbouring choices are multiplied to
 _ONE_DRAW = 1 << 40  # so many texts one draw tells apart, each as likely to one in 4,000
-_PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))  # ASCII: `.` and negated classes give no other
-_CATEGORIES = {
-    "DIGIT": "0123456789", "SPACE": " ", "WORD": "".join(sign for sign in _PRINTABLE if re.match(r"\w", sign)),
-}
 _ANCHORS = ({"AT_BEGINNING", "AT_BEGINNING_STRING"}, {"AT_END", "AT_END_STRING"})
 _CANNOT = {
     "ASSERT": "looks ahead or back with (?=…) or (?<=…)", "ASSERT_NOT": "looks ahead or back with (?!…) or (?<!…)",
@@ -130,7 +127,7 @@ class _Reader:
             return [self._again(argument)]
         if name in _CANNOT:
             raise Refused(f"pattern(…) {_CANNOT[name]}", "that cannot be made", "write out what is meant")
-        return [_signs(name, argument, self._memory)]
+        return [signs_of(name, argument, self._memory)]
 
     def _add(self, pieces: list[Piece], piece: Piece) -> None:
         """One more piece: multiplied with the last one where that stays a small table."""
@@ -203,38 +200,6 @@ class _Reader:
             raise Refused("pattern(…) makes too long texts", f"at most {LONGEST:,} characters are made",
                           "write smaller numbers into {…}")
         return size
-
-
-def _signs(name: str, argument: Any, memory: Memory) -> str:
-    """The signs that a literal or a class gives, each once."""
-    if name == "ANY":
-        return _PRINTABLE
-    items = argument if name == "IN" else [(name, argument)]
-    named = [(getattr(operation, "name", operation), value) for operation, value in items]
-    negated = named[0][0] in ("NEGATE", "NOT_LITERAL")
-    given: dict[str, None] = {}
-    for operation, value in named:
-        if operation == "CATEGORY":
-            given.update(dict.fromkeys(_category(value.name)))
-        elif operation != "NEGATE":
-            low, high = value if operation == "RANGE" else (value, value)
-            if high > 0x7F and not memory.holds(100 * (high - low)):
-                raise Refused("pattern(…) has too large classes", "", "write a smaller range into […]")
-            given.update(dict.fromkeys(map(chr, range(low, min(high, max(low, 0x7F) if negated else high) + 1))))
-    signs = "".join(sign for sign in _PRINTABLE if sign not in given) if negated else "".join(given)
-    if any("\ud800" <= sign <= "\udfff" for sign in signs):
-        raise Refused("pattern(…) has half of a surrogate pair", "no JSON can carry it", "take it out")
-    if not signs:
-        raise Refused("pattern(…) has a class without a sign", "negated classes give printable ASCII",
-                      "write the signs that are meant")
-    return signs
-
-
-def _category(name: str) -> str:
-    """The signs of `\\d`, `\\w`, `\\s`; `\\D` and the like are the other printable ones."""
-    kind = name.removeprefix("CATEGORY_").removeprefix("NOT_")
-    signs = _CATEGORIES[kind]
-    return "".join(sign for sign in _PRINTABLE if sign not in signs) if "NOT_" in name else signs
 
 
 def _remembered(number: int, make: Maker, draw: Draw, groups: Groups) -> str:
