@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from eda_cli.errors import Problem
-from eda_cli.payloads import is_states, read_states
+from eda_cli.payloads import is_states
 from eda_cli.sketch import words
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.resolved import Consumer, Raw, Resolved, Topic
@@ -110,7 +110,8 @@ def said_in(resolved: Resolved) -> tuple[Bodies, set[str]]:
 
 def has_key(body: Raw) -> bool:
     """Whether a body is a life with a key of its own."""
-    return is_states(body) and read_states(body).key is not None
+    life = body.get("$states") if is_states(body) else None
+    return isinstance(life, Mapping) and life.get("key") is not None
 
 
 def comes(event: str, accepts: tuple[str, ...]) -> bool:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from eda_cli.errors import Problem
-from eda_cli.payloads import InvalidValue, names_used
+from eda_cli.payloads import InvalidValue, is_states, names_used
 from eda_cli.sketch import words
-from eda_cli.sketch.contents import texts
-from eda_cli.sketch.defaults import event_type, has_states
+from eda_cli.sketch.contents import has_key, texts
+from eda_cli.sketch.defaults import event_type
 from eda_cli.sketch.kinds import sides
 from eda_cli.sketch.model import Consumer, Generator, Sketch
 from eda_cli.sketch.places import Path, Places
@@ -91,9 +91,9 @@ def _everywhere(sketch: Sketch) -> Iterator[tuple[str, _Sight | _Scene]]:
 def _of_generator(path: Path, part: Generator, sketch: Sketch) -> Iterator[_Scene]:
     own, event = "body" in part.model_fields_set, event_type(part, sketch)
     body = part.body if own else sketch.events.get(event)
-    lives = has_states(body)
+    lives = is_states(body)
     have = part.entities.have if part.entities else {}
-    fields = ["number", *have] if part.entities or lives else []
+    fields = ["number", *(["key"] if has_key(body) else []), *have] if part.entities or lives else []
     yield _Scene((*path, "body") if own else ("events", event), body, fields, lives)
     yield _Scene((*path, "headers"), part.headers, fields, lives)
     yield _Scene((*path, "entities", "have"), have, fields[:1], lives=False)

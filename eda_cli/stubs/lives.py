@@ -44,10 +44,8 @@ class Having:
         kept = self._kept.get(entity)
         if kept is None:
             context = Context(self._dice.roll(entity), self._began, entity - 1, entity=entity)
-            kept = {"number": entity}
-            for name, value in self._values:
-                context.seen = Seen(entity=kept)
-                kept[name] = value(context)
+            context.seen = Seen(entity={"number": entity})
+            kept = {"number": entity, **{name: value(context) for name, value in self._values}}
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             self._kept[entity] = kept

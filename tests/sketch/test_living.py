@@ -76,3 +76,16 @@ def test_states_that_nothing_leads_to_and_commands_are_warned_of() -> None:
     assert [line.split(":")[1] for line in found] == ["10", "11"]
     assert "'payOrder' is a command" in found[0]
     assert "nothing leads to the state 'lost'" in found[1]
+
+
+def test_what_a_life_looks_at_of_its_entity_is_there() -> None:
+    shop = """
+        generators:
+          shop:
+            publishes: orders
+            entities: {count: 9, have: {name: uuid()}}
+            body: {$states: {%s, states: {on: {body: {order: $entity.key, by: $entity.name, nth: $entity, old: $was.order}}}}}
+        """
+    assert loaded(shop % "key: $entity.name")
+    line, = errors(shop % "start: on")
+    assert "looks at 'key' of an entity: it has number, name" in line
