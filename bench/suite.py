@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import measures, start
+from bench import rates as paces
 from bench.beds import Bed
 from bench.measures import Latency
 
@@ -25,9 +26,10 @@ class Size:
     worked_on: int = 200_000
     seconds: int = 5
     large: int = 1_000_000
+    paced: int = 60
 
 
-QUICK = Size(trials=1, starts=2, published=20_000, consumed=50_000, worked_on=20_000, seconds=2, large=100_000)
+QUICK = Size(trials=1, starts=2, published=20_000, consumed=50_000, worked_on=20_000, seconds=2, large=100_000, paced=4)
 
 
 def publish(bed: Bed, size: Size) -> Raw:
@@ -101,8 +103,21 @@ def large(bed: Bed, size: Size) -> Raw:
     return raw
 
 
+def rates(bed: Bed, size: Size) -> Raw:
+    """Events a second that generators of some rates and replicas publish, and the curve of one with stages."""
+    raw: Raw = {"seconds": size.paced, "held": []}
+    for rate in paces.RATES:
+        for replicas in paces.REPLICAS:
+            print(f"{bed.name}: {rate:,}/s of {replicas} for {size.paced} s …", file=sys.stderr, flush=True)
+            held = paces.held(bed, rate, replicas, size.paced)
+            raw["held"].append({"replicas": replicas, **held._asdict()})
+    raw["curve"] = paces.staged(bed, size.paced)
+    return raw
+
+
 SUITE: dict[str, Callable[[Bed, Size], Raw]] = {
-    "publish": publish, "consume": consume, "duties": duties, "latency": latency, "start": begin, "large": large}
+    "publish": publish, "consume": consume, "duties": duties, "latency": latency, "start": begin, "large": large,
+    "rates": rates}
 
 
 def _series(*names: str) -> Raw:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
 from statistics import median
 from typing import Any, NamedTuple
+
+from bench.rates import RATES
 
 Raw = Mapping[str, Any]
 
@@ -81,6 +84,20 @@ def _large_memory(raw: Raw) -> str:
     return " / ".join(f"{share:.0%}" for share in shares)
 
 
+def _held(rate: int) -> Callable[[Raw], str]:
+    def cell(raw: Raw) -> str:
+        held = [one for one in raw["held"] if one["wished"] == rate]
+        return ", ".join(f"{one['reached']:,.2f}/s ({one['reached'] / rate - 1:+.2%})" for one in held)
+
+    return cell
+
+
+def _curve(raw: Raw) -> str:
+    """How far the sum of what was reached is from the wished one, at most."""
+    wished, reached = (list(accumulate(raw["curve"][name])) for name in ("wished", "reached"))
+    return f"{max(abs(ours - theirs) for ours, theirs in zip(wished, reached, strict=True)):.1f} of {wished[-1]:,.0f} events"
+
+
 def _short(rate: float) -> str:
     return f"{rate / 1000:,.0f} k" if rate >= 10_000 else f"{rate:,.0f}"
 
@@ -103,4 +120,6 @@ ROWS = (
     Row("… p50 / p99 from published to handled", "large", _large_latency, "120 % or less"),
     Row("… memory of a generator / a consumer / a consumer that read it all", "large", _large_memory,
         "120 % or less"),
+    *(Row(f"{rate:,}/s over {{seconds}} s, by 1, 2 and 4 replicas", "rates", _held(rate), "within 1 %") for rate in RATES),
+    Row("stages: the sums of wished and reached events are apart by at most", "rates", _curve, "1 %"),
 )

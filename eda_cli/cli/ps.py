@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 COUNTS = ("published", "handled", "failed", "restarts")
-RARE = ("skipped", "dead_lettered", "given_up")  # a column only where there is one
+RARE = ("skipped", "dead_lettered", "given_up", "behind")  # a column only where there is one
 HEADS = {"dead_lettered": "DEAD", "given_up": "GIVEN UP"}  # short, for 80 columns
 
 

@@ -80,18 +80,21 @@ def parse_share(text: object) -> float:
     return share
 
 
-def parse_range(text: object, parse_one: Callable[[str], float]) -> tuple[float, float]:
-    """Both ends of `20ms..80ms`, each read by `parse_one`; a single `20ms` is both. Raises ValueError."""
+def parse_range(text: object, parse_one: Callable[[str], float], *, downwards: bool = False) -> tuple[float, float]:
+    """Both ends of `20ms..80ms`, each read by `parse_one`; a single `20ms` is both. `downwards` allows `80ms..20ms`.
+
+    Raises ValueError.
+    """
     written = _written(text)
     low_text, dots, high_text = written.partition("..")
     if high_text.startswith("."):
         raise ValueError(f"'{shown(written)}' has three dots: write {shown(low_text)}..{shown(high_text.lstrip('.'))}")
     low = parse_one(low_text)
     high = parse_one(high_text) if dots else low
-    if low > high:
-        raise ValueError(f"'{shown(written)}' runs backwards: write {shown(high_text)}..{shown(low_text)}")
-    if dots and high == inf:
+    if dots and inf in (low, high):
         raise ValueError(f"'{shown(written)}' has no end: a range ends at a number")
+    if low > high and not downwards:
+        raise ValueError(f"'{shown(written)}' runs backwards: write {shown(high_text)}..{shown(low_text)}")
     return low, high
 
 

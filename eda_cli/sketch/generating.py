@@ -46,7 +46,7 @@ def _past(raw: Any) -> tuple[str, float]:
 
 _REPEATS = whole(1, 10**9, "a whole number above 0, or forever", "write it as 3")
 _RATES = Kind("a rate or a range of rates", "write it as 60/s or 5/s..60/s",
-              quantity(lambda raw: parse_range(raw, partial(parse_rate, zero=True))), {"type": "string"})
+              quantity(lambda raw: parse_range(raw, partial(parse_rate, zero=True), downwards=True)), {"type": "string"})
 _SPANS = Kind("a duration or a range of durations", "write it as 1s or 1s..10s",
               quantity(lambda raw: parse_range(raw, partial(parse_duration, zero=False))), {"type": "string"})
 _COUNT = whole(1, MAX_ENTITIES, f"a whole number from 1 to {MAX_ENTITIES:,}", "write it as 5000")

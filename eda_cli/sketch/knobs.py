@@ -74,7 +74,8 @@ def turn(resolved: Resolved, part: str, key: str, text: str, run: str, written: 
 
     whole = document(resolved)
     own = whole[f"{kind}s"][part]
-    wished = {name: value for name, value in own.items() if fields_of(name) != fields_of(key)} | {key: _value(text)}
+    gone = {name for name in own if fields_of(name) == fields_of(key) or (name == "repeat" and key in ("rate", "every"))}
+    wished = {name: value for name, value in own.items() if name not in gone} | {key: _value(text)}
     new = fill(_read(whole, kind, part, wished), resolved.name).to_json()
     fields = {name: new[f"{kind}s"][part][name] for name in fields_of(key)}
     topics = {name: topic for name, topic in new["topics"].items() if name not in resolved.topics}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterator, Sequence
+from math import inf
 
 from eda_cli.errors import Problem
 from eda_cli.payloads import InvalidValue, Scope, compile_body
@@ -11,7 +12,7 @@ from eda_cli.sketch import living, secured, words
 from eda_cli.sketch.behaviour import Rule
 from eda_cli.sketch.defaults import event_type
 from eda_cli.sketch.fitting import Effort
-from eda_cli.sketch.model import Consumer, Sketch
+from eda_cli.sketch.model import Consumer, Generator, Sketch
 from eda_cli.sketch.needs import exclusions, requirements
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.sights import sights
@@ -74,12 +75,31 @@ def _clocks(sketch: Sketch, places: Places) -> Iterator[Problem]:
         if generator.arrivals == "poisson" and "every" in said:
             yield Problem(*places.key((*path, "arrivals")), f"generator '{name}' has 'every' and 'arrivals: poisson'",
                           "chance arrivals have a rate, and no pause of their own", "write rate: in place of every:")
-        for index, stage in enumerate(generator.stages):
-            last = index == len(generator.stages) - 1
-            if stage.for_s is None and not (last and generator.repeat == 1):
-                yield Problem(*places.value((*path, "stages", index)), f"stage {index + 1} of generator '{name}' has no 'for'",
-                              "only the last one can go on without end" if not last else "what is repeated has an end",
-                              "add for: 10s")
+        yield from _stages(name, generator, places)
+        yield from _past(name, generator, places)
+
+
+def _stages(name: str, generator: Generator, places: Places) -> Iterator[Problem]:
+    for index, stage in enumerate(generator.stages):
+        last = index == len(generator.stages) - 1
+        path: Path = ("generators", name, "stages", index)
+        if stage.for_s is None and not (last and generator.repeat == 1):
+            yield Problem(*places.value(path), f"stage {index + 1} of generator '{name}' has no 'for'",
+                          "only the last one can go on without end" if not last else "what is repeated has an end",
+                          "add for: 10s")
+        elif stage.for_s is None and stage.rate[0] != stage.rate[1]:
+            yield Problem(*places.value(path), f"stage {index + 1} of generator '{name}' is a ramp and has no 'for'",
+                          "a ramp without end goes nowhere", "add for: 10s")
+
+
+def _past(name: str, generator: Generator, places: Places) -> Iterator[Problem]:
+    path: Path = ("generators", name)
+    rates: list[tuple[Path, float | None]] = [((*path, "rate"), generator.rate)]
+    rates += [((*path, "stages", index, "rate"), stage.rate[0]) for index, stage in enumerate(generator.stages)]
+    for at, rate in rates:
+        if generator.start is not None and rate == inf:
+            yield Problem(*places.value(at), f"generator '{name}' has 'from' and the rate max",
+                          "as fast as it goes says not when its events happened", "write a rate such as 5/s, or leave out from:")
 
 
 def _broker(sketch: Sketch, places: Places) -> Iterator[Problem]:

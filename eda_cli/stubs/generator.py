@@ -5,30 +5,29 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from typing import Any
 
 from eda_cli import lock
-from eda_cli.journal import last_counts
-from eda_cli.payloads import Dice
 from eda_cli.sketch.resolved import Generator
-from eda_cli.stubs.faults import Faulty
-from eda_cli.stubs.held import Going, Held
+from eda_cli.stubs.held import Going
 from eda_cli.stubs.making import generator_events
-from eda_cli.stubs.numbers import Batch, Numbers, Spool, spooled
-from eda_cli.stubs.pace import Pace, Spaced, Steady
+from eda_cli.stubs.numbers import Batch, Numbers, spooled
+from eda_cli.stubs.pace import pace_of
 from eda_cli.stubs.part import Part
+from eda_cli.stubs.shortfall import Shortfall
 from eda_cli.stubs.speakers import Plain, Speakers, speakers
+from eda_cli.stubs.stock import FAULTED, Stock
+from eda_cli.stubs.timing import Timing, again, clock_of, origin_of
 
-FAULTED = "faulted"  # the kind under which the journal counts events by their faults
-GOING_S = 0.02  # between two looks at whether a replica is gone
+GOING_S = 0.02  # between two looks at whether others still speak
+NOTED_S = 5.0  # what a kill in a long pause takes from it at most
 PAUSED_S = 3600.0  # a paused generator waits to be stopped: resumed, it is started anew
 
 
 def run(part: Part) -> bool:
-    """Publish until stopping is wished or `count` is reached (then True)."""
+    """Publish until stopping is wished, or `count` or the end of the stages is reached (then True)."""
     with closing(_Running(part, part.sketch.generators[part.name])) as running:
         return running.run()
 
@@ -38,7 +37,7 @@ class _Running:
         self._part = part
         self._generator = generator
         self._numbers = Numbers(part.folder, part.name, part.process)
-        self._stock = _Stock(part, generator, part.process)
+        self._stock = Stock(part, generator, part.process)
         self._speakers: Speakers = Plain()
 
     def close(self) -> None:
@@ -52,28 +51,61 @@ class _Running:
         while self._generator.paused:
             if self._part.stop.wait(PAUSED_S):
                 return False
-        if not self._resume():
-            return False
-        if not self._numbers.claimed() and self._part.stop.wait(self._generator.after_s):
-            return False
+        with ExitStack() as held:
+            left = self._left(held)
+            if left is None or (self._generator.entities and not self._others_told()):
+                return False
+            if not self._numbers.begun() and self._part.stop.wait(self._generator.after_s):
+                return False
+            timing = self._begin()
+            if not self._make_up(left):
+                return False
         while self._speakers.nobody():
             if self._part.stop.wait(PAUSED_S):
                 return False
-        pace = self._pace()
-        while not self._part.stop.wished:
-            moments = pace.due(time.monotonic())
-            if not moments:
-                if not self._wait(pace.pause(time.monotonic())):
+        return self._play(timing)
+
+    def _begin(self) -> Timing:
+        """Learn for whom to speak, and when."""
+        part, generator = self._part, self._generator
+        place = self._numbers.begin(clock_of(generator), generator.replicas, origin_of(generator))
+        self._speakers = speakers(part, generator, place)
+        self._make = generator_events(part.sketch.topics[generator.publishes], generator, part.seed, part.source,
+                                      self._speakers.having, self._speakers.living)
+        return Timing(self._speakers.clocks or pace_of(generator, part.replica, part.seed, place), place)
+
+    def _play(self, timing: Timing) -> bool:
+        """Publish what is due until stopping is wished, or all is published (then True)."""
+        stop, shortfall = self._part.stop, Shortfall(self._part.journal, self._generator.publishes, time.monotonic())
+        made = 0
+        while not stop.wished:
+            happened = timing.due()
+            shortfall.see(time.monotonic(), made, timing.lost, self._part.troubles)
+            if happened:
+                numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
+                if not numbers:
+                    return self._finish_held()
+                if not self._publish(self._stock, numbers, happened):
                     return False
-                continue
-            numbers = self._numbers.claim(len(moments), self._generator.count)
-            if not numbers:
+                made += len(numbers)
+            elif timing.over():
+                self._numbers.note(timing.here())
                 return self._finish_held()
-            if not self._publish(self._stock, numbers):
-                return False
+            elif not self._wait(timing):
+                break
+        self._numbers.note(timing.here())
         return False
 
-    def _wait(self, pause: float) -> bool:
+    def _wait(self, timing: Timing) -> bool:
+        """Wait until something is due, or until it is time to note the place; False where stopping was wished."""
+        pause = timing.pause()
+        if not self._wait_held(min(pause, NOTED_S)):
+            return False
+        if pause > NOTED_S:
+            self._numbers.note(timing.here())
+        return True
+
+    def _wait_held(self, pause: float) -> bool:
         """Wait so long, or until something held back is due, which is published; False where stopping was wished."""
         held = self._stock.held
         if wait := min(pause, held.pause(time.time())):
@@ -84,82 +116,67 @@ class _Running:
     def _finish_held(self) -> bool:
         """All others are published: wait for what is held back."""
         while self._stock.held:
-            if not self._wait(math.inf):
+            if not self._wait_held(math.inf):
                 return False
         return True
 
-    def _pace(self) -> Pace:
-        generator, now = self._generator, time.monotonic()
-        if clocks := self._speakers.clocks(now):
-            return clocks
-        if generator.every is None:
-            assert generator.rate is not None
-            return Steady(generator.rate / generator.replicas, now)
-        low, high = generator.every
-        dice = Dice(self._part.seed, self._part.process, "every").roll(self._numbers.claimed().stop)
-        return Spaced(lambda: dice.uniform(low, high) * generator.replicas, now)
-
-    def _resume(self) -> bool:
-        """Publish what a kill may have left unpublished; False where stopping was wished meanwhile.
-
-        Replica 1 does so for those that are wished no more. What lies in the spools comes first, everybody's, and then what
-        was claimed and not made: an entity may be another replica's now, and its events keep their order.
+    def _left(self, held: ExitStack) -> list[Stock] | None:
+        """Publish what lies in the spool, and replica 1 what lies in those of replicas that are wished no more; None where
+        stopping was wished meanwhile. Their stocks, the own one first; `held` are the locks of the others.
         """
-        with ExitStack() as held:
-            left = [(self._part.process, self._stock)]
-            for process in self._numbers.orphans(self._generator.replicas) if self._part.replica == 1 else ():
-                if not self._hold(process, held):
-                    return False
-                left.append((process, _Stock(self._part, self._generator, process)))
-                held.callback(left[-1][1].spool.close)
-            unmade: list[tuple[_Stock, range]] = []
-            for process, stock in left:
-                batch, pending = stock.left
-                if batch.numbers != (claimed := self._numbers.claimed(process)):
-                    unmade += [(stock, claimed)] if claimed else []
-                elif pending and not self._deliver(stock, batch):
-                    return False
-            if not self._take_over() or not all(self._publish(stock, claimed) for stock, claimed in unmade):
-                return False
-            for process, stock in left[1:]:
-                self._inherit(process, stock)
-            return True
+        left = [self._stock]
+        for process in self._numbers.orphans(self._generator.replicas) if self._part.replica == 1 else ():
+            while (fd := lock.take(self._part.folder / f"{process}.lock", patience_s=0.2, for_child=True)) is None:
+                if self._part.stop.wished:
+                    return None
+            held.callback(os.close, fd)
+            left.append(Stock(self._part, self._generator, process))
+            held.callback(left[-1].spool.close)
+        for stock in left:
+            batch, pending = stock.left
+            if pending and batch.numbers == self._numbers.claimed(stock.process) and not self._deliver(stock, batch):
+                return None
+        return left
 
-    def _inherit(self, process: str, stock: _Stock) -> None:
-        """All that a replica had claimed which is wished no more is published; what it held is ours."""
-        self._stock.take_over(stock)
-        self._stock.keep(self._numbers.claimed())
-        stock.keep(self._numbers.claimed(process))  # a kill from here on must not bring it to us again
-        self._numbers.drop(process)
-        stock.spool.forget()
+    def _others_told(self) -> bool:
+        """Wait until nobody speaks any more who shared out the entities otherwise: the events of each keep their order.
 
-    def _hold(self, process: str, held: ExitStack) -> bool:
-        """Wait until a replica that is wished no more is gone, and take its place."""
-        while (fd := lock.take(self._part.folder / f"{process}.lock", patience_s=0.2, for_child=True)) is None:
-            if self._part.stop.wished:
-                return False
-        held.callback(os.close, fd)
-        return True
-
-    def _take_over(self) -> bool:
-        """Learn for whom to speak, once nobody tells of them any more who shared them out otherwise."""
-        while self._generator.entities and self._others_tell():
+        False where stopping was wished meanwhile.
+        """
+        folder, replicas = self._part.folder, self._generator.replicas
+        while any(lock.holder(folder / f"{process}.lock") for process in self._numbers.orphans(replicas)) or any(
+                pending and change[1] != replicas for pending, change in spooled(folder, self._part.name)):
             if self._part.stop.wait(GOING_S):
                 return False
-        self._speakers = speakers(self._part, self._generator)
-        self._make = generator_events(self._part.sketch.topics[self._generator.publishes], self._generator, self._part.seed,
-                                      self._part.source, self._speakers.having, self._speakers.living)
         return True
 
-    def _others_tell(self) -> bool:
-        """Whether a replica that is wished no more is alive, or one of so many others has a batch to publish."""
-        folder, replicas = self._part.folder, self._generator.replicas
-        return any(lock.holder(folder / f"{process}.lock") for process in self._numbers.orphans(replicas)) or any(
-            pending and change[1] != replicas for pending, change in spooled(folder, self._part.name))
+    def _make_up(self, left: Sequence[Stock]) -> bool:
+        """Publish what was claimed and not made, and take over what others held; False where stopping was wished meanwhile."""
+        for stock in left:
+            claimed = self._numbers.claimed(stock.process)
+            if claimed and stock.left[0].numbers != claimed and not self._publish(
+                    stock, claimed, self._happened(stock.process, len(claimed))):
+                return False
+        for stock in left[1:]:
+            self._stock.take_over(stock)
+            self._stock.keep(self._numbers.claimed())
+            stock.keep(self._numbers.claimed(stock.process))  # a kill from here on must not bring it to us again
+            self._numbers.drop(stock.process)
+            stock.spool.forget()
+        return True
 
-    def _publish(self, stock: _Stock, numbers: range) -> bool:
+    def _happened(self, process: str, many: int) -> Sequence[float]:
+        """When the events happened that a process claimed, and did not make any more."""
+        place, replica = self._numbers.past(process), int(process.rpartition(".")[2])
+        if place is None or place.origin is None:
+            return [time.time()] * many
+        if clocks := self._speakers.clocks:
+            return [place.origin + moment for moment in clocks.take(many)]
+        return again(self._generator, replica, self._part.seed, place, many)
+
+    def _publish(self, stock: Stock, numbers: range, happened: Sequence[float]) -> bool:
         """Make the events of these numbers and publish them; False where stopping was wished before they were stored."""
-        wanted = self._speakers.wanted(numbers, time.time())
+        wanted = self._speakers.wanted(numbers, happened)
         events, failed = self._make(stock.faults.earlier(wanted))
         for _, event, wrong in failed:
             self._part.journal.unpublished(self._generator.publishes, event, wrong.line)
@@ -168,13 +185,12 @@ class _Running:
             wanted = [one for one in wanted if one.number not in lost]
         return self._send(stock, numbers, stock.faults.afflict(wanted, events), self._speakers.changed())
 
-    def _send(self, stock: _Stock, numbers: range, going: Going, change: Sequence[Any] | None = None) -> bool:
-        batch = Batch(numbers, going.events, going.faults, stock.held.packed(), dict(stock.faults.faulted), change)
-        stock.spool.store(batch)
+    def _send(self, stock: Stock, numbers: range, going: Going, change: Sequence[Any] | None = None) -> bool:
+        batch = stock.store(numbers, going, change)
         self._speakers.keep(change)
         return self._deliver(stock, batch)
 
-    def _deliver(self, stock: _Stock, batch: Batch) -> bool:
+    def _deliver(self, stock: Stock, batch: Batch) -> bool:
         topic, journal = self._generator.publishes, self._part.journal
         journal.faults = batch.faults
         if stock is self._stock:
@@ -188,27 +204,3 @@ class _Running:
         journal.flush()
         stock.spool.stored()
         return True
-
-
-class _Stock:
-    """What a replica has left or holds back, as its spool says, and the faults of its events so far."""
-
-    def __init__(self, part: Part, generator: Generator, process: str) -> None:
-        self._counted = last_counts(part.folder / f"{process}.jsonl").get(FAULTED, {})
-        self.spool = Spool(part.folder, process)
-        self.left = self.spool.pending()
-        self.held = Held(self.left[0].held)
-        faulted = self.left[0].faulted or self._counted
-        self.faults = Faulty(generator.faults, part.seed, part.name, self.held, faulted)
-
-    def take_over(self, other: _Stock) -> None:
-        """Hold what the other one held, and count what it did not come to count."""
-        self.held.take_over(other.held)
-        uncounted = other.faults.faulted - Counter(other._counted)
-        self.faults.faulted += uncounted
-        other.faults.faulted -= uncounted
-
-    def keep(self, numbers: range) -> None:
-        """Store what is held and counted, with nothing to publish: all of these numbers is."""
-        self.spool.store(Batch(numbers, held=self.held.packed(), faulted=dict(self.faults.faulted)))
-        self.spool.stored()

@@ -1,11 +1,13 @@
 """Which numbers a generator's replica publishes, and the bytes it is about to publish. Knows no channel.
 
 A number never stands for two different events, and one published twice around a kill carries the same bytes:
-replicas claim numbers from one file under a lock, and a batch is stored before it is published.
+replicas claim numbers from one file under a lock, and a batch is stored before it is published. Beside its claim each
+keeps its place in its schedule, so that it goes on there.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import os
 import pickle
@@ -20,6 +22,7 @@ import orjson
 
 from eda_cli.event import Event
 from eda_cli.stubs.held import Packed
+from eda_cli.stubs.pace import Place
 from eda_cli.stubs.packing import fields_of
 
 
@@ -34,14 +37,57 @@ class Numbers:
     def close(self) -> None:
         os.close(self._lock)
 
-    def claim(self, many: int, count: int | None) -> range:
-        """The next `many` numbers, or what is left of `count`; empty once all are claimed."""
+    def begun(self) -> bool:
+        """Whether the generator's schedule has begun."""
+        state = self._read()
+        return bool(state["places"]) or self._process in state["claims"]
+
+    def begin(self, clock: str, replicas: int, origin: float | None) -> Place:
+        """This replica's place in the schedule that is made of `clock` for so many replicas; see `Place`.
+
+        Whoever comes first begins it for all. Other replicas go on where the least of them was, another clock begins at zero:
+        while its events lie in the past at the moment that the old one had reached, with `origin` where nothing has begun.
+        """
+        with self._changed() as state:
+            places = {process: Place(**one) for process, one in state["places"].items()}
+            same = [place for place in places.values() if place.clock == clock]
+            least = min(same or places.values(), key=lambda place: (place.next or 0.0, place.at), default=None)
+            if least and same:
+                fresh = dataclasses.replace(least, among=replicas)
+            elif least and least.origin is not None:
+                fresh = Place(clock, replicas, origin=least.origin + least.at)
+            else:
+                fresh = Place(clock, replicas, origin=None if least else origin)
+            part = self._process.rpartition(".")[0]
+            wished = [f"{part}.{replica}" for replica in range(1, replicas + 1)]
+            kept = {process: place for process, place in places.items() if process in wished and (
+                process != self._process or (place.clock, place.among) == (clock, replicas))}
+            state["places"] = {process: dataclasses.asdict(kept.get(process, fresh)) for process in wished}
+            return Place(**state["places"][self._process])
+
+    def claim(self, many: int, count: int | None, place: Place | None = None) -> range:
+        """The next `many` numbers, or what is left of `count`; empty once all are claimed. `place` is kept with them."""
         with self._changed() as state:
             first = state["next"]
             last = first + many if count is None else min(first + many, count)
             state["next"] = max(first, last)
             state["claims"][self._process] = [first, max(first, last)]
+            if place is not None:
+                self._keep(state, place)
+                state["past"].pop(self._process, None)
+                if place.origin is not None:
+                    state["past"][self._process] = dataclasses.asdict(place)
         return range(first, last)
+
+    def note(self, place: Place) -> None:
+        """Keep how far this replica has come in its schedule."""
+        with self._changed() as state:
+            self._keep(state, place)
+
+    def past(self, process: str) -> Place | None:
+        """Its place when a process claimed last; None where its events did not lie in the past."""
+        past = self._read()["past"].get(process)
+        return Place(**past) if past else None
 
     def claimed(self, process: str = "") -> range:
         """What this replica (or that of a process) claimed last: it may not be published yet."""
@@ -56,6 +102,11 @@ class Numbers:
         """All that it claimed is published."""
         with self._changed() as state:
             state["claims"].pop(process, None)
+            state["past"].pop(process, None)
+
+    def _keep(self, state: dict[str, Any], place: Place) -> None:
+        if self._process in state["places"]:  # else this replica is wished no more
+            state["places"][self._process] = dataclasses.asdict(place)
 
     @contextmanager
     def _changed(self) -> Iterator[dict[str, Any]]:
@@ -71,8 +122,8 @@ class Numbers:
         try:
             state: dict[str, Any] = orjson.loads(self._path.read_bytes())
         except FileNotFoundError:
-            return {"next": 0, "claims": {}}
-        return state
+            state = {}
+        return {"next": 0, "claims": {}, "places": {}, "past": {}} | state  # files of earlier versions know no places
 
 
 _PENDING, _DONE = b"P", b"D"

@@ -1,77 +1,153 @@
-"""When a generator publishes: pure arithmetic of the clock it is given. Knows no events."""
+"""When the events of one process are due: a schedule, its pauses, and how far it has come. Knows no events and no clock."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import dataclass
+
+from eda_cli.payloads import Dice
+from eda_cli.sketch.resolved import Generator, Stage
+from eda_cli.stubs.schedule import Curve
 
 BATCH = 500  # events at most that are made and published together
 CATCH_UP_S = 1.0  # how much of a delay is made good; what is older is given up
 TICK_S = 0.005  # faster than this, events are published together
+SECONDS = Curve((Stage((1.0, 1.0)),))  # of pauses: what is reached is the seconds themselves
 
 
-class Pace(Protocol):
-    """When the events of one process are due. `position` is that of the next one, in seconds of its schedule."""
+@dataclass(slots=True)
+class Place:
+    """How far a process has come in its schedule; it is kept when it ends.
 
-    position: float
-
-    def due(self, now: float) -> Sequence[float]:
-        """The positions of the events that are due (BATCH at most); they count as taken."""
-
-    def pause(self, now: float) -> float:
-        """Seconds until it is worth asking again."""
-
-
-class Steady:
-    """`rate` events per second; the first one is due at once. `inf` is flat out. Moments are seconds of any clock.
-
-    `position` is how many seconds of its schedule have passed when the next event is due.
+    `clock`: what the schedule is made of, `among` so many replicas. `at`: seconds of it that are played. `next`: what its curve
+    has reached when the next event is due (None: not begun). `drawn`: pauses that were drawn. `was` and `was_drawn`: the same
+    before the events that were taken last. `origin`: when it began, in epoch seconds, while its events lie in the past; else
+    None.
     """
 
-    def __init__(self, rate: float, now: float) -> None:
-        self._rate = rate
-        self._next = now
-        self.position = 0.0
+    clock: str = ""
+    among: int = 1
+    at: float = 0.0
+    next: float | None = None
+    drawn: int = 0
+    was: float = 0.0
+    was_drawn: int = 0
+    origin: float | None = None
 
-    def due(self, now: float) -> Sequence[float]:
-        """The positions of the events that are due; they count as taken."""
-        if math.isinf(self._rate):
-            self.position, self._next = self.position + now - self._next, now
-            return [self.position] * BATCH
-        if now < self._next:
-            return ()
-        self._next = max(self._next, now - CATCH_UP_S)
-        many = min(BATCH, 1 + int((now - self._next) * self._rate))
-        self._next += many / self._rate
-        first, self.position = self.position, self.position + many / self._rate
-        return [first + one / self._rate for one in range(many)]
 
-    def pause(self, now: float) -> float:
-        """Seconds until it is worth asking again."""
-        if math.isinf(self._rate):
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """How much further the curve gets from one event of a process to the next: the mean, and each by its number.
+
+    `first` is what it has reached at the first event. `grid` is None, or (replica, replicas): this one's share of whole numbers.
+    """
+
+    mean: float
+    draw: Callable[[int], float]
+    first: float
+    grid: tuple[int, int] | None = None
+
+
+def curve_of(generator: Generator) -> Curve:
+    """What the replicas of a generator play together."""
+    if generator.every is not None:
+        return SECONDS
+    if generator.stages:
+        return Curve(generator.stages, generator.repeat)
+    assert generator.rate is not None
+    return Curve((Stage((generator.rate, generator.rate)),))
+
+
+def gaps_of(generator: Generator, replica: int, seed: int) -> Gaps:
+    """Those of one replica. They are a function of the seed and their number, so that a kill changes none."""
+    dice = Dice(seed, f"{generator.name}.{replica}", "every")
+    many = generator.replicas
+    if generator.every is not None:
+        low, high = (many * end for end in generator.every)
+        mean = (low + high) / 2
+        return Gaps(mean, lambda number: dice.roll(number).uniform(low, high), mean * (replica - 1) / many)
+    if generator.arrivals == "poisson":
+        def draw(number: int) -> float:
+            return -math.log1p(-dice.roll(number).random()) * many
+
+        return Gaps(many, draw, draw(-1))
+    return Gaps(many, lambda number: many, replica - 1, (replica - 1, many))
+
+
+def pace_of(generator: Generator, replica: int, seed: int, place: Place) -> Pace:
+    """That of one replica, from its place on."""
+    return Pace(curve_of(generator), gaps_of(generator, replica, seed), place)
+
+
+class Pace:
+    """Plays a schedule from a place on, which it moves. Moments are seconds of the schedule.
+
+    `lost` counts the events that were given up because they were late by more than CATCH_UP_S.
+    """
+
+    def __init__(self, curve: Curve, gaps: Gaps, place: Place) -> None:
+        self._curve = curve
+        self._gaps = gaps
+        self.place = place
+        self.lost = 0
+        self._next = gaps.first if place.next is None else place.next
+        if gaps.grid:  # after scaling, the replicas share the whole numbers out anew
+            replica, replicas = gaps.grid
+            self._next += (replica - self._next) % replicas
+        place.next = self._next
+
+    def due(self, at: float, catch_up_s: float = CATCH_UP_S) -> Sequence[float]:
+        """The moments of the events that are due (BATCH at most); they count as taken."""
+        place = self.place
+        self._give_up(at - catch_up_s)
+        place.was, place.was_drawn = self._next, place.drawn
+        moments = self.take(BATCH, at)
+        if not moments and self._curve.flat_out(at):
+            moments = [at] * BATCH
+        place.at = moments[-1] if len(moments) == BATCH else at
+        return moments
+
+    def take(self, many: int, until: float = math.inf) -> list[float]:
+        """The moments of the next `many` events, or of those up to a moment."""
+        moments: list[float] = []
+        place, curve, draw, reached = self.place, self._curve, self._gaps.draw, self._next
+        while len(moments) < many and (moment := curve.moment(reached)) is not None and moment <= until:
+            moments.append(moment)
+            reached += draw(place.drawn)
+            place.drawn += 1
+        self._next = place.next = reached
+        return moments
+
+    def pause(self, at: float) -> float:
+        """Seconds until it is worth asking again; `inf` where nothing comes any more."""
+        curve = self._curve
+        if curve.flat_out(at):
             return 0.0
-        wait = self._next - now
-        return max(wait, TICK_S) if wait > 0 and self._rate * TICK_S > 1 else max(wait, 0.0)
+        wait = math.inf
+        if (moment := curve.moment(self._next)) is not None:
+            wait = moment - at
+            after = curve.moment(self._next + self._gaps.mean)
+            if wait > 0 and after is not None and after - moment < TICK_S:
+                wait = max(wait, TICK_S)
+        return max(0.0, min(wait, curve.stage_end(at) - at))
 
+    def reach(self, at: float) -> None:
+        """Note in the place that the schedule is played up to here, but for events that are due."""
+        moment = self._curve.moment(self._next)
+        self.place.at = max(self.place.at, at if moment is None else min(at, moment))
 
-class Spaced:
-    """One event after each pause that `draw` gives, in seconds; the first one is due at once."""
+    def over(self, at: float) -> bool:
+        """Whether the schedule is played to its end."""
+        return at >= self._curve.end and self._curve.moment(self._next) is None
 
-    def __init__(self, draw: Callable[[], float], now: float) -> None:
-        self._draw = draw
-        self._next = now
-        self.position = 0.0
-
-    def due(self, now: float) -> Sequence[float]:
-        """The position of the event that is due, which then counts as taken."""
-        if now < self._next:
-            return ()
-        pause, first = self._draw(), self.position
-        self._next = max(self._next, now - CATCH_UP_S) + pause
-        self.position += pause
-        return (first,)
-
-    def pause(self, now: float) -> float:
-        """Seconds until the next event is due."""
-        return max(0.0, self._next - now)
+    def _give_up(self, until: float) -> None:
+        """Leave out what was due before a moment: the schedule follows the clock."""
+        moment = self._curve.moment(self._next)
+        if moment is None or moment >= until:
+            return
+        missed = math.ceil((self._curve.reached(until) - self._next) / self._gaps.mean)
+        if missed > 0:
+            self._next += missed * self._gaps.mean
+            self.place.next = self._next
+            self.lost += missed

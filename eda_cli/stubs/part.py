@@ -35,6 +35,7 @@ class Part:
     journal: Journal
     stop: Stop
     ready: Callable[[], None]  # tells the supervisor
+    troubles: int = 0  # how often the channel refused so far
 
     @property
     def declared(self) -> float:
@@ -126,6 +127,7 @@ class Part:
 
     def tell_trouble(self, wrong: EdaError, told: str = "") -> str:
         """Say in journal and log that the channel refuses, unless that was `told`; the part goes on trying."""
+        self.troubles += 1
         if wrong.line != told:
             self.journal.tell("waiting", text=wrong.what, why=wrong.why)
             log(f"{wrong.line}; trying again")

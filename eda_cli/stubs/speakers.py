@@ -12,6 +12,7 @@ from eda_cli.sketch.resolved import Generator, Topic
 from eda_cli.stubs.lives import Having, Living, paused, step_of
 from eda_cli.stubs.making import Failed, Wanted, generator_events
 from eda_cli.stubs.numbers import spooled
+from eda_cli.stubs.pace import Place
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.standing import Change, Row, Standing
 from eda_cli.stubs.turns import Clocks, Turn, Turns
@@ -30,14 +31,15 @@ class Speakers(Protocol):
     def having(self) -> Having | None:
         """What its entities have, where there are some."""
 
+    @property
+    def clocks(self) -> Clocks | None:
+        """Their own clocks; None where the generator's schedule says when somebody speaks."""
+
     def nobody(self) -> bool:
         """Whether there is nobody to speak for."""
 
-    def clocks(self, now: float) -> Clocks | None:
-        """The pace of their own clocks; None where the generator's says when somebody speaks."""
-
-    def wanted(self, numbers: range, now: float) -> list[Wanted]:
-        """The events of these numbers."""
+    def wanted(self, numbers: range, happened: Sequence[float]) -> list[Wanted]:
+        """The events of these numbers, and of these moments."""
 
     def changed(self) -> Change | None:
         """What the events that were wanted last have changed, to be spooled with them."""
@@ -52,18 +54,14 @@ class Speakers(Protocol):
 class Plain:
     """Nobody in particular."""
 
-    living = None
-    having = None
+    living = having = clocks = None
 
     def nobody(self) -> bool:
         return False
 
-    def clocks(self, now: float) -> None:
-        return None
-
-    def wanted(self, numbers: range, now: float) -> list[Wanted]:
-        """The events of these numbers."""
-        return [Wanted(number, now, number) for number in numbers]
+    def wanted(self, numbers: range, happened: Sequence[float]) -> list[Wanted]:
+        """The events of these numbers, and of these moments."""
+        return [Wanted(number, now, number) for number, now in zip(numbers, happened, strict=False)]
 
     def changed(self) -> None:
         return None
@@ -76,7 +74,7 @@ class Plain:
 class Entities:
     """The entities of one replica. Others of the generator that run are as many, so that each entity belongs to one."""
 
-    def __init__(self, part: Part, generator: Generator) -> None:
+    def __init__(self, part: Part, generator: Generator, place: Place) -> None:
         assert generator.entities is not None
         self._process, self._replicas = part.process, generator.replicas
         self._standing = Standing(part.folder, part.name)
@@ -89,31 +87,26 @@ class Entities:
         for row in rows:
             if self.living and row.own is not None:
                 self.living.recall(row.entity, row.own)
-        self._paced = generator.every is None and (lives is None or generator.rate is not None or bool(generator.stages))
+        paced = generator.every is None and (lives is None or generator.rate is not None or bool(generator.stages))
         every = generator.every or _ROUND
         step = step_of(lives, part.name, part.seed) if lives else paused(every, part.name, part.seed)
         longest = max(state.after_s[1] for state in lives.states.values()) if lives else every[1]
         first = lives.states[lives.first(0.0)].after_s[1] if lives else every[1]
         own = range(part.replica, generator.entities.count + 1, generator.replicas)
-        self._turns = Turns(own, rows, step, first, longest, self._standing.position(part.process, generator.replicas))
-        self._clocks: Clocks | None = None
+        position = self._standing.position(part.process, generator.replicas) if paced else place.at
+        self._turns = Turns(own, rows, step, first, longest, position)
+        self.clocks = None if paced else Clocks(self._turns, place)
         self._last: list[Turn] = []
-
-    def clocks(self, now: float) -> Clocks | None:
-        """The pace of their own clocks; None where the generator's says when somebody speaks."""
-        if not self._paced and self._clocks is None:
-            self._clocks = Clocks(self._turns, now)
-        return self._clocks
 
     def nobody(self) -> bool:
         return not self._turns
 
-    def wanted(self, numbers: range, now: float) -> list[Wanted]:
+    def wanted(self, numbers: range, happened: Sequence[float]) -> list[Wanted]:
         """The events of these numbers: those of whoever is due, or will be next."""
-        taken = self._clocks.taken if self._clocks else ()
-        self._last = [self._clocks.taken.popleft() if self._clocks and taken else self._turns.take() for _ in numbers]
+        taken = self.clocks.taken if self.clocks else None
+        self._last = [taken.popleft() if taken else self._turns.take() for _ in numbers]
         return [Wanted(number, now, turn.step, turn.entity, turn.state, turn.born)
-                for number, turn in zip(numbers, self._last, strict=True)]
+                for number, now, turn in zip(numbers, happened, self._last, strict=False)]
 
     def changed(self) -> Change | None:
         """Where those that spoke last stand now."""
@@ -133,9 +126,9 @@ class Entities:
         self._standing.close()
 
 
-def speakers(part: Part, generator: Generator) -> Speakers:
-    """Who speaks for a generator."""
-    return Entities(part, generator) if generator.entities else Plain()
+def speakers(part: Part, generator: Generator, place: Place) -> Speakers:
+    """Who speaks for a generator whose schedule has come to a place."""
+    return Entities(part, generator, place) if generator.entities else Plain()
 
 
 def by_hand(topic: Topic, generator: Generator, seed: int, source: str) -> Callable[[int, float], tuple[list[Event], Failed]]:

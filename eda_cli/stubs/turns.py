@@ -5,6 +5,7 @@ Moments are seconds of the schedule. Where the total is given by a rate they onl
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heapreplace
@@ -68,27 +69,51 @@ class Turns:
 
 
 class Clocks:
-    """A pace: each entity by its own clock. One that fell behind catches up at most CATCH_UP_S: then all clocks wait."""
+    """A pace: each entity by its own clock. Moves the place. Where they fell behind by more than can be caught up, all clocks
+    wait: nobody is left out, and `lost` is how many turns did not come meanwhile.
+    """
 
-    def __init__(self, turns: Turns, now: float) -> None:
+    def __init__(self, turns: Turns, place: pace.Place) -> None:
         self._turns = turns
-        self._zero = now - turns.position
-        self.position = turns.due  # of the next turn
+        self._place = place
+        self._began = place.at
+        self._many = 0  # turns since then
+        self._waited = 0.0
+        self.lost = 0
         self.taken: deque[Turn] = deque()  # turns whose moments were given out
 
-    def due(self, now: float) -> Sequence[float]:
-        """The moments of the turns that are due, which then count as taken."""
-        self._zero = max(self._zero, now - self._turns.due - pace.CATCH_UP_S)
-        until, many = now - self._zero, len(self.taken)
-        while len(self.taken) - many < pace.BATCH and self._turns.due <= until:
-            self.taken.append(self._turns.take())
-        self.position = self._turns.due
-        return [turn.position for turn in list(self.taken)[many:]]
+    def due(self, at: float, catch_up_s: float = pace.CATCH_UP_S) -> Sequence[float]:
+        """The moments of the turns that are due (BATCH at most), which then count as taken."""
+        at -= self._waited
+        if (late := at - self._turns.due - catch_up_s) > 0:
+            self._waited += late
+            at -= late
+            self.lost += round(late * self._many / (self._turns.position - self._began)) if self._many > 1 else 0
+        moments = self.take(pace.BATCH, at)
+        self._place.at = moments[-1] if len(moments) == pace.BATCH else at
+        return moments
 
-    def pause(self, now: float) -> float:
+    def take(self, many: int, until: float = math.inf) -> list[float]:
+        """The moments of the next turns, or of those up to a moment."""
+        moments: list[float] = []
+        while len(moments) < many and self._turns.due <= until:
+            self.taken.append(self._turns.take())
+            moments.append(self.taken[-1].position)
+        self._many += len(moments)
+        return moments
+
+    def pause(self, at: float) -> float:
         """Seconds until it is worth asking again: turns that are close to each other are taken together."""
-        wait = self._turns.due + self._zero - now
+        wait = self._turns.due + self._waited - at
         return max(wait, pace.TICK_S) if wait > 0 else 0.0
+
+    def reach(self, at: float) -> None:
+        """Note in the place how far the clocks are, but for turns that are due."""
+        self._place.at = max(self._place.at, min(at - self._waited, self._turns.due))
+
+    def over(self, at: float) -> bool:
+        """They go on without end."""
+        return False
 
 
 def phase(entity: int) -> float:

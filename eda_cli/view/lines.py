@@ -191,6 +191,8 @@ def _news(seen: Observation) -> tuple[str, str]:
             return str(fields["text"]), "dim"
         case "waiting" | "warning":
             return f"{seen.kind}: {fields.get('text', '')}", "yellow"
+        case "behind" | "in_time":
+            return _behind(fields), "yellow" if seen.kind == "behind" else "green"
         case "starting":
             log = f" — {fields['log']}" if fields.get("log") else ""
             return f"{fields.get('text', 'starting')}{log}", "dim"
@@ -205,6 +207,19 @@ def _news(seen: Observation) -> tuple[str, str]:
         case "failed" if seen.part not in (RUN, "keeper"):  # those end the run, and its end tells why
             return f"failed: {fields.get('what', '')}: {fields.get('why', '')}", "bold red"
     return "", ""
+
+
+def _behind(fields: Mapping[str, Any]) -> str:
+    """How a generator does that gave events up, or does not any more."""
+    if "lost" not in fields:
+        return "keeps up again"
+    if fields.get("refused"):
+        return f"made {fields['lost']:,} events fewer while the channel took none"
+    return f"cannot keep up: {_per_s(fields['reached'])} of {_per_s(fields['wished'])}"
+
+
+def _per_s(rate: float) -> str:
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.3g}/s"
 
 
 def _begin(seen: Observation, colour: str, name: str) -> Text:

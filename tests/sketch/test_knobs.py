@@ -16,7 +16,10 @@ SKETCH = """
     name: shop
     topics: {purchases: {key: $.user}}
     events: {made: {id: uuid(), user: "zipf(20, user-)"}, billed: {purchase: $.id}}
-    generators: {web: {publishes: purchases, event: made, rate: 5/s}, mail: {publishes: purchases, event: made, every: 1s..2s}}
+    generators:
+      web: {publishes: purchases, event: made, rate: 5/s}
+      mail: {publishes: purchases, event: made, every: 1s..2s}
+      spike: {publishes: purchases, event: made, stages: [{rate: 1/s..9/s, for: 10s}], repeat: 3}
     consumers:
       billing: {subscribes: purchases, takes: 20ms..80ms, publishes: {to: bills, event: billed}}
       audit: {subscribes: [purchases, bills], external: true}
@@ -34,6 +37,10 @@ def shop() -> Resolved:
     ("web", "rate", "5/s", {"rate": 5.0, "every": None, "stages": ()}, "rate is 5/s already"),
     ("web", "every", "200ms", {"rate": None, "every": (0.2, 0.2), "stages": ()}, "rate 5/s -> every 200ms"),
     ("mail", "rate", "1/s", {"rate": 1.0, "every": None, "stages": ()}, "every 1s..2s -> rate 1/s"),
+    ("spike", "rate", "1/s", {"rate": 1.0, "every": None, "stages": ()}, "stages [{rate: 1/s..9/s, for: 10s}] -> rate 1/s"),
+    ("spike", "stages", "[{rate: 9/s..1/s, for: 1m}]",
+     {"rate": None, "every": None, "stages": ({"rate": (9.0, 1.0), "for_s": 60.0},)},
+     "stages [{rate: 1/s..9/s, for: 10s}] -> [{rate: 9/s..1/s, for: 1m}]"),
     ("web", "count", "10", {"count": 10}, "count none -> 10"),
     ("web", "count", "null", {"count": None}, "count none -> null"),
     ("web", "after", "0s", {"after_s": 0.0}, "after is 0s already"),
@@ -64,7 +71,7 @@ def test_a_knob_is_read_as_the_key_of_a_sketch(shop: Resolved, part: str, key: s
     ("web", "takes", "1s", ("generator 'web' has no knob 'takes'",)),
     ("web", "frequency", "1s", ("did you mean 'rate'?",)),
     ("web", "body", "1", ("'body' of generator 'web' cannot be turned while it runs", "say: eda up")),
-    ("biling", "takes", "1s", ("parts of shop: web, mail, billing, audit", "did you mean 'billing'?")),
+    ("biling", "takes", "1s", ("parts of shop: web, mail, spike, billing, audit", "did you mean 'billing'?")),
     ("audit", "takes", "1s", ("'audit' is external",)),
     ("keeper", "takes", "1s", ("it is a process of eda's own",)),
 ])

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from eda_cli.event import epoch
 from eda_cli.journal import Observation, last_observations
-from eda_cli.sketch.resolved import Generator, Resolved, Topic
-from eda_cli.stubs import generator
+from eda_cli.sketch.resolved import Generator, Resolved, Stage, Topic
+from eda_cli.stubs import generator, numbers
+from eda_cli.stubs.numbers import Numbers
+from eda_cli.stubs.pace import Pace, Place, curve_of, gaps_of
 from eda_cli.stubs.part import Part
-from tests.stubs.playing import Memory, part
+from eda_cli.stubs.timing import clock_of
+from tests.stubs.playing import Killed, Memory, let_go, part
 
 SKETCH = Resolved("shop", {"kind": "embedded"}, 7, {"t": Topic("t")}, {},
                   {"web": Generator("web", "t", "made", {"n": "seq(0)", "at": "now()"}, rate=float("inf"), count=10)}, {})
@@ -133,3 +142,126 @@ def test_a_paused_one_is_ready_publishes_nothing_and_leaves_what_a_kill_left(tmp
     assert (ready, channel.stored) == ([True], [])
     assert generator.run(part(tmp_path, SKETCH, "web", 1, channel))
     assert channel.numbers() == list(range(10))
+
+
+T0 = 1_700_000_000.0  # long past
+
+
+class Mortal:
+    """Ends the process at the steps that it is told, counted over all its lives."""
+
+    def __init__(self, kills: list[int]) -> None:
+        self._kills = set(kills)
+        self._steps = 0
+
+    def step(self) -> None:
+        self._steps += 1
+        if self._steps in self._kills:
+            raise Killed
+
+    def around(self, acts: Callable[..., Any]) -> Callable[..., Any]:
+        def stepped(*args: Any, **options: Any) -> Any:
+            self.step()
+            done = acts(*args, **options)
+            self.step()
+            return done
+
+        return stepped
+
+
+@pytest.mark.parametrize("clock", [
+    {"rate": 2.0}, {"rate": 2.0, "arrivals": "poisson"}, {"every": (0.1, 2.0), "rate": None},
+    {"rate": None, "stages": (Stage((0.0, 5.0), 4.0), Stage((0.0, 0.0), 60.0), Stage((5.0, 5.0), 2.0))}])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kills=st.lists(st.integers(1, 60), max_size=5))
+def test_a_kill_at_any_step_loses_no_event_and_makes_none_of_another_time(
+        tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, clock: dict[str, Any],
+        kills: list[int]) -> None:
+    folder = tmp_path_factory.mktemp("killed")
+    mortal, channel = Mortal(kills), Memory()
+    sketch = with_web(start=("at", T0), count=20 if not clock.get("stages") else None, **clock)
+    moments = gone_through(sketch.generators["web"])
+    with monkeypatch.context() as patch:
+        patch.setattr("eda_cli.stubs.pace.BATCH", 3)
+        patch.setattr(numbers, "_replace", mortal.around(numbers._replace))
+        patch.setattr(channel, "publish", mortal.around(channel.publish))
+        patch.setattr(channel, "flush", mortal.around(channel.flush))
+        finished = False
+        while not finished:
+            one = part(folder, sketch, "web", 1, channel)
+            try:
+                finished = generator.run(one)
+            except Killed:
+                channel._care.clear()
+            finally:
+                let_go(one)
+    told = {event.body()["n"]: event for event in channel.stored}
+    assert sorted(told) == list(range(len(moments)))
+    assert [epoch(told[number].time or "") for number in sorted(told)] == pytest.approx(moments, abs=1e-5)
+    assert all(told[event.body()["n"]] == event for event in channel.stored), "what comes twice is the same event"
+
+
+def gone_through(web: Generator) -> list[float]:
+    """When its events happen, in the life that nothing disturbs."""
+    return [T0 + moment for moment in Pace(curve_of(web), gaps_of(web, 1, 7), Place()).take(web.count or 1000)]
+
+
+def test_the_past_is_made_up_for_and_then_it_is_live(tmp_path: Path) -> None:
+    channel = Memory()
+    one = part(tmp_path, with_web(rate=10.0, count=None, start=("ago", 600.0)), "web", 1, channel)
+    channel.on_publish = lambda: one.stop.wish() if len(channel.stored) >= 6_010 else None
+    began = time.time()
+    assert not generator.run(one)
+    happened = [epoch(event.time or "") for event in channel.stored]
+    assert happened[0] == pytest.approx(began - 600, abs=1)
+    gaps = [behind - before for before, behind in itertools.pairwise(happened)]
+    assert gaps[:5_990] == pytest.approx([0.1] * 5_990, abs=1e-5)
+    assert happened[-1] == pytest.approx(time.time(), abs=1)
+    assert began + 600 > time.time(), "it did not take as long as it tells of"
+    assert Numbers(tmp_path, "web", "web.1").begin("other", 1, None).origin is None, "it is live"
+
+
+def test_stages_end_and_have_ended_for_whoever_starts_again(tmp_path: Path) -> None:
+    channel = Memory()
+    sketch = with_web(rate=None, count=None, stages=(Stage((100.0, 100.0), 0.1),), repeat=2)
+    assert generator.run(part(tmp_path, sketch, "web", 1, channel))
+    assert channel.numbers() == list(range(20))
+    assert generator.run(part(tmp_path, sketch, "web", 1, channel))
+    assert channel.numbers() == list(range(20))
+
+
+def test_another_clock_begins_anew_and_keeps_the_numbers(tmp_path: Path) -> None:
+    channel = Memory()
+    assert generator.run(part(tmp_path, with_web(rate=None, count=None, stages=(Stage((50.0, 50.0), 0.1),)), "web", 1, channel))
+    assert generator.run(part(tmp_path, with_web(rate=None, count=None, stages=(Stage((40.0, 40.0), 0.1),)), "web", 1, channel))
+    assert channel.numbers() == list(range(9))
+
+
+def test_a_stopped_one_goes_on_where_its_schedule_was(tmp_path: Path) -> None:
+    channel = Memory()
+    web = with_web(rate=None, count=None, stages=(Stage((100.0, 100.0), 0.1), Stage((0.0, 0.0), 3600.0), Stage((1.0, 1.0), 1.0)))
+    one = part(tmp_path, web, "web", 1, channel)
+    threading.Timer(0.4, one.stop.wish).start()
+    assert not generator.run(one)
+    numbers = Numbers(tmp_path, "web", "web.1")
+    place = numbers.begin(clock_of(web.generators["web"]), 1, None)
+    assert 0.2 < place.at < 3600
+    assert place.next == 10
+    place.at = 3600.05
+    numbers.note(place)
+    again = part(tmp_path, web, "web", 1, channel)
+    channel.on_publish = again.stop.wish
+    assert not generator.run(again)
+    assert channel.numbers() == list(range(11))
+
+
+def test_the_wait_before_the_first_event_is_once(tmp_path: Path) -> None:
+    channel = Memory()
+    one = part(tmp_path, with_web(after_s=3600.0), "web", 1, channel)
+    threading.Timer(0.1, one.stop.wish).start()
+    assert not generator.run(one)
+    assert channel.stored == []
+    assert generator.run(part(tmp_path, with_web(after_s=0.01), "web", 1, channel))
+    sketch = with_web(after_s=3600.0, count=12)
+    assert generator.run(part(tmp_path, sketch, "web", 1, channel))
+    assert channel.numbers() == list(range(12))

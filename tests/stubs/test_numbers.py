@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from eda_cli.event import Event
+from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.held import Held, Kept
 from eda_cli.stubs.numbers import Batch, Numbers, Spool
+from eda_cli.stubs.pace import Pace, Place, curve_of, gaps_of
 
 EVENTS = [Event(str(number), "/s", "t", "2026-11-24T09:30:00.000000Z", b"\x00\xff", b"k", headers=(("a", None),),
                 extensions={"x": "y"}) for number in range(3)]
@@ -63,3 +70,75 @@ def test_a_spoiled_batch_is_no_batch(tmp_path: Path) -> None:
     path = tmp_path / "web.1.spool"
     path.write_bytes(path.read_bytes()[:-1])
     assert spool.pending() == (Batch(), False)
+
+
+def begun(folder: Path, replica: int = 1, replicas: int = 1, clock: str = "a", origin: float | None = None) -> Place:
+    with closing(Numbers(folder, "web", f"web.{replica}")) as numbers:
+        return numbers.begin(clock, replicas, origin)
+
+
+def noted(folder: Path, place: Place, replica: int = 1) -> None:
+    with closing(Numbers(folder, "web", f"web.{replica}")) as numbers:
+        numbers.note(place)
+
+
+def test_a_place_is_kept(tmp_path: Path) -> None:
+    place = begun(tmp_path)
+    assert (place.at, place.next, place.origin) == (0.0, None, None)
+    place.at, place.next = 7.5, 8.0
+    noted(tmp_path, place)
+    assert begun(tmp_path) == place
+
+
+def test_the_file_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    (tmp_path / "web.numbers").write_text('{"next":7,"claims":{"web.1":[0,7]}}')
+    with closing(Numbers(tmp_path, "web", "web.1")) as numbers:
+        assert numbers.begun()
+        assert numbers.begin("a", 1, None) == Place("a")
+        assert numbers.claim(2, None) == range(7, 9)
+
+
+def test_the_first_replica_begins_for_all_so_that_a_late_one_misses_nothing(tmp_path: Path) -> None:
+    first = begun(tmp_path, 1, 2)
+    first.next, first.at = 1000.0, 10.0
+    noted(tmp_path, first)
+    assert begun(tmp_path, 2, 2).next is None
+
+
+def test_another_clock_begins_at_zero(tmp_path: Path) -> None:
+    place = begun(tmp_path)
+    place.at, place.next = 7.5, 8.0
+    noted(tmp_path, place)
+    assert begun(tmp_path, clock="b") == Place("b")
+
+
+def test_another_clock_goes_on_in_the_past_where_the_old_one_was(tmp_path: Path) -> None:
+    place = begun(tmp_path, origin=1000.0)
+    place.at = 60.0
+    noted(tmp_path, place)
+    assert begun(tmp_path, origin=5000.0) == place, "where it began is fixed"
+    assert begun(tmp_path, clock="b", origin=5000.0) == Place("b", origin=1060.0)
+
+
+def test_who_is_wished_no_more_leaves_no_place_for_those_that_come_later(tmp_path: Path) -> None:
+    with closing(Numbers(tmp_path, "web", "web.2")) as two:
+        gone = two.begin("a", 2, None)
+        place = begun(tmp_path, 1, 1)
+        two.note(gone)
+    place.at, place.next = 60.0, 60.0
+    noted(tmp_path, place)
+    assert begun(tmp_path, 2, 2).at == 60.0
+
+
+@given(st.lists(st.sampled_from([1, 2, 3, 4]), min_size=1, max_size=5))
+def test_scaling_goes_on_with_the_schedule(tmp_path_factory: pytest.TempPathFactory, replicas: list[int]) -> None:
+    folder = tmp_path_factory.mktemp("scaled")
+    found: list[float] = []
+    for many in replicas:
+        generator = Generator("web", "t", "made", None, rate=1.0, replicas=many)
+        paces = [Pace(curve_of(generator), gaps_of(generator, one, 7), begun(folder, one, many)) for one in range(1, many + 1)]
+        for _ in range(2):
+            found += [moment for one in paces for moment in one.take(1)]
+        for replica, one in enumerate(paces, 1):
+            noted(folder, one.place, replica)
+    assert sorted(found) == list(range(len(found)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from eda_cli.payloads import compile_states
 from eda_cli.stubs.lives import paused, step_of
-from eda_cli.stubs.pace import CATCH_UP_S
+from eda_cli.stubs.pace import CATCH_UP_S, Place
 from eda_cli.stubs.standing import Row
 from eda_cli.stubs.turns import Clocks, Turns
 
@@ -59,29 +60,49 @@ def test_whoever_is_out_of_its_time_begins_as_a_new_one_does() -> None:
 
 
 def test_their_own_clocks_give_each_turn_at_its_moment() -> None:
-    clocks = Clocks(turns(100), 1_000.0)
+    clocks = Clocks(turns(100), Place())
     moments: list[float] = []
-    now = 1_000.0
-    while now < 1_020.0:
-        moments += clocks.due(now)
-        now += max(clocks.pause(now), 0.001)
+    at = 0.0
+    while at < 20.0:
+        moments += clocks.due(at)
+        at += max(clocks.pause(at), 0.001)
     assert moments == [turn.position for turn in clocks.taken]
     assert moments == sorted(moments)
     assert 900 < len(moments) < 1_100  # 100 entities, 2 s each
+    assert clocks.lost == 0
 
 
 def test_whoever_fell_behind_catches_up_one_second_and_loses_no_step() -> None:
-    clocks = Clocks(turns(1), 0.0)
-    clocks.due(2.0)
-    late = clocks.due(1_000.0)
-    assert len(late) <= 1 + CATCH_UP_S / EVERY[0]
-    assert [turn.step for turn in clocks.taken] == list(range(len(clocks.taken)))
-    assert 0 < clocks.pause(1_000.0) <= EVERY[1]
+    place = Place()
+    clocks = Clocks(turns(10), place)
+    for at in range(20):
+        clocks.due(float(at))
+    many = len(clocks.taken)
+    late = clocks.due(1_019.0)
+    assert len(late) <= 10 + 10 * CATCH_UP_S / EVERY[0]
+    assert place.at < 25.0
+    assert 4_000 < clocks.lost < 6_000  # 10 entities, 2 s each, for 1,000 s
+    for entity in range(1, 11):
+        own = [turn.step for turn in clocks.taken if turn.entity == entity]
+        assert own == list(range(len(own)))
+    assert len(clocks.taken) == many + len(late)
+    assert 0 < clocks.pause(1_019.0) <= EVERY[1]
+
+
+def test_what_lies_in_the_past_is_caught_up_whole() -> None:
+    clocks, place = Clocks(turns(10), Place()), Place()
+    while clocks.due(1_000.0, math.inf):
+        pass
+    assert 4_500 < len(clocks.taken) < 5_500
+    assert clocks.lost == 0
+    again = Clocks(turns(10), place)
+    assert again.due(1_000.0, math.inf)
+    assert place.at == again.taken[-1].position < 1_000.0
 
 
 def test_no_batch_is_larger_than_it_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eda_cli.stubs.pace.BATCH", 7)
-    clocks = Clocks(turns(100), 0.0)
+    clocks = Clocks(turns(100), Place())
     assert [len(clocks.due(0.5)) for _ in range(4)] == [7, 7, 2, 0]
 
 

@@ -148,3 +148,15 @@ def test_a_flood_of_log_lines_is_cut_and_how_many_is_said() -> None:
     assert len(shown) < 100
     screen.now += 2
     assert screen.show() == [f"… {400 - len(shown):,} more lines of logs; all: eda logs"]
+
+
+def test_who_cannot_keep_up_is_told_with_both_rates() -> None:
+    def said(kind: str, **fields: object) -> list[str]:
+        return Screen().show(Observation(kind, TIME, "webshop", fields))
+
+    assert said("behind", lost=1_800, wished=5000.0, reached=3200.4) == [
+        "09:30:00.123 webshop     ● cannot keep up: 3,200/s of 5,000/s"]
+    assert said("behind", lost=1, wished=0.5, reached=0.25) == ["09:30:00.123 webshop     ● cannot keep up: 0.25/s of 0.5/s"]
+    assert said("behind", lost=1_800, refused=True) == [
+        "09:30:00.123 webshop     ● made 1,800 events fewer while the channel took none"]
+    assert said("in_time") == ["09:30:00.123 webshop     ● keeps up again"]
