@@ -25,7 +25,7 @@ from bench.rig import Rig
 ROOT = Path(__file__).parent.parent
 PLOTS = ROOT / "docs" / "plots"
 SECONDS = 60
-INK, MUTED, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
+INK, MUTED, GRID = "#1f2933", "#9aa5b1", "#dde2e7"
 BLUE, ORANGE, GREEN, RED = "#2f6db5", "#e07b39", "#3f9c6b", "#c93c3c"
 STEPS = ["siteVisited", "productViewed", "cartFilled", "checkoutStarted", "purchaseMade"]
 STATES = {"rideRequested": MUTED, "rideAccepted": BLUE, "rideBegun": ORANGE}
