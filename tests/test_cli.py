@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -97,13 +96,17 @@ def test_doctor_tells_which_package_a_broker_needs(tmp_path: Path, kind: str) ->
 
 
 def test_doctor_tells_where_a_broker_will_not_get_its_usual_port(tmp_path: Path) -> None:
-    with socket.socket() as holder:
-        with suppress(OSError):  # somebody else has it
-            holder.bind(("127.0.0.1", 9092))
-            holder.listen()
-        rows = {row["check"]: row for row in map(json.loads, run("doctor", "--json", cwd=tmp_path).stdout.splitlines())}
+    """Which is another one here, as a broker that is down may be about to take its own again."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        code = (f"import sys; from dataclasses import replace; from eda_cli.technologies import TECHNOLOGIES as one;"
+                f"one['kafka'] = replace(one['kafka'], port={port}); from eda_cli.cli import main;"
+                f"sys.argv = ['eda', 'doctor', '--json']; main()")
+        told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=tmp_path,
+                              env={**os.environ, "EDA_HOME": str(tmp_path / "home")}).stdout
+    rows = {row["check"]: row for row in map(json.loads, told.splitlines())}
     assert rows["kafka"]["port_free"] is False
-    assert "port 9092 is in use" in rows["kafka"]["found"]
+    assert f"port {port} is in use" in rows["kafka"]["found"]
     assert "another port" in rows["kafka"]["hint"]
 
 

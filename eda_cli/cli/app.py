@@ -22,6 +22,7 @@ from eda_cli.cli import (
     ps,
     publish,
     redrive,
+    sample,
     sketches,
     tail,
     topics,
@@ -118,5 +119,5 @@ def _options(
         os.environ["EDA_DEBUG"] = "1"
 
 
-for room in (up, ps, logs, publish, tail, redrive, copy, compare, topics, groups, knobs, sketches, engine, doctor):
+for room in (up, ps, logs, publish, tail, redrive, copy, compare, topics, groups, knobs, sketches, sample, engine, doctor):
     room.register(app)

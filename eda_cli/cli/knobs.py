@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=with_examples(
                 "eda set webshop.rate=50/s",
                 "eda set webshop.every=200ms..2s invoicing.takes=2s",
+                "eda set webshop.stages='[{rate: 5/s..60/s, for: 10s}, {rate: 60/s, for: 1m}]'",
                 "eda set invoicing.retries='{max: 3, backoff: 200ms}'"))(set)
     app.command(epilog=with_examples(
                 "eda scale shipping=4",
@@ -42,7 +43,8 @@ def set(
 ) -> None:
     """Turn knobs of parts while they run.
 
-    Those of a generator are rate, every, count, after and replicas; those of a consumer takes, fails, retries,
+    Those of a generator are rate, every, stages, repeat, arrivals, count, after and replicas: with another clock its
+    schedule begins anew, and its numbers go on. Those of a consumer are takes, fails, retries,
     dead_letter, idempotent, accepts, timeout and replicas. A value is written as in the sketch. The part keeps it when
     it crashes or is restarted; `eda up` brings back what the file says.
     """
@@ -88,7 +90,7 @@ def pause(parts: Parts, run: Run = None) -> None:
 
 
 def resume(parts: Parts, run: Run = None) -> None:
-    """Let paused parts go on. A generator makes up for nothing: its clock begins anew."""
+    """Let paused parts go on. A generator makes up for nothing: it goes on where its schedule was."""
     _hold(_find(run), parts, False)
 
 

@@ -82,7 +82,7 @@ def up(
         brought = lifecycle.up(wanted, on_discard=sweep)
     watching.follow(brought, watching.Wishes(
         json=json, detach=detach, for_s=seconds, wait_s=wait_timeout,
-        reload=(lambda: load(sketch, knobs)) if watch else None, discard=sweep, path=sketch,
+        reload=(lambda: load(sketch, knobs)) if watch else None, discard=sweep, path=sketch, schemas=loaded.files,
         code=own_code(loaded.resolved, loaded.places)))
 
 

@@ -37,13 +37,15 @@ if TYPE_CHECKING:
     from eda_cli.sketch.load import Loaded
 
 LOOK_S = 0.025  # how often the journals and the saved sketch are looked at
-TOLD = {kind: kind.replace("_", " ") for kind in
-        ("published", "handled", "skipped", "failed", "dead_lettered", "given_up", "restarts")}  # the words of the summary
+TOLD = {kind: kind.replace("_", " ") for kind in  # the words of the summary
+        ("published", "handled", "skipped", "failed", "dead_lettered", "given_up", "restarts")} | {"behind": "not made in time"}
 
 
 @dataclass(slots=True)
 class Wishes:
-    """How to follow. `reload` gives the sketch anew after a save, None where nobody watches it; `code` is its own code."""
+    """How to follow. `reload` gives the sketch anew after a save of one of its files, which are at `path` and `schemas`;
+    None where nobody watches it; `code` is its own code.
+    """
 
     json: bool
     detach: bool
@@ -52,6 +54,7 @@ class Wishes:
     reload: Callable[[], Loaded] | None
     discard: Callable[[RunFolder], object]  # throws away what a run has on the engine
     path: Path
+    schemas: Sequence[Path]
     code: Sequence[str]
 
 
@@ -78,7 +81,8 @@ class _Following:
         self._held: list[Observation] = []  # told before it was ready
         self._interrupts = 0
         self._stopping = self._killing = False
-        self._saved = _stamp(wishes.path)
+        self._files = (wishes.path, *wishes.schemas)
+        self._saved = [_stamp(file) for file in self._files]
         self._wake, self._waker = os.pipe()
 
     def run(self) -> None:
@@ -229,12 +233,15 @@ class _Following:
             console.say("killing what is left (eda down removes what that leaves)", "dim")
 
     def _apply_saved(self, reload: Callable[[], Loaded]) -> None:
-        stamp = _stamp(self._wishes.path)
-        if stamp == self._saved or stamp is None:
+        stamps = [_stamp(file) for file in self._files]
+        if stamps == self._saved or stamps[0] is None:
             return
-        self._saved = stamp
+        self._saved = stamps
         try:
             loaded = reload()
+            if loaded.files != self._files[1:]:
+                self._files = (self._wishes.path, *loaded.files)
+                self._saved = [_stamp(file) for file in self._files]
             changed = lifecycle.apply(self._run, loaded.text, loaded.resolved)
         except EdaError as wrong:
             console.report(wrong)

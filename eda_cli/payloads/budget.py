@@ -13,7 +13,7 @@ from eda_cli.payloads.problems import PayloadError
 BUDGET = 500_000  # items touched while one value is made; eight characters count as one
 LONGEST_TEXT = 1_000_000  # characters
 LARGEST_INT_BITS = 1024  # of a number on its way; JSON carries 64
-LARGEST_MEMORY = 20_000_000  # bytes that one value remembers to be faster
+LARGEST_MEMORY = 50_000_000  # bytes that one value remembers to be faster
 
 _WHOLE = frozenset({str, float, int, bool, list, tuple, dict})  # what is surely made already
 

@@ -144,7 +144,7 @@ class _Unique:
                     f"there are only {len(row.values):,} different {shown(self._text)}",
                     f"event {number + 1:,} finds none left", "take faker without unique, or give the generator a count")
             made = row.next(self._fakery.make)
-            if not self._memory.holds(2 * _ENTRY + plain_size(made)):
+            if not self._memory.holds(_ENTRY + plain_size(made)):
                 raise PayloadError(f"{shown(self._text)} cannot remember more values", f"it has {len(row.values):,}",
                                    "take faker without unique, uuid() or seq()")
         made = row.values[number]
@@ -165,7 +165,7 @@ class _Row:
         """One more try: a new value, or one more that is known."""
         made = make(_seed(self._place, self._tried))
         self._tried += 1
-        written = repr(made)
+        written = made if isinstance(made, str) else repr(made)
         if written in self._known:
             self.known_in_a_row += 1
         else:

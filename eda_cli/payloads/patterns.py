@@ -9,33 +9,28 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
-from math import prod
 from typing import Any
 
 from eda_cli.payloads.arguments import WrongArguments
 from eda_cli.payloads.budget import Memory
 from eda_cli.payloads.classes import signs_of
 from eda_cli.payloads.code import Code
+from eda_cli.payloads.makers import Piece, joined, one_of, only_text, remembered, repeated
 from eda_cli.payloads.problems import Refused, shown
 
 LONGEST = 1_000  # characters of an expression, and of what it makes
 UNBOUNDED = 10  # what `*` and `+` add at most
 _LARGEST_TABLE = 1_000  # texts that neighbouring choices are multiplied to
-_ONE_DRAW = 1 << 40  # so many texts one draw tells apart, each as likely to one in 4,000
+_MOST_COUNTS = 32  # so many lengths of a repeat are made ready, so that one draw gives several signs
 _ANCHORS = ({"AT_BEGINNING", "AT_BEGINNING_STRING"}, {"AT_END", "AT_END_STRING"})
 _CANNOT = {
     "ASSERT": "looks ahead or back with (?=…) or (?<=…)", "ASSERT_NOT": "looks ahead or back with (?!…) or (?<!…)",
     "AT": "has \\b or an anchor in its middle", "GROUPREF_EXISTS": "asks with (?(…)…) whether a group is there",
     "POSSESSIVE_REPEAT": "repeats with ++ or *+ and never goes back", "ATOMIC_GROUP": "has a group (?>…) that never goes back",
 }
-
-Draw = Callable[[], float]
-Groups = dict[int, str]  # what the groups that are referred to have made
-Maker = Callable[[Draw, Groups], str]
-Piece = Sequence[str] | Maker  # texts of which each is as likely, or what makes one
 
 
 def pattern(name: str, expression: str, code: Code) -> str:
@@ -47,7 +42,7 @@ def pattern(name: str, expression: str, code: Code) -> str:
     try:
         items = _parsed(expression)
         reader = _Reader(code.memory, set(_referred(items)))
-        made = _joined(reader.sequence(items, whole=True))
+        made = joined(reader.sequence(items, whole=True))
     except re.error as wrong:
         raise Refused(f"'{shown(expression)}' is no regular expression", shown(wrong),
                       "a sign that means itself stands behind \\") from wrong
@@ -154,12 +149,10 @@ class _Reader:
             longest = max(longest, self.longest)
             sure.append(self._made)
         self._made, self.longest = set.intersection(*sure), longest
-        texts = [_only_text(pieces) for pieces in made]
+        texts = [only_text(pieces) for pieces in made]
         if None not in texts:
             return tuple(text for text in texts if text is not None)
-        makers = [_joined(pieces) for pieces in made]
-        count = len(makers)
-        return lambda draw, groups: makers[int((draw() - 1.0) * count)](draw, groups)
+        return one_of([joined(pieces) for pieces in made])
 
     def _group(self, argument: Any, whole: bool) -> list[Piece]:
         number, flags, without, items = argument
@@ -170,7 +163,7 @@ class _Reader:
             return pieces
         self._sizes[number] = self.longest
         self._made.add(number)
-        return [partial(_remembered, number, _joined(pieces))]
+        return [partial(remembered, number, joined(pieces))]
 
     def _again(self, number: int) -> Piece:
         if number not in self._made:
@@ -189,10 +182,15 @@ class _Reader:
         self.longest = self._checked(max(self.longest, 1) * most)
         if least == most:
             return pieces * least
-        make = _joined(pieces)
-        width = most - least + 1
-        return [lambda draw, groups: "".join(
-            [make(draw, groups) for _ in range(least + int((draw() - 1.0) * width))])]
+        if len(pieces) == 1 and not callable(pieces[0]) and most - least < _MOST_COUNTS:
+            return [one_of([joined(self._times(pieces[0], count)) for count in range(least, most + 1)])]
+        return [repeated(joined(pieces), least, most)]
+
+    def _times(self, piece: Piece, count: int) -> list[Piece]:
+        pieces: list[Piece] = []
+        for _ in range(count):
+            self._add(pieces, piece)
+        return pieces
 
     @staticmethod
     def _checked(size: int) -> int:
@@ -200,49 +198,3 @@ class _Reader:
             raise Refused("pattern(…) makes too long texts", f"at most {LONGEST:,} characters are made",
                           "write smaller numbers into {…}")
         return size
-
-
-def _remembered(number: int, make: Maker, draw: Draw, groups: Groups) -> str:
-    groups[number] = made = make(draw, groups)
-    return made
-
-
-def _only_text(pieces: list[Piece]) -> str | None:
-    """The one text that the pieces make, if there is but one."""
-    if not pieces:
-        return ""
-    return pieces[0][0] if len(pieces) == 1 and not callable(pieces[0]) and len(pieces[0]) == 1 else None
-
-
-def _joined(pieces: list[Piece]) -> Maker:
-    """What makes all pieces, one after the other."""
-    makers: list[Maker] = []
-    tables: list[Sequence[str]] = []
-    for piece in pieces:
-        if callable(piece) or prod(map(len, tables)) * len(piece) > _ONE_DRAW:
-            if tables:
-                makers.append(_drawn(tables))
-            tables = []
-        if callable(piece):
-            makers.append(piece)
-        else:
-            tables.append(piece)
-    if tables or not makers:
-        makers.append(_drawn(tables))
-    return makers[0] if len(makers) == 1 else lambda draw, groups: "".join([make(draw, groups) for make in makers])
-
-
-def _drawn(tables: Sequence[Sequence[str]]) -> Maker:
-    """What takes one text of each table, all by one draw."""
-    sized = [(table, len(table)) for table in tables]
-    total = prod(size for _, size in sized)
-
-    def make(draw: Draw, groups: Groups) -> str:
-        number = int((draw() - 1.0) * total)
-        text = ""
-        for table, size in sized:
-            number, at = divmod(number, size)
-            text += table[at]
-        return text
-
-    return make

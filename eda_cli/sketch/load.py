@@ -23,13 +23,17 @@ _MOST_MENDED = 20  # times that the text is parsed again
 
 @dataclass(frozen=True)
 class Loaded:
-    """A sketch that is well: `text` as it was read, `resolved` in full form, and what looks unintended."""
+    """A sketch that is well: `text` as it was read, `resolved` in full form, and what looks unintended.
+
+    `files` are the schemas that it was made with: whoever watches the sketch watches them.
+    """
 
     path: Path
     text: str
     resolved: Resolved
     warnings: tuple[Problem, ...] = ()
     places: Places = field(default=NOWHERE, repr=False, compare=False)
+    files: tuple[Path, ...] = ()
 
 
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Loaded:
@@ -46,6 +50,7 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ, f
     tree = _tree(source, file)
     read = data.construct(tree.root, source, environ)
     secured.refer(read)
+    files, ignored = _schemas(read, source, folder)
     problems = tree.problems + read.problems
     if read.value is None and not problems:
         problems = [Problem(0, 0, "the sketch is empty", hint="`eda init` writes one to begin with")]
@@ -74,8 +79,17 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ, f
             read.places.hide(generator.event, f"the default for {topic}")
     looked = check.lint(resolved, read.places)
     looked += own_code.unfound(resolved, read.places, folder) if folder is not None else ()
-    warnings = in_order(looked, read.places)
-    return Loaded(Path(file), source, resolved, tuple(warnings), read.places)
+    warnings = in_order([*looked, *ignored], read.places)
+    return Loaded(Path(file), source, resolved, tuple(warnings), read.places, tuple(files))
+
+
+def _schemas(read: data.Data, source: str, folder: Path | None) -> tuple[list[Path], list[Problem]]:
+    """The schema files that bodies are made of, and warnings. What only they need is imported for them."""
+    if "$schema" not in source:
+        return [], []
+    from eda_cli.sketch.schema_files import expand
+
+    return expand(read, folder)
 
 
 def _missing(sketch: Sketch, places: Places, folder: Path | None) -> list[Problem]:

@@ -16,7 +16,7 @@ from eda_cli.stubs.making import generator_events
 from eda_cli.stubs.numbers import Batch, Numbers, spooled
 from eda_cli.stubs.pace import pace_of
 from eda_cli.stubs.part import Part
-from eda_cli.stubs.shortfall import Shortfall
+from eda_cli.stubs.shortfall import Shortfall, Sums
 from eda_cli.stubs.speakers import Plain, Speakers, speakers
 from eda_cli.stubs.stock import FAULTED, Stock
 from eda_cli.stubs.timing import Timing, again, clock_of, origin_of
@@ -80,7 +80,7 @@ class _Running:
         made = 0
         while not stop.wished:
             happened = timing.due()
-            shortfall.see(time.monotonic(), made, timing.lost, self._part.troubles)
+            shortfall.see(time.monotonic(), Sums(made, timing.wished(), timing.lost, self._part.troubles))
             if happened:
                 numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
                 if not numbers:

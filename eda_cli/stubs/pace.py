@@ -119,6 +119,10 @@ class Pace:
         self._next = place.next = reached
         return moments
 
+    def wished(self, at: float) -> float:
+        """How many events are its share of what the schedule wishes up to a moment."""
+        return self._curve.reached(max(0.0, at)) / self._gaps.mean
+
     def pause(self, at: float) -> float:
         """Seconds until it is worth asking again; `inf` where nothing comes any more."""
         curve = self._curve

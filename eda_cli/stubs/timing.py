@@ -37,6 +37,9 @@ class Played(Protocol):
     def due(self, at: float, catch_up_s: float = CATCH_UP_S) -> Sequence[float]:
         """The moments of the events that are due; they count as taken."""
 
+    def wished(self, at: float) -> float:
+        """How many events are wished up to a moment."""
+
     def pause(self, at: float) -> float:
         """Seconds until it is worth asking again."""
 
@@ -63,6 +66,10 @@ class Timing:
     def lost(self) -> int:
         """How many events were given up because they were too late."""
         return self._pace.lost
+
+    def wished(self) -> float:
+        """How many events this replica should have made since the schedule began."""
+        return self._pace.wished(self._at())
 
     def due(self) -> Sequence[float]:
         """When each of the events that are due happened, in epoch seconds; they count as taken."""

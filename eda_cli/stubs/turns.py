@@ -102,6 +102,10 @@ class Clocks:
         self._many += len(moments)
         return moments
 
+    def wished(self, at: float) -> float:
+        """How many turns the clocks wished for up to now."""
+        return self._many + self.lost
+
     def pause(self, at: float) -> float:
         """Seconds until it is worth asking again: turns that are close to each other are taken together."""
         wait = self._turns.due + self._waited - at

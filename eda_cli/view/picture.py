@@ -9,7 +9,7 @@ from typing import Any
 from eda_cli.journal import Counts, Observation
 
 SHOWN = ("published", "handled", "failed", "skipped")  # of which an event may have a line
-COUNTED = (*SHOWN, "received", "dead_lettered", "given_up")
+COUNTED = (*SHOWN, "received", "dead_lettered", "given_up", "behind")
 RUN = "run"  # the part under which the supervisor speaks of the whole
 HELPERS = ("stubs", "keeper")
 

@@ -20,10 +20,10 @@ from eda_cli.channels import connect, need_library
 from eda_cli.channels.containers import Container, Engine
 from eda_cli.errors import ChannelError, Unreachable
 from eda_cli.technologies import TECHNOLOGIES
+from tests.conftest import TESTED
 from tests.eventually import eventually
 
 READY_S = 100.0  # less than a test may take, so that it says what it waited for
-TESTED = pytest.StashKey[dict[str, str]]()  # kind -> the version that answered, for the summary
 
 
 def image_of(kind: str) -> str:
@@ -126,7 +126,7 @@ def broker_address(request: pytest.FixtureRequest) -> Iterator[AddressOf]:
                 no_broker(f"no {TECHNOLOGIES[kind].title} to test against: {wrong}")
             started[kind] = Broker(request.getfixturevalue("engine"), kind)
             channel = connect(started[kind].address)
-            tested[kind] = channel.version()
+            tested[kind] = f"{channel.version()} ({image_of(kind)})"
             channel.close()
         return started[kind].address
 

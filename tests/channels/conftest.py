@@ -17,7 +17,7 @@ from eda_cli.channels.base import EventChannel
 from eda_cli.errors import ChannelError
 from eda_cli.technologies import TECHNOLOGIES
 from tests.channels.acts import Worker
-from tests.channels.brokers import TESTED, broker_address, engine, image_of, kafka_address  # noqa: F401  # fixtures
+from tests.channels.brokers import broker_address, engine, kafka_address  # noqa: F401  # fixtures
 from tests.channels.raw import WRITERS, Address, Write
 
 
@@ -37,11 +37,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in set(others)]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for kind, version in config.stash.get(TESTED, {}).items():
-        terminalreporter.write_line(f"tested against {version} ({image_of(kind)})")
 
 
 @pytest.fixture(params=[

@@ -24,7 +24,7 @@ BODY = {
     "rows": [{"q": number, "s": "x" * 10} for number in range(20_000)], "format": "%(a)s" * 100_000,
 }
 
-BOMBS = [
+EXPRESSIONS = [
     # repeated sequences and large numbers
     "'a' * 3*10**9", "3*10**9 * 'a'", "[1] * 10**10", "(1,) * 10**10", "[[1] * 1000] * 10**6", "body.text * 100",
     "9**9**9", "2**1000 * 2**1000", "(2**1000)**100", "10**10**10", "9.9**9.9**99", "2**-10**10", "1 << 10**10",
@@ -79,21 +79,40 @@ BOMBS = [
     "body.get(**body)", "''.join(*[body.list])", "range(**{'a': 1})", "caller()", "super()", "loop", "varargs", "_('a')",
 ]
 
+CALLS: list[Any] = [
+    # what could be made without an end, and tables to be faster with
+    *("pattern(" + regex + ")" for regex in (
+        "(" * 999, "(" * 490 + ")" * 490, "(((a{9}){9}){9}){9}", "((((){999}){999}){999}){999}", "(a*)*" * 200, "a{4294967294}",
+        "(a|" * 300 + ")" * 300, r"[\u0100-\ud7ff]" * 60, "[a-z]{99}" * 9, "|".join(["[a-z]{9}"] * 90), r"(a{10})\1" * 49)),
+    [f"pattern([a-{chr(last)}]{{9}}[0-9a-z]{{{size}}})" for last in range(99, 122) for size in range(1, 90)],
+    [f"pattern([{chr(at)}-{chr(at + 5_000)}]{{2}})" for at in range(256, 12_000, 4)],
+    [f"poisson({mean / 8})" for mean in range(7_000, 8_000)], ["zipf(1000000)"] * 1_000, "exponential(0.000000001, 0..1)",
+    [f"walk({start}, 0.2, 0..99999)" for start in range(2_000)],
+    # Faker
+    *(f"faker.{call}" for call in (
+        "text(max_nb_chars=10000)", "texts(nb_texts=9000, max_nb_chars=9000)", "paragraphs(nb=9999)", "pystr(1, 9999)",
+        "binary(1000000000)", "json(num_rows=1000000)", "zip(1000000000)", "random_number(digits=9999)", "uri_path(deep=9999)",
+        "domain_name(levels=9999)", "password(length=9999)", "time_series(precision=0.0001)", "pylist(nb_elements=9999)",
+        "random_choices(abc, length=9999)", "nic_handles(count=9999)", "pydecimal(left_digits=9999)", "unique.boolean()")),
+    [f"faker.sentence(nb_words={words})" for words in range(300)],
+]
+BOMBS = {**{one[:60]: "{{ " + one + " }}" for one in EXPRESSIONS}, **{str(one)[:60]: one for one in CALLS}}
+
 
 def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     context = Context(random=Dice(1), now=0.0, seen=Seen(body=BODY))
-    for bomb in BOMBS:
-        print(json.dumps({"bomb": bomb[:60]}), flush=True)
-        started = time.monotonic()
+    for bomb, raw in BOMBS.items():
+        print(json.dumps({"bomb": bomb}), flush=True)
+        started = time.process_time()
         try:
-            made = compile_value({"field": "{{ " + bomb + " }}"}, "rule")(context)
+            made = compile_value({"field": raw}, "rule" if isinstance(raw, str) and "{{" in raw else "generator")(context)
             outcome = f"{len(orjson.dumps(made))} bytes"
         except (InvalidValue, PayloadError) as clean:
             outcome = "clean"
             assert str(clean).strip()
-            assert len(str(clean)) < 1_000
-        seconds = time.monotonic() - started
+            assert max(map(len, str(clean).splitlines())) < 1_000
+        seconds = time.process_time() - started
         print(json.dumps({"outcome": outcome, "seconds": seconds, "peak": peak()}), flush=True)
     assert BODY["list"] is LONG_LIST
     assert len(LONG_LIST) == 100_000

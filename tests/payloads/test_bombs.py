@@ -13,15 +13,18 @@ from eda_cli.payloads import Context, Dice, InvalidValue, PayloadError, Seen, co
 from tests.payloads.bombs import BOMBS
 from tests.payloads.making import failure, problem
 
-SLOWEST = 5.0  # seconds on a busy machine; on a quiet one all of them stay under half a second
+SLOWEST = 5.0  # seconds of a processor that is shared; alone, all of them stay under half a second
 HEAVIEST = 512 << 20
 LONGEST_OUTCOME = 8_000_000
+
+
+pytestmark = pytest.mark.timeout(240)  # whoever comes first sets off all
 
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, dict[str, object]]:
     """What became of each bomb, set off in a process of its own with a limit of memory."""
-    ended = subprocess.run([sys.executable, "-m", "tests.payloads.bombs"], capture_output=True, text=True, timeout=100,
+    ended = subprocess.run([sys.executable, "-m", "tests.payloads.bombs"], capture_output=True, text=True, timeout=200,
                            cwd=Path(__file__).parents[2])
     lines = [json.loads(line) for line in ended.stdout.splitlines()]
     assert ended.returncode == 0, f"{lines[-1:]} {ended.stderr}"
@@ -29,7 +32,7 @@ def outcomes() -> dict[str, dict[str, object]]:
     return {bomb["bomb"]: outcome for bomb, outcome in zip(lines[::2], lines[1::2], strict=True)}
 
 
-@pytest.mark.parametrize("bomb", [bomb[:60] for bomb in BOMBS])
+@pytest.mark.parametrize("bomb", BOMBS)
 def test_no_bomb_goes_off(outcomes, bomb):
     outcome = outcomes[bomb]
     assert outcome["seconds"] < SLOWEST

@@ -51,6 +51,7 @@ def outcome(make: Any, seen: Seen) -> Any:
     return type(made), repr(made)
 
 
+@pytest.mark.timeout(240)
 @given(expression=EXPRESSIONS, body=BODIES, was=st.one_of(st.just(MISSING), BODIES), bare=st.booleans())
 @example("(body.a | default(1, true))", {"a": 0}, MISSING, False)
 @example("(body.a % body.b)", {"a": "%s %s", "b": 1}, MISSING, False)

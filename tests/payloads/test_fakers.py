@@ -140,6 +140,12 @@ def test_unique_says_when_there_are_no_more():
         value(context(100_000))
 
 
+def test_there_is_room_for_as_many_unique_values_as_are_promised(monkeypatch):
+    value = compile_value(["faker.unique.email()", "faker.unique.user_name()"], "generator")
+    monkeypatch.setattr(fakery.Fakery, "make", lambda self, seed: f"{seed:020}@example.com")
+    assert len(value(context(99_999))) == 2
+
+
 @pytest.mark.parametrize("scope", ["rule", "key", "fold"])
 def test_only_a_generator_has_unique_values(scope):
     assert problem("faker.unique.email()", scope).startswith("faker.unique counts the events of a generator")

@@ -68,6 +68,8 @@ def test_all_that_is_possible_comes_and_equally_often():
     assert sum((count - 200) ** 2 / 200 for count in counts.values()) < 79 + 4 * (2 * 79) ** 0.5  # chi squared
     counts = Counter(many("pattern(a{1,4})", times=8_000))
     assert all(1_850 < counts["a" * size] < 2_150 for size in range(1, 5))
+    counts = Counter(len(one) for one in many("pattern([ab]{0,99})", times=20_000))
+    assert len(counts) == 100 and all(120 < count < 280 for count in counts.values())
     counts = Counter(many("pattern((visa|amex|[0-9]{9}))", times=6_000))
     assert all(1_850 < counts[one] < 2_150 for one in ("visa", "amex"))
 
@@ -136,4 +138,4 @@ def test_the_tables_of_one_value_are_bounded():
     assert all(re.fullmatch(regex[8:-1], made) for regex, made in zip(raw, value(context()), strict=True))
 
 
-MADE = ["EVL-5707", "aaabcaabcx", "`E;)XP!LY03-4UF..40UO:F9;X5@|R"]
+MADE = ["EVL-5707", "aabcbcaaa", "`E;)XP!LY03-4UF..40UO:F9;X5@|R"]

@@ -159,6 +159,8 @@ class Eda:
             if child.poll() is None:
                 child.kill()
             child.communicate()
+        if not self.home.exists() or not any(self.home.iterdir()):
+            return
         subprocess.run([sys.executable, "-m", "eda_cli", "down", "--all"], env=self.environ, capture_output=True, timeout=100)
 
 

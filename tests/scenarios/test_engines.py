@@ -45,6 +45,7 @@ def a_whole_run(eda: Eda) -> None:
     assert not any(eda.labelled().values())
 
 
+@pytest.mark.xdist_group("podman")
 @pytest.mark.parametrize("eda", ["kafka"], indirect=True)
 def test_a_whole_run_on_podman(eda: Eda, podman_socket: str) -> None:
     """With the image named as the sketch or a variable has it, which Podman tells as localhost/…."""
@@ -56,6 +57,7 @@ def test_a_whole_run_on_podman(eda: Eda, podman_socket: str) -> None:
     a_whole_run(eda)
 
 
+@pytest.mark.xdist_group("podman")
 @pytest.mark.parametrize("eda", ["kafka"], indirect=True)
 def test_podman_is_found_where_a_user_has_it(eda: Eda, podman_socket: str, tmp_path: Path) -> None:
     """On a machine without Docker: where both answer, it is Docker."""

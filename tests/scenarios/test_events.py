@@ -121,6 +121,7 @@ def test_what_follows_carries_its_story(embedded: Eda, quiet: Path) -> None:
     assert bill["source"] == "/eda/quiet/billing"
 
 
+@pytest.mark.xdist_group("quiet_run")
 @pytest.mark.parametrize(("args", "code", "says"), [
     (("publish", "purchase", '{"id": 1}'), 2, ["there is no topic 'purchase'", "did you mean 'purchases'?", "--create"]),
     (("publish", "purchases", '{"id": 1'), 2, ["begins like JSON and is none", "column 9"]),
@@ -210,6 +211,7 @@ def test_the_environment_is_for_a_shell(embedded: Eda, quiet: Path) -> None:
     assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == "quiet embedded\n"
 
 
+@pytest.mark.xdist_group("quiet_run")
 @pytest.mark.parametrize(("words", "wanted"), [
     ("eda tail pur", "purchases"), ("eda publish b", "bills"), ("eda logs mai", "mailer"), ("eda ps --run qu", "quiet"),
     ("eda down --run qu", "quiet"), ("eda publish purchases --type purchaseCa", "purchaseCancelled"),

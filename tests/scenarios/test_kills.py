@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from eda_cli.journal import last_observations
 from eda_cli.technologies import TECHNOLOGIES
 from tests.eventually import eventually
 from tests.scenarios.harness import Eda
@@ -83,13 +84,21 @@ def whole(eda: Eda) -> None:
         assert all(len(same) == 1 for same in follows.values()), f"{topic}: a repeat is another event"
 
 
+def finished(eda: Eda) -> bool:
+    """Whether both generators have told so. Read here: a command each time would take the processor from what is tested."""
+    told = (last_observations(eda.home / "kills" / f"source.{replica}.jsonl") for replica in (1, 2))
+    return all(any(one.kind == "finished" for one in seen) for seen in told)
+
+
 def settled(eda: Eda) -> bool:
-    """The generator is done, and no group has anything left."""
-    states = [part["state"] for part in eda.ps("kills")["parts"] if part["kind"] == "generator"]
-    return states == ["finished"] * 2 and eda.lag("kills") == {"reader": 0, "sender": 0, "log": 0}
+    """No group has anything left, and the generator is done."""
+    if eda.lag("kills") != {"reader": 0, "sender": 0, "log": 0}:
+        return False
+    return [part["state"] for part in eda.ps("kills")["parts"] if part["kind"] == "generator"] == ["finished"] * 2
 
 
 def settle(eda: Eda) -> None:
+    eventually(lambda: finished(eda), 90, every=0.1)
     eventually(lambda: settled(eda), 90, every=0.5)
     whole(eda)
 

@@ -188,6 +188,7 @@ def test_who_watches_the_sketch_undoes_knobs_only_when_it_is_saved(embedded: Eda
     eventually(lambda: part(embedded, "shop")["touched"] == {}, ACTS_S, every=0.2)
 
 
+@pytest.mark.xdist_group("running")
 @pytest.mark.parametrize(("command", "code", "says"), [
     ("set shop.rate=5", 2, "'rate' of generator 'shop' must be a rate\n  '5' has no unit\n  write 5/s, 5/min or 5/h"),
     ("set shop.rte=5/s", 2, "did you mean 'rate'?"),
@@ -221,6 +222,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Any:
     one.end()
 
 
+@pytest.mark.xdist_group("running")
 @pytest.mark.parametrize(("words", "wanted"), [
     ("eda set sh", {f"shop.{key}=" for key in ("rate", "every", "count", "after", "replicas")}),
     ("eda set shop.ra", {"shop.rate="}), ("eda scale b", {"billing="}), ("eda pause ", {"shop", "billing", "audit"}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +74,7 @@ def use(loaded: Loaded) -> None:
         demands(loaded.resolved, kind, loaded.places)
 
 
+@pytest.mark.timeout(240)
 @settings(max_examples=2500, deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.sampled_from(GOOD), st.lists(edit, min_size=1, max_size=4))

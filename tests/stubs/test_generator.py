@@ -265,3 +265,31 @@ def test_the_wait_before_the_first_event_is_once(tmp_path: Path) -> None:
     sketch = with_web(after_s=3600.0, count=12)
     assert generator.run(part(tmp_path, sketch, "web", 1, channel))
     assert channel.numbers() == list(range(12))
+
+
+@pytest.mark.parametrize("away", [True, False])
+def test_whoever_waited_for_the_broker_was_not_too_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, away: bool) -> None:
+    monkeypatch.setattr("eda_cli.stubs.part.RETRY_S", (0.001, 0.002))
+    late, real = [0.0], time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + late[0])
+    channel = Memory()
+    one = part(tmp_path, with_web(rate=100.0, count=None), "web", 1, channel)
+    tries = itertools.count()
+
+    def publish() -> None:
+        match next(tries):
+            case 0:
+                channel.away = away
+                late[0] += 60.0  # the broker is away so long, or just as slow
+            case 1:
+                channel.away = False
+        if len(channel.stored) > 200:
+            one.stop.wish()
+
+    channel.on_publish = publish
+    assert not generator.run(one)
+    behind = told(tmp_path, "behind")
+    assert [seen.fields.get("refused", False) for seen in behind] == [away]
+    assert behind[0].fields["lost"] == one.journal.counts["behind"]["t"] == pytest.approx(59 * 100, rel=0.05)
+    assert away or behind[0].fields["wished"] == pytest.approx(100, rel=0.05)
+    assert {event.body()["n"] for event in channel.stored} == set(range(len(channel.stored)))

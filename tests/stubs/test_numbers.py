@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eda_cli.event import Event
@@ -130,6 +130,7 @@ def test_who_is_wished_no_more_leaves_no_place_for_those_that_come_later(tmp_pat
     assert begun(tmp_path, 2, 2).at == 60.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([1, 2, 3, 4]), min_size=1, max_size=5))
 def test_scaling_goes_on_with_the_schedule(tmp_path_factory: pytest.TempPathFactory, replicas: list[int]) -> None:
     folder = tmp_path_factory.mktemp("scaled")

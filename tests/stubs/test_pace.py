@@ -80,6 +80,7 @@ def test_chance_arrivals_are_lost_by_their_rate() -> None:
     assert slow.lost == pytest.approx(9_900, abs=5)
 
 
+@settings(deadline=None)
 @given(STAGES, st.sampled_from([1, 2]), st.integers(1, 4), st.sampled_from([0.3, 1.0]))
 def test_replicas_play_the_curve_of_one(stages: list[Stage], repeat: int, replicas: int, step: float) -> None:
     stages = [replace(stage, rate=(min(stage.rate[0], 5.0), min(stage.rate[1], 5.0)), for_s=min(stage.for_s or 0.0, 10.0))

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eda_cli.sketch.resolved import Stage
@@ -75,6 +75,7 @@ def test_the_last_stage_may_be_a_pause_without_end() -> None:
     assert (curve.end, curve.stage_end(7.0), curve.reached(7.0)) == (math.inf, math.inf, 2.0)
 
 
+@settings(deadline=None)
 @given(STAGES, st.integers(1, 3))
 def test_a_schedule_has_as_many_events_as_it_wishes(stages: list[Stage], repeat: int) -> None:
     many = math.ceil(wished(stages) * repeat)
@@ -86,6 +87,7 @@ def test_a_schedule_has_as_many_events_as_it_wishes(stages: list[Stage], repeat:
     assert curve.moment(many) is None
 
 
+@settings(deadline=None)
 @given(STAGES, st.sampled_from([1, 2, None]), st.floats(0, 1))
 def test_up_to_a_moment_are_due_as_many_as_the_integral_reached(stages: list[Stage], repeat: int | None, share: float) -> None:
     curve = Curve(stages, repeat)
@@ -99,6 +101,7 @@ def test_up_to_a_moment_are_due_as_many_as_the_integral_reached(stages: list[Sta
     assert behind is None or behind >= at - 1e-6
 
 
+@settings(deadline=None)
 @given(STAGES, st.sampled_from([1, 2, None]), st.floats(0, 5000))
 def test_moment_and_reached_undo_each_other(stages: list[Stage], repeat: int | None, number: float) -> None:
     curve = Curve(stages, repeat)
@@ -106,6 +109,7 @@ def test_moment_and_reached_undo_each_other(stages: list[Stage], repeat: int | N
         assert curve.reached(moment) == pytest.approx(number, rel=1e-6, abs=1e-5)
 
 
+@settings(deadline=None)
 @given(STAGES, st.sampled_from([1, 2, None]))
 def test_moments_never_run_backwards(stages: list[Stage], repeat: int | None) -> None:
     found = moments(Curve(stages, repeat))

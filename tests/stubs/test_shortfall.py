@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from eda_cli.journal import Journal, last_counts, last_observations
-from eda_cli.stubs.shortfall import Shortfall
+from eda_cli.stubs.shortfall import Shortfall, Sums
 
 
 class Told:
-    """What is told of a generator that was seen at some moments: (second, made, lost, troubles), each the sum so far."""
+    """What is told of a generator that was seen at some moments: (second, made, lost, troubles), each the sum so far.
+
+    Its schedule wishes 5,000 events a second.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -21,7 +24,7 @@ class Told:
 
     def see(self, *seen: tuple[float, int, int, int]) -> list[dict[str, object]]:
         for one in seen:
-            self.shortfall.see(*one)
+            self.shortfall.see(one[0], Sums(one[1], 5_000 * one[0], *one[2:]))
         self.journal.flush()
         return [{"kind": one.kind, **{name: value for name, value in one.fields.items() if name != "replica"}}
                 for one in last_observations(self.path) if one.kind != "counted"]

@@ -1,0 +1,63 @@
+"""The events of a generator without a channel: in the order of its schedule, with its moments and its faults. Knows no clock."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, repeat
+
+from eda_cli.event import Event
+from eda_cli.payloads import PayloadError
+from eda_cli.sketch.resolved import Generator
+from eda_cli.stubs.faults import Faulty
+from eda_cli.stubs.held import Going, Held
+from eda_cli.stubs.making import Failed, Wanted
+from eda_cli.stubs.pace import Pace, Place, curve_of, gaps_of
+
+TOGETHER = 100  # events that are made at once
+
+Make = Callable[[Sequence[Wanted]], tuple[list[Event], Failed]]  # as `generator_events` gives it
+
+
+def sampled(make: Make, generator: Generator, seed: int, wanted: Iterable[Wanted]) -> Iterator[Event | PayloadError]:
+    """What a generator publishes, one by one, and why an event could not be made. `wanted` stands in the order of its schedule.
+
+    Of a dropped event nothing comes. What is held back comes at last, where nothing else does.
+    """
+    held = Held()
+    faults = Faulty(generator.faults, seed, generator.name, held, {})
+    wanted = iter(wanted)
+    while some := list(islice(wanted, TOGETHER)):
+        events, failed = make(faults.earlier(some))
+        yield from (wrong for _, _, wrong in failed)
+        lost = {number for number, _, _ in failed}
+        yield from faults.afflict([one for one in some if one.number not in lost], events).events
+    yield from Going().add(*held.due(math.inf)).events
+
+
+def wanted_of(generator: Generator, seed: int, now: float) -> Iterator[Wanted]:
+    """The events of a generator that begins at `now` (epoch seconds); without end, where it has none."""
+    moments = enumerate(moments_of(generator, seed, now))
+    return (Wanted(number, moment, number) for number, moment in islice(moments, generator.count))
+
+
+def moments_of(generator: Generator, seed: int, now: float) -> Iterable[float]:
+    """When each event happens (epoch seconds), by its number; without end, where the schedule has none.
+
+    Who is flat out publishes as fast as it goes, which nobody knows here: then all happens at once.
+    """
+    begins = now + generator.after_s
+    if generator.start is not None:
+        kind, seconds = generator.start
+        begins = now - seconds if kind == "ago" else seconds
+    if generator.rate == math.inf:
+        return repeat(begins)
+    replicas = [Pace(curve_of(generator), gaps_of(generator, replica, seed), Place())
+                for replica in range(1, generator.replicas + 1)]
+    return (begins + moment for moment in heapq.merge(*map(_moments, replicas)))
+
+
+def _moments(pace: Pace) -> Iterator[float]:
+    while some := pace.take(TOGETHER):
+        yield from some

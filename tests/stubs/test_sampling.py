@@ -1,0 +1,81 @@
+"""What a generator would publish: as it does in a run, in the order of its schedule, and never without end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eda_cli.event import Event, epoch
+from eda_cli.sketch.resolved import Faults, Generator, Resolved, Spread, Stage, Topic
+from eda_cli.stubs import generator
+from eda_cli.stubs.making import generator_events
+from eda_cli.stubs.sampling import moments_of, sampled, wanted_of
+from tests.stubs.playing import Memory, let_go, part
+
+NOW = 1_700_000_000.0
+FAULTS = Faults(duplicate=0.2, drop=0.2, out_of_order=Spread(0.3, (0.3, 2.0)), corrupt=0.2, null_key=0.2)
+
+
+def web(**fields: Any) -> Generator:
+    return Generator("web", "t", "made", **{"body": {"n": "seq(0)", "some": "normal(5, 2)"}, "rate": 10.0, **fields})
+
+
+def sample(one: Generator, most: int = 1_000, key: Any = None) -> list[Any]:
+    make = generator_events(Topic("t", key=key), one, 7, "/eda/shop/web")
+    return list(sampled(make, one, 7, islice(wanted_of(one, 7, NOW), most)))
+
+
+def moments(one: Generator, many: int) -> list[float]:
+    return [round(moment - NOW, 6) for moment in islice(moments_of(one, 7, NOW), many)]
+
+
+def test_a_sample_is_what_a_run_publishes(tmp_path: Path) -> None:
+    one = web(rate=5_000.0, count=200, faults=FAULTS)
+    sketch = Resolved("shop", {"kind": "embedded"}, 7, {"t": Topic("t", key="k-{{ body.n }}")}, {}, {"web": one}, {})
+    channel = Memory()
+    running = part(tmp_path, sketch, "web", 1, channel)
+    assert generator.run(running)
+    let_go(running)
+
+    def content(events: list[Event]) -> Counter[Any]:
+        return Counter((event.id, event.key, event.data, event.type, event.source) for event in events)
+
+    assert content(sample(one, key="k-{{ body.n }}")) == content(channel.stored)
+
+
+@pytest.mark.parametrize(("fields", "expected"), [
+    ({"rate": 2.0}, [0.0, 0.5, 1.0, 1.5]),
+    ({"rate": 2.0, "replicas": 2}, [0.0, 0.5, 1.0, 1.5]),
+    ({"rate": 2.0, "after_s": 5.0}, [5.0, 5.5, 6.0, 6.5]),
+    ({"rate": 2.0, "start": ("ago", 3600.0)}, [-3600.0, -3599.5, -3599.0, -3598.5]),
+    ({"rate": 2.0, "start": ("at", NOW + 60)}, [60.0, 60.5, 61.0, 61.5]),
+    ({"rate": float("inf")}, [0.0, 0.0, 0.0, 0.0]),
+    ({"rate": None, "every": (2.0, 2.0)}, [0.0, 2.0, 4.0, 6.0]),
+    ({"rate": None, "stages": (Stage((1.0, 1.0), 2.0), Stage((10.0, 10.0), 0.2))}, [0.0, 1.0, 2.0, 2.1]),
+])
+def test_the_moments_are_those_of_the_schedule(fields: dict[str, Any], expected: list[float]) -> None:
+    assert moments(web(**fields), 4) == expected
+
+
+def test_it_ends_where_the_generator_does() -> None:
+    assert len(sample(web(count=7))) == 7
+    assert len(sample(web(rate=None, stages=(Stage((10.0, 10.0), 1.5),)))) == 15
+    assert len(sample(web(), most=250)) == 250
+    assert sample(web(faults=Faults(drop=1.0)), most=250) == []
+
+
+def test_who_is_held_back_is_overtaken_and_comes_in_the_end() -> None:
+    events = sample(web(count=50, faults=Faults(out_of_order=Spread(0.3, (0.3, 2.0)))))
+    times = [epoch(event.time) for event in events]
+    assert times != sorted(times)
+    assert sorted(event.body()["n"] for event in events) == list(range(50))
+
+
+def test_what_cannot_be_made_says_why_and_hinders_no_other() -> None:
+    made = sample(web(count=9, body={"n": "seq(0)"}, key="{{ 10 // (body.n % 3) }}", faults=Faults(duplicate=1.0)))
+    assert [one.body()["n"] for one in made if isinstance(one, Event)] == [1, 1, 2, 2, 4, 4, 5, 5, 7, 7, 8, 8]
+    assert len([one for one in made if not isinstance(one, Event)]) == 3
