@@ -7,7 +7,8 @@ EdaError                   1  ran and failed
 ├── Unreachable            4  no run, engine or broker to be reached
 │   └── NoRun              4  a run is needed and none is up
 ├── NotReady               5  not ready in time
-├── Forgetful              1  what a consumer remembers cannot be read or written
+├── Forgetful              1  what a part remembers cannot be read or written
+├── Futile                 1  what a part waits for can never come
 └── ChannelError           1  the event channel could not do it
     ├── BrokerUnreachable  4  the broker does not answer
     │   └── BrokerRefused  4  it does, and one of the two does not let the other in
@@ -98,7 +99,13 @@ class NotReady(EdaError):
 
 
 class Forgetful(EdaError):
-    """What a consumer remembers could not be read or written."""
+    """What a part remembers could not be read or written."""
+
+
+class Futile(EdaError):
+    """What a part waits for can never come, and starting it again would not change that: its process ends with `status`."""
+
+    status = 76
 
 
 class ChannelError(EdaError):

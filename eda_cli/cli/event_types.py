@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from eda_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from eda_cli.event import Event
+    from eda_cli.payloads import Looked, Lookup
     from eda_cli.runs.folder import RunFolder
     from eda_cli.sketch.resolved import Generator, Resolved
 
@@ -50,18 +53,32 @@ def generated(run: RunFolder, sketch: Resolved, topic: str, wished: str | None) 
     Where no generator makes it, as the event type itself says. Raises UsageError, PayloadError.
     """
     from eda_cli.payloads import InvalidValue
+    from eda_cli.sketch.looking import demand
     from eda_cli.sketch.resolved import Topic
+    from eda_cli.stubs.lookers import Lookers
     from eda_cli.stubs.numbers import Numbers
+    from eda_cli.stubs.published import skip
     from eda_cli.stubs.speakers import by_hand
 
     generator = _generator(sketch, topic, wished)
+    lookers: list[Lookers] = []
+
+    def look(lookups: Sequence[Lookup]) -> Sequence[Looked]:
+        lookers.extend([Lookers(run.path, sketch, generator, lookups)] if lookups else [])
+        return lookers[0].found if lookers else ()
+
     try:
         make = by_hand(sketch.topics.get(topic, Topic(topic)), generator, run.info().seed,
-                       f"/eda/{sketch.name}/{generator.name}")
+                       f"/eda/{sketch.name}/{generator.name}", look)
     except InvalidValue as wrong:
         raise UsageError(f"an event '{wished}' follows from another one", ": ".join(str(wrong).splitlines()),
                          f"give a body: eda publish {topic} '{{\"id\": 1}}' --type {wished}") from None
     number = Numbers(run.path, generator.name, f"{generator.name}.0").claim(1, None).start
+    if demand(sketch, generator.name):
+        skip(run.path, generator.name, number)
+    for one in lookers:
+        one.show(number)
+        one.close()
     events, failed = make(number, time.time())
     if failed:
         raise failed[0][2]

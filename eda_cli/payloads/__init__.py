@@ -4,11 +4,13 @@ Knows no sketch and no channel.
 """
 
 from eda_cli.payloads.aggregates import aggregate_path
-from eda_cli.payloads.code import Quick, Scope, Value, asks, quick_of
+from eda_cli.payloads.code import Quick, Scope, Value, asks, lookups_of, quick_of
 from eda_cli.payloads.compile import compile_condition, compile_value
-from eda_cli.payloads.context import MISSING, TOMBSTONE, Context, Rows, Seen, Window
+from eda_cli.payloads.context import MISSING, TOMBSTONE, Context, Found, Rows, Seen, Window
 from eda_cli.payloads.dice import Dice, derive_seed, derived_id, event_id
 from eda_cli.payloads.functions import FUNCTIONS, Function
+from eda_cli.payloads.looked import Looked
+from eda_cli.payloads.lookups import Lookup, last_of, lookups_in, once_of
 from eda_cli.payloads.problems import NOT_YET, InvalidValue, PayloadError, ValueProblem
 from eda_cli.payloads.quantities import parse_duration, parse_range, parse_rate, parse_share
 from eda_cli.payloads.states import Lives, States, compile_body, compile_states, is_states, read_states
@@ -21,9 +23,12 @@ __all__ = [
     "TOMBSTONE",
     "Context",
     "Dice",
+    "Found",
     "Function",
     "InvalidValue",
     "Lives",
+    "Looked",
+    "Lookup",
     "PayloadError",
     "Quick",
     "Rows",
@@ -44,7 +49,11 @@ __all__ = [
     "derived_id",
     "event_id",
     "is_states",
+    "last_of",
+    "lookups_in",
+    "lookups_of",
     "names_used",
+    "once_of",
     "parse_duration",
     "parse_range",
     "parse_rate",

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from eda_cli.payloads.budget import Budget, Memory
 from eda_cli.payloads.context import Context, Seen
 from eda_cli.payloads.problems import PayloadError, Refused
+
+if TYPE_CHECKING:
+    from eda_cli.payloads.lookups import Lookup
 
 Scope = Literal["generator", "rule", "fold", "key"]
 Value = Callable[[Context], Any]
@@ -31,6 +34,7 @@ _LOCALS = {  # what an expression may use, and where it comes from
     "number": "context.number",
     "step": "context.step",
     "entity": "context.entity",
+    "lookups": "context.lookups",
     "seen": "context.seen or seen_in(context)",
     "vars": "seen.vars = {}",  # new for each event, so that nothing of one is seen in the next
     "budget": "Budget()",
@@ -52,8 +56,10 @@ class Variable(NamedTuple):
 class Code:
     """The source under construction. `use` announces a local, `constant` names an object."""
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Scope, looks_up: bool = False) -> None:
         self.scope = scope
+        self.looks_up = looks_up  # whether a $lookup may stand in it
+        self.lookups: list[Lookup] = []
         self.variables: dict[str, Variable] = {}  # those that may be looked at so far
         self._first: list[str] = []
         self._defining = False
@@ -120,6 +126,11 @@ class Code:
         return self._lists > 0
 
     @property
+    def times(self) -> int:
+        """How often the part at hand is made at most for one event."""
+        return self._times
+
+    @property
     def full(self) -> bool:
         """Whether the value had too many parts already; the first one too many was refused."""
         return self._parts > MOST_PARTS
@@ -183,6 +194,7 @@ class Code:
         exec(compile(source.replace(_USED, ", ".join(used)), "<value>", "exec"), names)
         names["value"].asks = frozenset({_CIRCUMSTANCES[name] for name in used if name in _CIRCUMSTANCES})
         names["value"].quick = names.get("quick")
+        names["value"].lookups = tuple(self.lookups)
         value: Value = names["value"]
         return value
 
@@ -196,6 +208,12 @@ def quick_of(value: Value) -> Quick | None:
 def asks(value: Value | None) -> frozenset[str]:
     """Which of a context's `random`, `now`, `number`, `step` and `entity` the value uses: the others need not be there."""
     return getattr(value, "asks", frozenset())
+
+
+def lookups_of(value: Value) -> tuple[Lookup, ...]:
+    """What the value looks up, in the order in which a context has to have it."""
+    lookups: tuple[Lookup, ...] = getattr(value, "lookups", ())
+    return lookups
 
 
 def seen_in(context: Context) -> Seen:

@@ -11,9 +11,9 @@ from eda_cli.payloads.code import Code, Scope, Value
 from eda_cli.payloads.context import TOMBSTONE, Context
 from eda_cli.payloads.functions import compile_call
 from eda_cli.payloads.literals import DEEPEST, named, plain_text, scalar
-from eda_cli.payloads.long_forms import FORMS, LATER_FORMS, Path, is_maybe_absent, maybe_field
+from eda_cli.payloads.long_forms import FORMS, Path, is_maybe_absent, maybe_field
 from eda_cli.payloads.paths import NO_EVENT, compile_path, known_variable
-from eda_cli.payloads.problems import NOT_YET, InvalidValue, Refused, ValueProblem, did_you_mean, shown
+from eda_cli.payloads.problems import InvalidValue, Refused, ValueProblem, did_you_mean, shown
 from eda_cli.payloads.ranges import compile_range
 
 MOST_TEMPLATES = 1_000  # different ones in one value: each takes about a millisecond to compile
@@ -27,7 +27,7 @@ def compile_value(raw: Any, scope: Scope, *, body: bool = True) -> Value:
     no `body` (a header, say), no key and no fold can be no tombstone. Raises InvalidValue with every problem; the
     function raises PayloadError.
     """
-    compiler = _Compiler(scope)
+    compiler = _Compiler(Code(scope, looks_up=body and scope == "generator"))
     expression = compiler.value(raw, (), whole=body and scope in ("generator", "rule"))
     if compiler.problems:
         raise InvalidValue(compiler.problems)
@@ -68,8 +68,8 @@ def _see_variables(text: str, code: Code, condition: bool = False) -> None:
 class _Compiler:
     """Walks over a raw value, collects its problems, and gives the source of each part."""
 
-    def __init__(self, scope: Scope) -> None:
-        self.code = Code(scope)
+    def __init__(self, code: Code) -> None:
+        self.code = code
         self.problems: list[ValueProblem] = []
         self._templates: dict[str, str] = {}
 
@@ -167,8 +167,6 @@ class _Compiler:
         if name == "$vars":
             raise Refused("$vars stands on top of a whole body", "what it makes is seen by all of the body",
                           "move it there")
-        if name in LATER_FORMS:
-            raise Refused(f"there is no long form '{name}'", f"it {NOT_YET}", "leave it out")
         if name not in FORMS:
             raise Refused(f"there is no long form '{shown(name)}'", f"known are {', '.join(FORMS)}",
                           did_you_mean(name, FORMS) or "a map with such a name is written {$literal: {…}}")

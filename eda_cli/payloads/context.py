@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, Protocol
@@ -31,6 +31,12 @@ class Rows(Protocol):
 
     def get(self, key: str, /) -> Any:
         """The row as JSON data, or MISSING."""
+
+
+class Found(Protocol):
+    """What a `$lookup` finds for the event of a number: JSON data, or MISSING where its `else` is to be made."""
+
+    def __call__(self, random: Dice, number: int, /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,8 @@ class Context:
 
     `random` has been rolled for this event: `dice.roll(number)` in a generator, `dice.roll(derived id)` in a
     rule. `number` counts a generator's events from 0, `step` those of its entity (without entities, all of them), which is
-    the `entity`-th (from 1; 0 without entities); `now` is epoch seconds, in a rule those of the cause.
+    the `entity`-th (from 1; 0 without entities); `now` is epoch seconds, in a rule those of the cause. `lookups` has one
+    for each `$lookup` of the body, in the order of `lookups_of`.
     """
 
     random: Dice
@@ -89,3 +96,4 @@ class Context:
     seen: Seen | None = None
     step: int = 0
     entity: int = 0
+    lookups: Sequence[Found] = ()

@@ -1,5 +1,5 @@
 """The long forms of values: `{$list: VALUE, size: 1..4}`, `{$pick: [A, B], weights: [9, 1]}`, `{$maybe: VALUE, null: 5%}`,
-`{$literal: …}`.
+`{$literal: …}`; `$lookup` has a file of its own.
 
 A new one is a function from its map to source (see `code`), and one line in FORMS. Knows no text of the short forms.
 """
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from eda_cli.payloads.code import Code
 from eda_cli.payloads.literals import literal
+from eda_cli.payloads.lookups import BESIDE, compile_lookup
 from eda_cli.payloads.problems import Refused, shown
 from eda_cli.payloads.quantities import parse_share
 from eda_cli.payloads.ranges import size_range, uniform
@@ -151,5 +152,5 @@ FORMS: dict[str, tuple[Sequence[str], Form]] = {  # the long forms, with what ma
     "$pick": (("weights",), _pick),
     "$maybe": (("null", "absent"), _maybe),
     "$literal": ((), _literal),
+    "$lookup": (BESIDE, compile_lookup),
 }
-LATER_FORMS = frozenset({"$lookup"})

@@ -11,6 +11,7 @@ from typing import Any
 
 from eda_cli.payloads.code import Scope, Value
 from eda_cli.payloads.compile import compile_value
+from eda_cli.payloads.lookups import lookups_in
 from eda_cli.payloads.problems import InvalidValue, Refused, ValueProblem, did_you_mean, shown
 from eda_cli.payloads.quantities import parse_duration, parse_range, parse_share
 
@@ -160,6 +161,9 @@ class _Reader:
 
     def compiled(self, raw: Any, path: Path, body: bool = True) -> Value:
         try:
+            if at := next(lookups_in(raw), None):
+                raise InvalidValue([Refused("$lookup stands in the body of a generator", "the state of a life looks nothing up",
+                                            "let a generator without $states look it up").at(at[0])])
             return compile_value(raw, "generator", body=body)
         except InvalidValue as wrong:
             self.problems += [ValueProblem((*path, *one.path), one.what, one.why, one.hint) for one in wrong.problems]

@@ -59,7 +59,9 @@ def _texts(raw: Any, condition: bool) -> Iterator[tuple[str, bool]]:
         if isinstance(part, str):
             yield part, condition
         elif isinstance(part, Mapping):
-            if "$literal" not in part:
+            if "$lookup" in part:  # the others tell of another event
+                waiting.append(part.get("else"))
+            elif "$literal" not in part:
                 waiting.extend(part.values())
         elif isinstance(part, list | tuple):
             waiting.extend(part)

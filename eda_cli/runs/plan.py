@@ -9,6 +9,8 @@ from typing import Literal
 
 import orjson
 
+from eda_cli.errors import Futile
+from eda_cli.sketch.looking import demand, looked_at
 from eda_cli.sketch.resolved import Consumer, Generator, Resolved
 
 BACKOFF_S = (0.2, 10.0)  # the first pause before a crashed part starts again, and the longest
@@ -107,10 +109,10 @@ def next_due(seen: Mapping[str, Seen], now: float) -> float | None:
 
 
 def after_exit(have: Seen, status: int, now: float) -> Seen:
-    """How a process that ended is seen: a wished end, a job that is finished, or a crash."""
+    """How a process that ended is seen: a wished end, a job that is finished or cannot be, or a crash."""
     if have.state == "stopping":
         return Seen("crashed", have.need, now)
-    if status == 0:
+    if status in (0, Futile.status):
         return Seen("finished", have.need, now)
     failures = 1 if have.state == "ready" and now - have.since >= SETTLED_S else have.failures + 1
     return Seen("crashed", have.need, now, failures)
@@ -131,4 +133,8 @@ def _digest(sketch: Resolved, part: Generator | Consumer) -> str:
         own.pop(field)  # a generator's replicas share its rate, a consumer's know nothing of each other
     topics = [rule["to"] for rule in own.get("rules", ())] + [own.get("publishes")]
     keys = {topic: data["topics"][topic]["key"] for topic in topics if topic in data["topics"]}
-    return hashlib.sha256(orjson.dumps([own, keys, sketch.name], option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+    told: list[object] = [own, keys, sketch.name]
+    if name in data["generators"]:
+        sources = [data["generators"][source] for source in looked_at(sketch, name)]
+        told += [part for part in (demand(sketch, name), sources) if part]
+    return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from eda_cli import lock, programs
+from eda_cli.errors import Futile
 from eda_cli.journal import Journal
 from eda_cli.log import stamped
 from eda_cli.runs.declaring import Declaring, Wished
@@ -186,7 +187,7 @@ class Supervisor:
 
     def _exited(self, process: str, seen: Seen, status: int) -> None:
         after = self._seen[process] = after_exit(seen, status, time.monotonic())
-        if seen.state == "stopping":
+        if seen.state == "stopping" or status == Futile.status:
             self._journal.tell("stopped", **_about(seen.need))
         elif after.state == "crashed":
             self._journal.count("restarts", process)

@@ -205,5 +205,7 @@ def texts(path: Path, raw: Raw) -> Iterator[tuple[Path, str]]:
     if isinstance(raw, str):
         yield path, raw
     inside = raw.items() if isinstance(raw, Mapping) and "$literal" not in raw else ()
+    if isinstance(raw, Mapping) and "$lookup" in raw:
+        inside = {"else": raw.get("else")}.items()  # the others tell of another event
     for step, one in enumerate(raw) if isinstance(raw, (list, tuple)) else inside:
         yield from texts((*path, step), one)

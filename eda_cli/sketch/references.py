@@ -12,6 +12,7 @@ from eda_cli.sketch import living, secured, words
 from eda_cli.sketch.behaviour import Rule
 from eda_cli.sketch.defaults import event_type
 from eda_cli.sketch.fitting import Effort
+from eda_cli.sketch.lookups import lookups
 from eda_cli.sketch.model import Consumer, Generator, Sketch
 from eda_cli.sketch.needs import exclusions, requirements
 from eda_cli.sketch.places import Path, Places
@@ -29,7 +30,7 @@ def references(sketch: Sketch, places: Places, effort: Effort, whole: bool = Tru
              *exclusions(sketch, places), *secured.exclusions(sketch, places), *living.entities(sketch, places)]
     if whole:
         found += [*_accepted(sketch, places), *requirements(sketch, places), *secured.requirements(sketch, places),
-                  *sights(sketch, places)]
+                  *sights(sketch, places), *lookups(sketch, places)]
     return found
 
 

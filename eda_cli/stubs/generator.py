@@ -10,16 +10,20 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from eda_cli import lock
+from eda_cli.payloads import Looked, Lookup
+from eda_cli.sketch.looking import demand
 from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.held import Going
+from eda_cli.stubs.lookers import Lookers
 from eda_cli.stubs.making import generator_events
 from eda_cli.stubs.numbers import Batch, Numbers, spooled
 from eda_cli.stubs.pace import pace_of
 from eda_cli.stubs.part import Part
+from eda_cli.stubs.published import Published, Ticks, tick
 from eda_cli.stubs.shortfall import Shortfall, Sums
 from eda_cli.stubs.speakers import Plain, Speakers, speakers
 from eda_cli.stubs.stock import FAULTED, Stock
-from eda_cli.stubs.timing import Timing, again, clock_of, origin_of
+from eda_cli.stubs.timing import Timing, again, clock_of, origin_of, zero_of
 
 GOING_S = 0.02  # between two looks at whether others still speak
 NOTED_S = 5.0  # what a kill in a long pause takes from it at most
@@ -39,53 +43,82 @@ class _Running:
         self._numbers = Numbers(part.folder, part.name, part.process)
         self._stock = Stock(part, generator, part.process)
         self._speakers: Speakers = Plain()
+        self._lookers: Lookers | None = None
+        wanted = demand(part.sketch, part.name)
+        self._published = Published(part.folder, generator, part.process, wanted) if wanted else None
+        self._next_s = 0.0  # when the next event happens, in seconds of the run
 
     def close(self) -> None:
         """Let go of its files."""
         self._speakers.close()
         self._stock.spool.close()
         self._numbers.close()
+        for file in (self._lookers, self._published):
+            if file:
+                file.close()
 
     def run(self) -> bool:
         self._part.ready()
         while self._generator.paused:
             if self._part.stop.wait(PAUSED_S):
                 return False
+        zero = zero_of(self._generator, self._part.created)
+        self._tell_next(zero)
         with ExitStack() as held:
             left = self._left(held)
             if left is None or (self._generator.entities and not self._others_told()):
                 return False
             if not self._numbers.begun() and self._part.stop.wait(self._generator.after_s):
                 return False
-            timing = self._begin()
+            timing = self._begin(zero)
             if not self._make_up(left):
                 return False
+        self._tell_next(timing.next_s())
         while self._speakers.nobody():
             if self._part.stop.wait(PAUSED_S):
                 return False
-        return self._play(timing)
+        if not self._play(timing):
+            return False
+        if self._published:
+            self._published.end()
+        return True
 
-    def _begin(self) -> Timing:
+    def _look(self, lookups: Sequence[Lookup]) -> Sequence[Looked]:
+        self._lookers = Lookers(self._part.folder, self._part.sketch, self._generator, lookups) if lookups else None
+        return self._lookers.found if self._lookers else ()
+
+    def _tell_next(self, next_s: float) -> None:
+        """Let those who look up know when the next event happens."""
+        self._next_s = next_s
+        if self._published:
+            self._published.begin(self._numbers.oldest(), next_s)
+
+    def _at_once(self) -> int | None:
+        """How many events can be made together; None where there is no bound to that."""
+        return self._lookers.most(self._numbers.next()) if self._lookers else None
+
+    def _begin(self, zero: float) -> Timing:
         """Learn for whom to speak, and when."""
         part, generator = self._part, self._generator
         place = self._numbers.begin(clock_of(generator), generator.replicas, origin_of(generator))
         self._speakers = speakers(part, generator, place)
         self._make = generator_events(part.sketch.topics[generator.publishes], generator, part.seed, part.source,
-                                      self._speakers.having, self._speakers.living)
-        return Timing(self._speakers.clocks or pace_of(generator, part.replica, part.seed, place), place)
+                                      self._speakers.having, self._speakers.living, self._look)
+        return Timing(self._speakers.clocks or pace_of(generator, part.replica, part.seed, place), place, zero)
 
     def _play(self, timing: Timing) -> bool:
         """Publish what is due until stopping is wished, or all is published (then True)."""
         stop, shortfall = self._part.stop, Shortfall(self._part.journal, self._generator.publishes, time.monotonic())
         made = 0
         while not stop.wished:
-            happened = timing.due()
+            happened = timing.due(self._at_once())
             shortfall.see(time.monotonic(), Sums(made, timing.wished(), timing.lost, self._part.troubles))
             if happened:
                 numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
                 if not numbers:
                     return self._finish_held()
-                if not self._publish(self._stock, numbers, happened):
+                self._next_s = timing.next_s()
+                if not self._publish(self._stock, numbers, happened, timing.moments):
                     return False
                 made += len(numbers)
             elif timing.over():
@@ -155,7 +188,7 @@ class _Running:
         for stock in left:
             claimed = self._numbers.claimed(stock.process)
             if claimed and stock.left[0].numbers != claimed and not self._publish(
-                    stock, claimed, self._happened(stock.process, len(claimed))):
+                    stock, claimed, self._happened(stock.process, len(claimed)), None):
                 return False
         for stock in left[1:]:
             self._stock.take_over(stock)
@@ -174,8 +207,14 @@ class _Running:
             return [place.origin + moment for moment in clocks.take(many)]
         return again(self._generator, replica, self._part.seed, place, many)
 
-    def _publish(self, stock: Stock, numbers: range, happened: Sequence[float]) -> bool:
-        """Make the events of these numbers and publish them; False where stopping was wished before they were stored."""
+    def _publish(self, stock: Stock, numbers: range, happened: Sequence[float], moments: Sequence[float] | None) -> bool:
+        """Make the events of these numbers and publish them; False where stopping was wished before they were stored.
+
+        `moments` are when they happened in seconds of the run; None where nobody knows it any more.
+        """
+        if self._lookers and not self._lookers.prepare(numbers, moments, self._numbers.oldest(), self._part.stop,
+                                                       self._part.tell_trouble):
+            return False
         wanted = self._speakers.wanted(numbers, happened)
         events, failed = self._make(stock.faults.earlier(wanted))
         for _, event, wrong in failed:
@@ -183,14 +222,17 @@ class _Running:
         if failed:
             lost = {number for number, _, _ in failed}
             wanted = [one for one in wanted if one.number not in lost]
-        return self._send(stock, numbers, stock.faults.afflict(wanted, events), self._speakers.changed())
+        ticks = {event.id: tick(moments[one.number - numbers.start]) for one, event in zip(wanted, events, strict=True)} \
+            if self._published and moments is not None else None
+        return self._send(stock, numbers, stock.faults.afflict(wanted, events), self._speakers.changed(), ticks)
 
-    def _send(self, stock: Stock, numbers: range, going: Going, change: Sequence[Any] | None = None) -> bool:
+    def _send(self, stock: Stock, numbers: range, going: Going, change: Sequence[Any] | None = None,
+              ticks: Ticks | None = None) -> bool:
         batch = stock.store(numbers, going, change)
         self._speakers.keep(change)
-        return self._deliver(stock, batch)
+        return self._deliver(stock, batch, ticks)
 
-    def _deliver(self, stock: Stock, batch: Batch) -> bool:
+    def _deliver(self, stock: Stock, batch: Batch, ticks: Ticks | None = None) -> bool:
         topic, journal = self._generator.publishes, self._part.journal
         journal.faults = batch.faults
         if stock is self._stock:
@@ -202,5 +244,8 @@ class _Running:
             if wrong := refused.get(event.id):
                 journal.unpublished(topic, event, wrong.line)
         journal.flush()
+        if self._published:
+            self._published.tell(batch.numbers, [event for event in batch.events if event.id not in refused and
+                                                 "corrupt" not in batch.faults.get(event.id, ())], ticks, self._next_s)
         stock.spool.stored()
         return True

@@ -93,6 +93,18 @@ class Numbers:
         """What this replica (or that of a process) claimed last: it may not be published yet."""
         return range(*self._read()["claims"].get(process or self._process, (0, 0)))
 
+    def next(self) -> int:
+        """The number that is claimed next, where nobody else is quicker."""
+        number: int = self._read()["next"]
+        return number
+
+    def oldest(self) -> int:
+        """The first number that may not be published yet, by any replica."""
+        state = self._read()
+        by_hand = f"{self._process.rpartition('.')[0]}.0"
+        oldest: int = min([state["next"], *(claim[0] for process, claim in state["claims"].items() if process != by_hand)])
+        return oldest
+
     def orphans(self, replicas: int) -> list[str]:
         """The processes of replicas that are wished no more and have claimed numbers."""
         part = self._process.rpartition(".")[0]

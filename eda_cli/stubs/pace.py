@@ -97,15 +97,16 @@ class Pace:
             self._next += (replica - self._next) % replicas
         place.next = self._next
 
-    def due(self, at: float, catch_up_s: float = CATCH_UP_S) -> Sequence[float]:
-        """The moments of the events that are due (BATCH at most); they count as taken."""
+    def due(self, at: float, catch_up_s: float = CATCH_UP_S, most: int | None = None) -> Sequence[float]:
+        """The moments of the events that are due (`most` at most, else BATCH); they count as taken."""
+        most = BATCH if most is None else most
         place = self.place
         self._give_up(at - catch_up_s)
         place.was, place.was_drawn = self._next, place.drawn
-        moments = self.take(BATCH, at)
+        moments = self.take(most, at)
         if not moments and self._curve.flat_out(at):
-            moments = [at] * BATCH
-        place.at = moments[-1] if len(moments) == BATCH else at
+            moments = [at] * most
+        place.at = moments[-1] if len(moments) == most else at
         return moments
 
     def take(self, many: int, until: float = math.inf) -> list[float]:
@@ -122,6 +123,11 @@ class Pace:
     def wished(self, at: float) -> float:
         """How many events are its share of what the schedule wishes up to a moment."""
         return self._curve.reached(max(0.0, at)) / self._gaps.mean
+
+    def next_moment(self) -> float:
+        """That of the next event; `inf` where none comes any more."""
+        moment = self._curve.moment(self._next)
+        return math.inf if moment is None else moment
 
     def pause(self, at: float) -> float:
         """Seconds until it is worth asking again; `inf` where nothing comes any more."""

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import orjson
+
 from eda_cli.channels.base import EventChannel, Receipt
 from eda_cli.errors import ChannelError, EdaError, EventRefused, PublishError
-from eda_cli.event import Event
+from eda_cli.event import Event, epoch
 from eda_cli.journal import Journal
 from eda_cli.log import log
 from eda_cli.sketch.resolved import Resolved
@@ -41,6 +43,11 @@ class Part:
     def declared(self) -> float:
         """When the topics and groups of the sketch that runs were declared: it was stored right after that."""
         return (self.folder / "sketch.json").stat().st_mtime
+
+    @property
+    def created(self) -> float:
+        """When the run was made, in epoch seconds."""
+        return epoch(orjson.loads((self.folder / "run.json").read_bytes())["created"])
 
     @property
     def source(self) -> str:

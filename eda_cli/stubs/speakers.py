@@ -10,7 +10,7 @@ from eda_cli.event import Event
 from eda_cli.payloads import compile_states, is_states
 from eda_cli.sketch.resolved import Generator, Topic
 from eda_cli.stubs.lives import Having, Living, paused, step_of
-from eda_cli.stubs.making import Failed, Wanted, generator_events
+from eda_cli.stubs.making import Failed, Look, Wanted, generator_events
 from eda_cli.stubs.numbers import spooled
 from eda_cli.stubs.pace import Place
 from eda_cli.stubs.part import Part
@@ -131,14 +131,15 @@ def speakers(part: Part, generator: Generator, place: Place) -> Speakers:
     return Entities(part, generator, place) if generator.entities else Plain()
 
 
-def by_hand(topic: Topic, generator: Generator, seed: int, source: str) -> Callable[[int, float], tuple[list[Event], Failed]]:
+def by_hand(topic: Topic, generator: Generator, seed: int, source: str, look: Look
+            ) -> Callable[[int, float], tuple[list[Event], Failed]]:
     """A function from number and moment to an event that nobody's clock asks for: with entities, the first one of an
     entity that is not among theirs.
     """
     lives = compile_states(generator.body) if is_states(generator.body) else None
     living = Living(lives, generator, seed) if lives else None
     having = Having(generator, seed, time.time()) if generator.entities else None
-    make = generator_events(topic, generator, seed, source, having, living)
+    make = generator_events(topic, generator, seed, source, having, living, look)
     state = lives.first(0.0) if lives else ""
 
     def made(number: int, now: float) -> tuple[list[Event], Failed]:

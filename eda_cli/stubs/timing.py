@@ -27,6 +27,14 @@ def origin_of(generator: Generator) -> float | None:
     return time.time() - seconds if kind == "ago" else seconds
 
 
+def zero_of(generator: Generator, created: float) -> float:
+    """When its schedule begins, in seconds of the run, which was `created` at that moment (epoch seconds)."""
+    if generator.start is None:
+        return generator.after_s
+    kind, seconds = generator.start
+    return generator.after_s - seconds if kind == "ago" else seconds - created
+
+
 class Played(Protocol):
     """What is played: when its events are due, in seconds of the schedule. It moves a place."""
 
@@ -34,8 +42,11 @@ class Played(Protocol):
     def lost(self) -> int:
         """How many events were given up."""
 
-    def due(self, at: float, catch_up_s: float = CATCH_UP_S) -> Sequence[float]:
-        """The moments of the events that are due; they count as taken."""
+    def due(self, at: float, catch_up_s: float = CATCH_UP_S, most: int | None = None) -> Sequence[float]:
+        """The moments of the events that are due (`most` at most); they count as taken."""
+
+    def next_moment(self) -> float:
+        """That of the next event; `inf` where none comes any more."""
 
     def wished(self, at: float) -> float:
         """How many events are wished up to a moment."""
@@ -54,10 +65,13 @@ class Timing:
     """Plays a replica's schedule from its place on, which it moves.
 
     While its events lie in the past they are due at once, each at its moment; from then on by a clock that
-    stands still while the process is away.
+    stands still while the process is away. `moments` are those of the events that were taken last, in seconds of the
+    run: the same in each run, unless some were given up. The schedule begins `zero` seconds after the run.
     """
 
-    def __init__(self, pace: Played, place: Place) -> None:
+    def __init__(self, pace: Played, place: Place, zero: float = 0.0) -> None:
+        self.moments: Sequence[float] = ()
+        self._begins = zero
         self.place = place  # as it was when events were taken last; now: `here()`
         self._pace = pace
         self._zero = time.monotonic() - place.at
@@ -71,16 +85,22 @@ class Timing:
         """How many events this replica should have made since the schedule began."""
         return self._pace.wished(self._at())
 
-    def due(self) -> Sequence[float]:
-        """When each of the events that are due happened, in epoch seconds; they count as taken."""
+    def due(self, most: int | None = None) -> Sequence[float]:
+        """When each of the events that are due happened (`most` at most), in epoch seconds; they count as taken."""
         origin = self.place.origin
         if origin is not None:
             at = time.time() - origin
-            if (moments := self._pace.due(at, math.inf)) or at < 0:
+            if (moments := self._pace.due(at, math.inf, most)) or at < 0:
+                self.moments = [self._begins + moment for moment in moments]
                 return [origin + moment for moment in moments]
             self.place.origin, self._zero = None, time.monotonic() - at
-        moments = self._pace.due(time.monotonic() - self._zero)
+        moments = self._pace.due(time.monotonic() - self._zero, most=most)
+        self.moments = [self._begins + moment for moment in moments]
         return [time.time()] * len(moments)
+
+    def next_s(self) -> float:
+        """When the next event happens, in seconds of the run; `inf` where none does any more."""
+        return self._begins + self._pace.next_moment()
 
     def pause(self) -> float:
         """Seconds until it is worth asking again; `inf` where nothing comes any more."""

@@ -82,15 +82,16 @@ class Clocks:
         self.lost = 0
         self.taken: deque[Turn] = deque()  # turns whose moments were given out
 
-    def due(self, at: float, catch_up_s: float = pace.CATCH_UP_S) -> Sequence[float]:
-        """The moments of the turns that are due (BATCH at most), which then count as taken."""
+    def due(self, at: float, catch_up_s: float = pace.CATCH_UP_S, most: int | None = None) -> Sequence[float]:
+        """The moments of the turns that are due (`most` at most, else BATCH), which then count as taken."""
+        most = pace.BATCH if most is None else most
         at -= self._waited
         if (late := at - self._turns.due - catch_up_s) > 0:
             self._waited += late
             at -= late
             self.lost += round(late * self._many / (self._turns.position - self._began)) if self._many > 1 else 0
-        moments = self.take(pace.BATCH, at)
-        self._place.at = moments[-1] if len(moments) == pace.BATCH else at
+        moments = self.take(most, at)
+        self._place.at = moments[-1] if len(moments) == most else at
         return moments
 
     def take(self, many: int, until: float = math.inf) -> list[float]:
@@ -105,6 +106,10 @@ class Clocks:
     def wished(self, at: float) -> float:
         """How many turns the clocks wished for up to now."""
         return self._many + self.lost
+
+    def next_moment(self) -> float:
+        """That of the next turn."""
+        return self._turns.due if self._turns else math.inf
 
     def pause(self, at: float) -> float:
         """Seconds until it is worth asking again: turns that are close to each other are taken together."""

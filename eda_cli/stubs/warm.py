@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from eda_cli import programs
-from eda_cli.errors import EdaError
+from eda_cli.errors import EdaError, Futile
 from eda_cli.log import log, log_to
 from eda_cli.stubs import child
 
@@ -108,6 +108,7 @@ class Warm:
                 status = 0
             except EdaError as wrong:
                 report("failed", what=wrong.what, why=wrong.why, hint=wrong.hint, exit_code=wrong.exit_code)
+                status = Futile.status if isinstance(wrong, Futile) else 1
             except OSError as wrong:
                 report("failed", what="a file of the run cannot be read or written", why=str(wrong),
                        hint="is the disk full?", exit_code=1)

@@ -59,7 +59,7 @@ def test_only_the_chosen_option_is_made():
 
 
 @pytest.mark.parametrize(("raw", "said"), [
-    ({"$lst": 1}, "there is no long form '$lst': known are $list, $pick, $maybe, $literal; did you mean $list?"),
+    ({"$lst": 1}, "there is no long form '$lst': known are $list, $pick, $maybe, $literal, $lookup; did you mean $list?"),
     ({"$ref": "x", "a": 1}, "a map with such a name is written {$literal: {…}}"),
     ({"a": 1, "$pick": ["A"]}, "'a' does not belong to $pick: beside it may stand weights"),
     ({"$pick": ["A"], "weight": [1]}, "did you mean weights?"),

@@ -82,6 +82,7 @@ def part(folder: Path, sketch: Resolved, name: str, replica: int, channel: Memor
     """The circumstances of one replica; its journal and its wish to stop are those of this process."""
     process = f"{name}.{replica}"
     (folder / "sketch.json").touch()
+    (folder / "run.json").write_text('{"created": "2026-11-30T09:30:00.000000Z"}')
     anything: Any = channel
     return Part(folder, process, name, replica, sketch, 7, anything, Journal(folder / f"{process}.jsonl", name, replica), Stop(),
                 lambda: None)
