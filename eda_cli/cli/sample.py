@@ -98,11 +98,12 @@ class _Events:
     """So many events of a generator, but for those that cannot be made."""
 
     def __init__(self, resolved: Resolved, part: Generator, seed: int, many: int) -> None:
-        from eda_cli.stubs.making import generator_events
+        from eda_cli.stubs.sampled_lookups import Others
         from eda_cli.stubs.sampling import sampled, wanted_of
 
-        make = generator_events(resolved.topics[part.publishes], part, seed, f"/eda/{resolved.name}/{part.name}")
-        self._made = sampled(make, part, seed, islice(wanted_of(part, seed, time.time()), many * TRIES))
+        now = time.time()
+        make = Others(resolved, seed, now).maker(part)
+        self._made = sampled(make, part, seed, islice(wanted_of(part, seed, now), many * TRIES))
         self._wanted = many
         self._failed: list[PayloadError] = []
         self._came = 0

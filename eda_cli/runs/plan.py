@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 import orjson
@@ -135,6 +136,7 @@ def _digest(sketch: Resolved, part: Generator | Consumer) -> str:
     keys = {topic: data["topics"][topic]["key"] for topic in topics if topic in data["topics"]}
     told: list[object] = [own, keys, sketch.name]
     if name in data["generators"]:
-        sources = [data["generators"][source] for source in looked_at(sketch, name)]
-        told += [part for part in (demand(sketch, name), sources) if part]
+        sources = [sketch.generators[source] for source in looked_at(sketch, name)]
+        ends = [(one.name, one.replicas, one.rate == inf, one.count, one.stages, one.repeat) for one in sources]  # when it comes
+        told += [part for part in (demand(sketch, name), ends) if part]
     return hashlib.sha256(orjson.dumps(told, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]

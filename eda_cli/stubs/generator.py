@@ -63,7 +63,7 @@ class _Running:
             if self._part.stop.wait(PAUSED_S):
                 return False
         zero = zero_of(self._generator, self._part.created)
-        self._tell_next(zero)
+        self._tell_next(zero, range(0))
         with ExitStack() as held:
             left = self._left(held)
             if left is None or (self._generator.entities and not self._others_told()):
@@ -73,7 +73,7 @@ class _Running:
             timing = self._begin(zero)
             if not self._make_up(left):
                 return False
-        self._tell_next(timing.next_s())
+        self._tell_next(timing.next_s(), self._numbers.claimed())
         while self._speakers.nobody():
             if self._part.stop.wait(PAUSED_S):
                 return False
@@ -87,11 +87,11 @@ class _Running:
         self._lookers = Lookers(self._part.folder, self._part.sketch, self._generator, lookups) if lookups else None
         return self._lookers.found if self._lookers else ()
 
-    def _tell_next(self, next_s: float) -> None:
-        """Let those who look up know when the next event happens."""
+    def _tell_next(self, next_s: float, done: range) -> None:
+        """Let those who look up know when the next event happens, and which numbers are published by now."""
         self._next_s = next_s
         if self._published:
-            self._published.begin(self._numbers.oldest(), next_s)
+            self._published.begin(self._numbers.oldest(), next_s, done)
 
     def _at_once(self) -> int | None:
         """How many events can be made together; None where there is no bound to that."""

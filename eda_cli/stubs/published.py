@@ -67,9 +67,17 @@ class Published:
         self._demand = demand
         self._kept = 0  # numbers since the oldest were let go of
 
-    def begin(self, oldest: int, next_s: float) -> None:
-        """The next event happens at that moment; the first process of all says that the numbers from `oldest` on are told of."""
+    def begin(self, oldest: int, next_s: float, done: range = range(0)) -> None:
+        """The next event happens at that moment; the first process of all says that the numbers from `oldest` on are told of.
+
+        What was published before `oldest`, or is `done`, while nobody looked it up is not told of any more.
+        """
         with self._store.write() as connection:
+            behind = connection.execute("SELECT max(next) FROM batches").fetchone()[0]
+            if behind is not None and behind < oldest:
+                connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, NULL)", (behind, oldest))
+            if done:
+                connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, NULL)", (done.start, done.stop))
             connection.execute("INSERT OR IGNORE INTO meta VALUES ('oldest', ?)", (oldest,))
             connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, 0)", (self._process, self._moment(next_s)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from eda_cli.errors import Futile
 from eda_cli.runs.plan import Forget, Needed, Seen, Start, Stop, after_exit, backoff, needed, next_due, plan
 from eda_cli.sketch.resolved import Consumer, Generator, Resolved, Topic
 
@@ -67,6 +68,26 @@ def test_a_generator_that_is_done_stays_done_until_it_changes() -> None:
     assert seen["a.1"].state == "finished"
     assert plan({"a.1": A}, seen, 99.0) == []
     assert plan({"a.1": A2}, seen, 99.0) == [Start("a.1", A2)]
+
+
+def test_what_can_never_be_done_is_not_tried_again_until_it_changes() -> None:
+    seen = {"a.1": after_exit(Seen("ready", A, 0.0), Futile.status, 1.0)}
+    assert plan({"a.1": A}, seen, 1000.0) == []
+    assert plan({"a.1": A2}, seen, 1000.0) == [Start("a.1", A2)]
+
+
+def test_who_is_looked_up_begins_anew_with_who_looks_and_not_with_its_pauses() -> None:
+    web = SKETCH.generators["web"]
+    bank = Generator("bank", "paid", "paid", {"of": {"$lookup": "t"}})
+    topics = {**SKETCH.topics, "paid": Topic("paid")}
+
+    def digests(web: Generator, bank: Generator) -> tuple[str, str]:
+        told = needed(replace(SKETCH, topics=topics, generators={"web": web, "bank": bank}))
+        return told["web.1"].digest, told["bank.1"].digest
+
+    first = digests(web, bank)
+    assert digests(web, replace(bank, body={"of": 1}))[0] != first[0] == digests(web, replace(bank, count=5))[0]
+    assert digests(replace(web, count=5), bank)[1] != first[1] == digests(replace(web, paused=True), bank)[1]
 
 
 def test_wishes_name_each_replica_and_leave_out_what_others_run() -> None:

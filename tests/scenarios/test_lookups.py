@@ -79,6 +79,8 @@ def test_two_runs_of_one_seed_choose_the_same(eda: Eda, tmp_path: Path) -> None:
         told.append(sorted((event["data"] for event in eda.events("payments", run)), key=lambda body: int(body["number"])))
         eda("down", "--run", run)
     assert told[0] == told[1]
+    sample = [event["data"] for event in eda.lines("sample", "bank", str(sketch), "-n", "150")]
+    assert sample == told[0]
     assert len({body["order"] for body in told[0]}) > 40
     assert {body["before"] for body in told[0]} > {"first", "0"}
     assert len({body["own"] for body in told[0]}) == 150

@@ -139,6 +139,17 @@ def test_a_gap_is_waited_for_and_given_up_for_all(tmp_path: Path, monkeypatch: p
     assert [told.event.id for told in ours.ahead] == [told.event.id for told in theirs.ahead] == ["e0", "e1", "e4", "e5"]
 
 
+def test_what_was_published_while_nobody_looked_is_passed_over(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.begin()
+    shop.tell(0, 2)
+    shop.replicas[0].begin(40, 5.0, range(40, 50))  # another lookup came into the sketch
+    shop.tell(50, 2)
+    source = Source(tmp_path, "shop", 2)
+    source.read()
+    assert [told.event.id for told in source.ahead] == ["e0", "e1", "e50", "e51"]
+
+
 def test_a_source_that_is_silent_is_not_waited_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eda_cli.stubs.lookers.PATIENCE_S", 0.0)
     shop = Shop(tmp_path)

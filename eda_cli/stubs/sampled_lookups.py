@@ -1,0 +1,143 @@
+"""What a sample looks up: the generators of the sketch, played in one process in the order of their schedules.
+
+Knows no channel and no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from eda_cli.event import Delivery, Event
+from eda_cli.payloads import Looked, Lookup
+from eda_cli.sketch.looking import sources
+from eda_cli.sketch.resolved import Generator, Resolved
+from eda_cli.stubs.faults import Faulty
+from eda_cli.stubs.forms import seen_of
+from eda_cli.stubs.held import Held
+from eda_cli.stubs.making import Failed, Wanted, generator_events
+from eda_cli.stubs.sampling import wanted_of
+
+BEFORE_S = 1.0 - 1e-6  # as in a run: what happened so long before an event is what it chooses from; sums are not exact
+MOST = 10_000  # events that are made at most for one that looks up: a schedule may be flat out, or a condition never hold
+TOGETHER = 100
+
+Make = Callable[[Iterable[Wanted]], tuple[list[Event], Failed]]
+
+
+class Others:
+    """All generators of a sketch whose schedules begin `now` (epoch seconds)."""
+
+    def __init__(self, sketch: Resolved, seed: int, now: float) -> None:
+        self._sketch = sketch
+        self._seed = seed
+        self._now = now
+        self._streams: dict[str, _Stream] = {}
+
+    def maker(self, generator: Generator) -> Make:
+        """As `generator_events` gives it, for a generator that looks up what the others publish."""
+        looking: list[_Looking] = []
+
+        def look(lookups: Sequence[Lookup]) -> Sequence[Looked]:
+            looking.extend(_Looking(Looked(one), [self._stream(name) for name in sources(self._sketch, one.topic, one.of)])
+                           for one in lookups)
+            return [one.looked for one in looking]
+
+        source = f"/eda/{self._sketch.name}/{generator.name}"
+        make = generator_events(self._sketch.topics[generator.publishes], generator, self._seed, source, look=look)
+
+        def prepared(wanted: Iterable[Wanted]) -> tuple[list[Event], Failed]:
+            some = list(wanted)
+            for one in looking:
+                one.prepare(some)
+            return make(some)
+
+        return prepared if looking else make
+
+    def _stream(self, name: str) -> _Stream:
+        if name not in self._streams:
+            generator = self._sketch.generators[name]
+            self._streams[name] = _Stream(generator, self._seed, wanted_of(generator, self._seed, self._now),
+                                          lambda: self.maker(generator))
+        return self._streams[name]
+
+
+class _Stream:
+    """The events of one generator, made as far as they are asked for. `made` has each with its moment."""
+
+    def __init__(self, generator: Generator, seed: int, wanted: Iterator[Wanted], maker: Callable[[], Make]) -> None:
+        self.made: list[tuple[float, Event]] = []
+        self._wanted = wanted
+        self._next = next(wanted, None)
+        self._maker = maker
+        self._make: Make | None = None  # made when it is needed: generators may look each other up
+        self._faults = Faulty(generator.faults, seed, generator.name, Held(), {})
+
+    def advance(self, until: float) -> None:
+        """Make what happens up to that moment (MOST at most)."""
+        for _ in range(MOST // TOGETHER):
+            if self._next is None or self._next.now > until:
+                return
+            self.more(until)
+
+    def more(self, until: float = float("inf")) -> bool:
+        """Make the next ones, of less than a second; whether there were some."""
+        some: list[Wanted] = []
+        first = self._next
+        while self._next is not None and first is not None and len(some) < TOGETHER and (
+                not some or self._next.now <= min(first.now + BEFORE_S / 2, until)):
+            some.append(self._next)
+            self._next = next(self._wanted, None)
+        self._make = self._make or self._maker()
+        events, failed = self._make(self._faults.earlier(some))
+        lost = {number for number, _, _ in failed}
+        moments = {event.id: one.now for one, event in zip((one for one in some if one.number not in lost), events, strict=True)}
+        going = self._faults.afflict([one for one in some if one.number not in lost], events)
+        once = {event.id: event for event in going.events if event.data is not None and event.id in moments
+                and "corrupt" not in going.faults.get(event.id, ())}
+        self.made += [(moments[id], event) for id, event in once.items()]
+        return bool(some)
+
+
+class _Looking:
+    """One lookup, and how far it has heard of each stream."""
+
+    def __init__(self, looked: Looked, streams: Sequence[_Stream]) -> None:
+        self.looked = looked
+        self._streams = streams
+        self._heard = [0] * len(streams)
+
+    def prepare(self, wanted: Sequence[Wanted]) -> None:
+        """Let each of these events choose from what it would see in a run."""
+        self.looked.begin()
+        for one in wanted:
+            for stream in self._streams:
+                stream.advance(one.now - BEFORE_S)
+            self._hear(one.now - BEFORE_S)
+            if not self.looked.lookup.otherwise and self.looked.lacks(one.number):
+                self._need(one.number)
+            self.looked.sees(one.number)
+
+    def _need(self, number: int) -> None:
+        """Hear more, whenever it happens."""
+        for _ in range(MOST):
+            if not self.looked.lacks(number):
+                return
+            if self._next() is None and not self._more():
+                return
+            self._hear(float("inf"), 1)
+
+    def _more(self) -> bool:
+        more = [stream.more() for stream in self._streams]  # all of them
+        return any(more)
+
+    def _hear(self, until: float, most: int = MOST) -> None:
+        for _ in range(most):
+            if (at := self._next()) is None or (told := self._streams[at].made[self._heard[at]])[0] > until:
+                return
+            self._heard[at] += 1
+            self.looked.hear(seen_of(Delivery(told[1], self.looked.lookup.topic, None, None, 0.0)))
+
+    def _next(self) -> int | None:
+        """The stream with the earliest event that was not heard."""
+        there = [at for at, stream in enumerate(self._streams) if self._heard[at] < len(stream.made)]
+        return min(there, key=lambda at: self._streams[at].made[self._heard[at]][0], default=None)
