@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 PLOTS = ROOT / "docs" / "plots"
 SECONDS = 60
 INK, MUTED, GRID = "#1f2933", "#9aa5b1", "#dde2e7"
-BLUE, ORANGE, GREEN, RED = "#2f6db5", "#e07b39", "#3f9c6b", "#c93c3c"
+BLUE, ORANGE, GREEN, RED, PALE = "#2f6db5", "#e07b39", "#3f9c6b", "#c93c3c", "#e8a3a3"
 STEPS = ["siteVisited", "productViewed", "cartFilled", "checkoutStarted", "purchaseMade"]
 STATES = {"rideRequested": MUTED, "rideAccepted": BLUE, "rideBegun": ORANGE}
 
@@ -63,11 +63,13 @@ def payments(played: Played) -> None:
     tested = {one["id"] for one in made if (one["device"], _window(one["at"])) in tests}
     figure, axes = plt.subplots(figsize=(10, 4.6), layout="constrained")
     flagged = tested.union(*causes.values())
-    _dots(axes, [one for one in made if one["id"] not in flagged], MUTED, 10, "a payment that nobody flagged")
+    near = [one for one in made if 950 <= one["amount"] < 1000]
+    _dots(axes, [one for one in made if one["id"] not in flagged and one not in near], MUTED, 10, "a payment that nobody flagged")
     _dots(axes, [one for one in made if one["id"] in tested], ORANGE, 22, "cardsTested: five of one device in five seconds")
     _dots(axes, [one for one in made if one["id"] in causes["travelledTooFast"]], BLUE, 22,
           "travelledTooFast: another country than a moment ago")
-    _dots(axes, [one for one in made if one["id"] in causes["limitAvoided"]], RED, 60, "limitAvoided: the third below the limit")
+    _dots(axes, near, PALE, 14, "just below the limit")
+    _dots(axes, [one for one in made if one["id"] in causes["limitAvoided"]], RED, 60, "limitAvoided: the third of a card there")
     axes.axhline(1000, color=RED, linewidth=0.8, linestyle=(0, (6, 4)))
     axes.text(axes.get_xlim()[1], 1040, "limit", color=RED, ha="right", va="bottom", fontsize=9)
     axes.set(yscale="log", ylim=(0.3, 3000), ylabel="amount", xlabel="seconds")

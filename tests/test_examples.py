@@ -5,12 +5,15 @@ After a change of an example: `EDA_WRITE_EXPECTED=1 pytest tests/test_examples.p
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from eda_cli.cli.app import app
 from eda_cli.sketch.load import load
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -52,3 +55,16 @@ def test_check_has_nothing_to_say(path: Path) -> None:
     loaded = load(path)
     assert loaded.warnings == ()
     assert path.read_text().startswith("# "), "it does not say what it shows"
+
+
+MADE = 20
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=named)
+def test_each_generator_makes_events(path: Path) -> None:
+    for name, generator in load(path).resolved.generators.items():
+        told = CliRunner().invoke(app, ["sample", name, str(path), "-n", str(MADE), "--seed", "7"])
+        assert told.exit_code == 0, told.output
+        events = [json.loads(line) for line in told.stdout.splitlines()]
+        assert len(events) == min(MADE, generator.count or MADE)
+        assert all(event["topic"] == generator.publishes for event in events)
