@@ -61,6 +61,12 @@ def test_record_keys_are_a_field_where_there_are_some() -> None:
     assert "$key" not in looked({"a": 1})
 
 
+def test_event_types_are_a_field_where_there_are_several() -> None:
+    kinds = [Event("1", "/s", type_, None, b"{}") for type_ in ("paid", "paid", "gone")]
+    assert dict(fields_in(kinds)[0].frequent) == pytest.approx({"paid": 2 / 3})
+    assert fields_in(kinds[:2]) == []
+
+
 def test_values_that_never_come_twice_are_not_frequent() -> None:
     seen = looked({"id": "a", "n": 1}, {"id": "b", "n": 1}, {"id": "c", "n": 2})
     often = looked(*({"n": number // 2} for number in range(1000)))["$.n"]

@@ -56,7 +56,7 @@ class Numbers:
 
 @dataclass(slots=True)
 class Field:
-    """One path in the bodies: `$.items[*].sku`; `$key` is the record key.
+    """One path in the bodies: `$.items[*].sku`; `$key` is the record key, `$type` the event type.
 
     `places` is how often it could have been there: as often as what it is in. `types` counts the JSON types of what was there;
     what is none is "no JSON", no body at all a "tombstone". `numbers` are its numbers, of a list how many items it has. `values`
@@ -115,7 +115,7 @@ class Field:
 
 
 def fields_in(events: Iterable[Event]) -> list[Field]:
-    """The fields of these events, in the order in which they came up first: the record key, then those of the bodies.
+    """The fields of these events, in the order in which they came up first: key, types if there are several, then the bodies.
 
     Maps that are always there are left out: what is in them says all.
     """
@@ -124,18 +124,21 @@ def fields_in(events: Iterable[Event]) -> list[Field]:
         looked.see(event)
     return [one for one in looked.fields.values()
             if one.places and ([*one.shares] != ["object"] or one.null or (one.absent and one.path != "$"))
-            and (one.path != "$key" or one.types)]
+            and (one.path != "$key" or one.types) and (one.path != "$type" or len(one.values) > 1)]
 
 
 class _Looked:
     def __init__(self) -> None:
         self.fields: dict[str, Field] = {}
-        self._key, self._body = self._field("$key"), self._field("$")
+        self._key, self._type, self._body = self._field("$key"), self._field("$type"), self._field("$")
         self._inside: dict[str, list[Field]] = {}  # path of a map -> the fields that are in one of them
 
     def see(self, event: Event) -> None:
         self._key.places += 1
+        self._type.places += 1
         self._body.places += 1
+        if event.type is not None:
+            self._type.note(event.type, "string")
         if event.key is not None:
             self._key.note(event.key.decode(errors="replace"), "string")
         if event.data is None:

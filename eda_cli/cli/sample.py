@@ -42,9 +42,9 @@ def register(app: typer.Typer) -> None:
 
 
 def sample(
-    generator: Annotated[str | None, typer.Argument(metavar="[GENERATOR]", show_default=False,
+    generator: Annotated[str | None, typer.Argument(metavar="GENERATOR", show_default=False,
                                                     help="May be left out where there is only one.")] = None,
-    sketch: Annotated[Path | None, typer.Argument(metavar="[SKETCH]", show_default=False,
+    sketch: Annotated[Path | None, typer.Argument(metavar="SKETCH", show_default=False,
                                                   help="The sketch; default: sketch.yaml here.")] = None,
     count: Annotated[int | None, typer.Option("-n", "--count", min=1, max=MOST, show_default=False,
                                               help=f"How many events ({SHOWN}, with --stats {LOOKED_AT:,}).")] = None,

@@ -56,10 +56,9 @@ class Variable(NamedTuple):
 class Code:
     """The source under construction. `use` announces a local, `constant` names an object."""
 
-    def __init__(self, scope: Scope, looks_up: bool = False) -> None:
+    def __init__(self, scope: Scope, lookups: list[Lookup] | None = None) -> None:
         self.scope = scope
-        self.looks_up = looks_up  # whether a $lookup may stand in it
-        self.lookups: list[Lookup] = []
+        self.lookups = lookups  # those of all values of a body so far; None: no $lookup may stand in it
         self.variables: dict[str, Variable] = {}  # those that may be looked at so far
         self._first: list[str] = []
         self._defining = False
@@ -194,7 +193,7 @@ class Code:
         exec(compile(source.replace(_USED, ", ".join(used)), "<value>", "exec"), names)
         names["value"].asks = frozenset({_CIRCUMSTANCES[name] for name in used if name in _CIRCUMSTANCES})
         names["value"].quick = names.get("quick")
-        names["value"].lookups = tuple(self.lookups)
+        names["value"].lookups = tuple(self.lookups or ())
         value: Value = names["value"]
         return value
 
@@ -210,7 +209,7 @@ def asks(value: Value | None) -> frozenset[str]:
     return getattr(value, "asks", frozenset())
 
 
-def lookups_of(value: Value) -> tuple[Lookup, ...]:
+def lookups_of(value: Value | None) -> tuple[Lookup, ...]:
     """What the value looks up, in the order in which a context has to have it."""
     lookups: tuple[Lookup, ...] = getattr(value, "lookups", ())
     return lookups

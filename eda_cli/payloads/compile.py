@@ -12,6 +12,7 @@ from eda_cli.payloads.context import TOMBSTONE, Context
 from eda_cli.payloads.functions import compile_call
 from eda_cli.payloads.literals import DEEPEST, named, plain_text, scalar
 from eda_cli.payloads.long_forms import FORMS, Path, is_maybe_absent, maybe_field
+from eda_cli.payloads.lookups import Lookup
 from eda_cli.payloads.paths import NO_EVENT, compile_path, known_variable
 from eda_cli.payloads.problems import InvalidValue, Refused, ValueProblem, did_you_mean, shown
 from eda_cli.payloads.ranges import compile_range
@@ -19,15 +20,15 @@ from eda_cli.payloads.ranges import compile_range
 MOST_TEMPLATES = 1_000  # different ones in one value: each takes about a millisecond to compile
 
 
-def compile_value(raw: Any, scope: Scope, *, body: bool = True) -> Value:
+def compile_value(raw: Any, scope: Scope, *, body: bool = True, lookups: list[Lookup] | None = None) -> Value:
     """The function that makes the value for a context: JSON data, or TOMBSTONE where the whole value says so.
 
     In scope "generator" it may count and sees no event; in "rule" it sees the event being handled and what its
     consumer has besides; in "fold" that event and the row it changes; in "key" the event being published. What is
-    no `body` (a header, say), no key and no fold can be no tombstone. Raises InvalidValue with every problem; the
-    function raises PayloadError.
+    no `body` (a header, say), no key and no fold can be no tombstone. `lookups` are those of the values of a body that were
+    compiled before, where it has several. Raises InvalidValue with every problem; the function raises PayloadError.
     """
-    compiler = _Compiler(Code(scope, looks_up=body and scope == "generator"))
+    compiler = _Compiler(Code(scope, [] if lookups is None and body and scope == "generator" else lookups))
     expression = compiler.value(raw, (), whole=body and scope in ("generator", "rule"))
     if compiler.problems:
         raise InvalidValue(compiler.problems)

@@ -45,7 +45,7 @@ class Lookup:
 def compile_lookup(compiler: Compiler, raw: Mapping[str, Any], path: Path, whole: bool) -> str:
     """The source of `{$lookup: TOPIC, …}`. Raises Refused."""
     code = compiler.code
-    if not code.looks_up:
+    if code.lookups is None:
         raise Refused("$lookup stands in the body of a generator",
                       "a key and a header are made of the event itself" if code.scope in ("key", "generator") else
                       "a consumer asks nobody: it keeps its own copy of what it heard",
@@ -70,8 +70,8 @@ def lookups_in(raw: Any, path: Path = ()) -> Iterator[tuple[Path, Mapping[str, A
             return
         if "$lookup" in raw:
             yield path, raw
-        for name, one in raw.items():
-            yield from lookups_in(one, (*path, name))
+        for name in sorted(raw, key=lambda name: bool(name != "$vars")):  # they are made first
+            yield from lookups_in(raw[name], (*path, name))
     elif isinstance(raw, list | tuple):
         for at, one in enumerate(raw):
             yield from lookups_in(one, (*path, at))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
@@ -11,7 +11,7 @@ from typing import Any
 
 from eda_cli.payloads.code import Scope, Value
 from eda_cli.payloads.compile import compile_value
-from eda_cli.payloads.lookups import lookups_in
+from eda_cli.payloads.lookups import Lookup, lookups_in
 from eda_cli.payloads.problems import InvalidValue, Refused, ValueProblem, did_you_mean, shown
 from eda_cli.payloads.quantities import parse_duration, parse_range, parse_share
 
@@ -71,12 +71,15 @@ class States:
 
 
 class Lives:
-    """A life whose values are compiled: `bodies` makes the fields of each state, `key` the key of a life."""
+    """A life whose values are compiled: `bodies` makes the fields of each state, `key` the key of a life; `lookups` are those
+    of all bodies.
+    """
 
-    def __init__(self, states: States, bodies: Mapping[str, Value], key: Value | None) -> None:
+    def __init__(self, states: States, bodies: Mapping[str, Value], key: Value | None, lookups: Sequence[Lookup]) -> None:
         self.states = states.states
         self.bodies = bodies
         self.key = key
+        self.lookups = lookups
         self._start = _draws(states.start)
         self._next = {name: _draws(state.next) for name, state in states.states.items()}
 
@@ -111,11 +114,17 @@ def compile_states(raw: Any) -> Lives:
     """The life, compiled. Raises InvalidValue with every problem."""
     reader = _Reader()
     states = reader.read(raw)
-    bodies = {name: reader.compiled({} if state.body is None else state.body, ("$states", "states", name, "body"))
+    lookups: list[Lookup] = []
+    bodies = {name: reader.compiled({} if state.body is None else state.body, ("$states", "states", name, "body"), lookups)
               for name, state in states.states.items()}
-    key = reader.compiled(states.key, ("$states", "key"), body=False) if states.key is not None else None
+    key = reader.compiled(states.key, ("$states", "key")) if states.key is not None else None
+    for at, lookup in lookups_in(raw):
+        if lookup.get("once") is True:
+            reader.problems.append(ValueProblem((*at, "once"), "'once' does not stand in $states",
+                                                "each event would use one up, also those of other states",
+                                                "look it up in a generator of its own, or leave once out"))
     reader.tell()
-    return Lives(states, bodies, key)
+    return Lives(states, bodies, key, lookups)
 
 
 def _draws(shares: Shares) -> Callable[[float], str | None]:
@@ -159,12 +168,10 @@ class _Reader:
             start = self._shares(said["start"], named, (*at, "start"), whole=True)
         return States(states, start, said.get("key"), self._entities(said, at))
 
-    def compiled(self, raw: Any, path: Path, body: bool = True) -> Value:
+    def compiled(self, raw: Any, path: Path, lookups: list[Lookup] | None = None) -> Value:
+        """A body, which may look up, or else a key."""
         try:
-            if at := next(lookups_in(raw), None):
-                raise InvalidValue([Refused("$lookup stands in the body of a generator", "the state of a life looks nothing up",
-                                            "let a generator without $states look it up").at(at[0])])
-            return compile_value(raw, "generator", body=body)
+            return compile_value(raw, "generator", body=lookups is not None, lookups=lookups)
         except InvalidValue as wrong:
             self.problems += [ValueProblem((*path, *one.path), one.what, one.why, one.hint) for one in wrong.problems]
             return lambda context: None

@@ -21,8 +21,8 @@ def lint(resolved: Resolved, places: Places) -> list[Problem]:
     return [*_notes(resolved, places), *_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
             *_circles(resolved, places), *_returning(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
             *secured.exposed(resolved, places), *statements(resolved, places), *unheard(resolved, places),
-            *misled(resolved, places), *bare(resolved, places), *faults.unseen(resolved, places),
-            *living.unreached(resolved, places)]
+            *misled(resolved, places), *bare(resolved, places),
+            *faults.unseen(resolved, places), *living.unreached(resolved, places)]
 
 
 def demands(resolved: Resolved, broker: str, places: Places = NOWHERE) -> list[Problem]:

@@ -76,6 +76,14 @@ class Faulty:
         return [one._replace(now=one.now - self._drawn[one.number].late_s) if one.number in self._drawn else one
                 for one in wanted]
 
+    def come(self, wanted: Sequence[Wanted], events: Sequence[Event]) -> tuple[Sequence[Wanted], Sequence[Event]]:
+        """Those that are published sooner or later, as they were made: all but the dropped ones."""
+        dropped = {number for number, drawn in self._drawn.items() if drawn.drop}
+        if not dropped:
+            return wanted, events
+        pairs = [(one, event) for one, event in zip(wanted, events, strict=True) if one.number not in dropped]
+        return [one for one, _ in pairs], [event for _, event in pairs]
+
     def afflict(self, wanted: Sequence[Wanted], events: list[Event]) -> Going:
         """What is published now of the events that were made: between them stands what was held back until then.
 

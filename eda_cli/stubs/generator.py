@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from eda_cli import lock
-from eda_cli.payloads import Looked, Lookup
+from eda_cli.payloads import Looked, Lookup, lookups_in
 from eda_cli.sketch.looking import demand
 from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.held import Going
@@ -19,7 +19,7 @@ from eda_cli.stubs.making import generator_events
 from eda_cli.stubs.numbers import Batch, Numbers, spooled
 from eda_cli.stubs.pace import pace_of
 from eda_cli.stubs.part import Part
-from eda_cli.stubs.published import Published, Ticks, tick
+from eda_cli.stubs.published import Published
 from eda_cli.stubs.shortfall import Shortfall, Sums
 from eda_cli.stubs.speakers import Plain, Speakers, speakers
 from eda_cli.stubs.stock import FAULTED, Stock
@@ -46,10 +46,15 @@ class _Running:
         self._lookers: Lookers | None = None
         wanted = demand(part.sketch, part.name)
         self._published = Published(part.folder, generator, part.process, wanted) if wanted else None
-        self._next_s = 0.0  # when the next event happens, in seconds of the run
+        looked = wanted or any(lookups_in(generator.body))  # else nobody asks in which second of the run an event happens
+        self._zero = zero_of(generator, part.created) if looked else 0.0
+        self._next_s = self._zero  # when the next event happens
 
     def close(self) -> None:
         """Let go of its files."""
+        for one in (self._lookers, self._published):
+            if one:
+                one.close()
         self._speakers.close()
         self._stock.spool.close()
         self._numbers.close()
@@ -62,56 +67,51 @@ class _Running:
         while self._generator.paused:
             if self._part.stop.wait(PAUSED_S):
                 return False
-        zero = zero_of(self._generator, self._part.created)
-        self._tell_next(zero, range(0))
+        self._tell_next(range(0))
         with ExitStack() as held:
             left = self._left(held)
             if left is None or (self._generator.entities and not self._others_told()):
                 return False
             if not self._numbers.begun() and self._part.stop.wait(self._generator.after_s):
                 return False
-            timing = self._begin(zero)
+            timing = self._begin()
             if not self._make_up(left):
                 return False
-        self._tell_next(timing.next_s(), self._numbers.claimed())
         while self._speakers.nobody():
             if self._part.stop.wait(PAUSED_S):
                 return False
+        self._next_s = timing.next_s()
+        self._tell_next(self._numbers.claimed())
         if not self._play(timing):
             return False
         if self._published:
             self._published.end()
         return True
 
-    def _look(self, lookups: Sequence[Lookup]) -> Sequence[Looked]:
-        self._lookers = Lookers(self._part.folder, self._part.sketch, self._generator, lookups) if lookups else None
-        return self._lookers.found if self._lookers else ()
-
-    def _tell_next(self, next_s: float, done: range) -> None:
+    def _tell_next(self, done: range) -> None:
         """Let those who look up know when the next event happens, and which numbers are published by now."""
-        self._next_s = next_s
         if self._published:
-            self._published.begin(self._numbers.oldest(), next_s, done)
+            self._published.begin(self._numbers.oldest(), self._next_s, done)
 
-    def _at_once(self) -> int | None:
-        """How many events can be made together; None where there is no bound to that."""
-        return self._lookers.most(self._numbers.next()) if self._lookers else None
-
-    def _begin(self, zero: float) -> Timing:
+    def _begin(self) -> Timing:
         """Learn for whom to speak, and when."""
         part, generator = self._part, self._generator
         place = self._numbers.begin(clock_of(generator), generator.replicas, origin_of(generator))
         self._speakers = speakers(part, generator, place)
-        self._make = generator_events(part.sketch.topics[generator.publishes], generator, part.seed, part.source,
-                                      self._speakers.having, self._speakers.living, self._look)
-        return Timing(self._speakers.clocks or pace_of(generator, part.replica, part.seed, place), place, zero)
+        self._make = generator_events(part.sketch.topics[generator.publishes], generator, part.seed, part.source, self._look,
+                                      self._speakers.having, self._speakers.living)
+        return Timing(self._speakers.clocks or pace_of(generator, part.replica, part.seed, place), place, self._zero)
+
+    def _look(self, lookups: Sequence[Lookup]) -> Sequence[Looked]:
+        self._lookers = Lookers(self._part.folder, self._part.sketch, self._generator, lookups) if lookups else None
+        return self._lookers.found if self._lookers else ()
 
     def _play(self, timing: Timing) -> bool:
         """Publish what is due until stopping is wished, or all is published (then True)."""
         stop, shortfall = self._part.stop, Shortfall(self._part.journal, self._generator.publishes, time.monotonic())
         made = 0
         while not stop.wished:
-            happened = timing.due(self._at_once())
+            happened = timing.due(self._lookers.most(self._numbers.next()) if self._lookers else None)
             shortfall.see(time.monotonic(), Sums(made, timing.wished(), timing.lost, self._part.troubles))
             if happened:
                 numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
@@ -121,13 +121,11 @@ class _Running:
                 if not self._publish(self._stock, numbers, happened, timing.moments):
                     return False
                 made += len(numbers)
-            elif timing.over():
-                self._numbers.note(timing.here())
-                return self._finish_held()
-            elif not self._wait(timing):
+            elif timing.over() or not self._wait(timing):
                 break
         self._numbers.note(timing.here())
-        return False
+        self._part.journal.flush()  # what was given up last
+        return not stop.wished and self._finish_held()
 
     def _wait(self, timing: Timing) -> bool:
         """Wait until something is due, or until it is time to note the place; False where stopping was wished."""
@@ -188,7 +186,7 @@ class _Running:
         for stock in left:
             claimed = self._numbers.claimed(stock.process)
             if claimed and stock.left[0].numbers != claimed and not self._publish(
-                    stock, claimed, self._happened(stock.process, len(claimed)), None):
+                    stock, claimed, self._happened(stock.process, len(claimed))):
                 return False
         for stock in left[1:]:
             self._stock.take_over(stock)
@@ -207,7 +205,7 @@ class _Running:
             return [place.origin + moment for moment in clocks.take(many)]
         return again(self._generator, replica, self._part.seed, place, many)
 
-    def _publish(self, stock: Stock, numbers: range, happened: Sequence[float], moments: Sequence[float] | None) -> bool:
+    def _publish(self, stock: Stock, numbers: range, happened: Sequence[float], moments: Sequence[float] | None = None) -> bool:
         """Make the events of these numbers and publish them; False where stopping was wished before they were stored.
 
         `moments` are when they happened in seconds of the run; None where nobody knows it any more.
@@ -222,17 +220,16 @@ class _Running:
         if failed:
             lost = {number for number, _, _ in failed}
             wanted = [one for one in wanted if one.number not in lost]
-        ticks = {event.id: tick(moments[one.number - numbers.start]) for one, event in zip(wanted, events, strict=True)} \
-            if self._published and moments is not None else None
-        return self._send(stock, numbers, stock.faults.afflict(wanted, events), self._speakers.changed(), ticks)
+        told = self._published.packed(numbers, *stock.faults.come(wanted, events), moments) if self._published else None
+        return self._send(stock, numbers, stock.faults.afflict(wanted, events), self._speakers.changed(), told)
 
     def _send(self, stock: Stock, numbers: range, going: Going, change: Sequence[Any] | None = None,
-              ticks: Ticks | None = None) -> bool:
-        batch = stock.store(numbers, going, change)
+              told: bytes | None = None) -> bool:
+        batch = stock.store(numbers, going, change, told)
         self._speakers.keep(change)
-        return self._deliver(stock, batch, ticks)
+        return self._deliver(stock, batch)
 
-    def _deliver(self, stock: Stock, batch: Batch, ticks: Ticks | None = None) -> bool:
+    def _deliver(self, stock: Stock, batch: Batch) -> bool:
         topic, journal = self._generator.publishes, self._part.journal
         journal.faults = batch.faults
         if stock is self._stock:
@@ -244,8 +241,7 @@ class _Running:
             if wrong := refused.get(event.id):
                 journal.unpublished(topic, event, wrong.line)
         journal.flush()
-        if self._published:
-            self._published.tell(batch.numbers, [event for event in batch.events if event.id not in refused and
-                                                 "corrupt" not in batch.faults.get(event.id, ())], ticks, self._next_s)
+        if self._published and batch.told is not None:
+            self._published.tell(batch.numbers, batch.told, refused, self._next_s)
         stock.spool.stored()
         return True

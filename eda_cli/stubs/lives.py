@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from eda_cli.event import Event
-from eda_cli.payloads import MISSING, TOMBSTONE, Context, Dice, Lives, PayloadError, Seen, Value, compile_value
+from eda_cli.payloads import MISSING, TOMBSTONE, Context, Dice, Lives, Lookup, PayloadError, Seen, Value, compile_value
 from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.forms import key_of
 from eda_cli.stubs.turns import Step
@@ -61,6 +61,11 @@ class Living:
         self._keys = Dice(seed, generator.name, "lives")
         self._own: dict[int, _Own] = {}
         self._stored: dict[int, bytes] = {}
+
+    @property
+    def lookups(self) -> Sequence[Lookup]:
+        """What their bodies look up."""
+        return self._lives.lookups
 
     def recall(self, entity: int, own: bytes) -> None:
         """What `own` gave before the process began."""

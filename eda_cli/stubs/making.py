@@ -6,7 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from eda_cli.event import Event, rfc3339
-from eda_cli.payloads import TOMBSTONE, Context, Dice, Found, Lookup, PayloadError, Seen, compile_value, event_id, lookups_of
+from eda_cli.payloads import (
+    TOMBSTONE,
+    Context,
+    Dice,
+    Found,
+    Lookup,
+    PayloadError,
+    Seen,
+    Value,
+    compile_value,
+    event_id,
+    lookups_of,
+)
 from eda_cli.sketch.resolved import Generator, Topic
 from eda_cli.stubs.forms import as_failure, encoded, headers_maker, record_key
 from eda_cli.stubs.lives import Having, Living
@@ -28,23 +40,25 @@ class Wanted(NamedTuple):
     born: bool = False
 
 
+
 Look = Callable[[Sequence[Lookup]], Sequence[Found]]
 
 
-def generator_events(topic: Topic, generator: Generator, seed: int, source: str, having: Having | None = None,
-                     living: Living | None = None, look: Look = lambda lookups: ()
+def generator_events(topic: Topic, generator: Generator, seed: int, source: str, look: Look = lambda lookups: (),
+                     having: Having | None = None, living: Living | None = None
                      ) -> Callable[[Iterable[Wanted]], tuple[list[Event], Failed]]:
     """A function from what is wanted to events, and to those that could not be made.
 
-    The same seed, part and number, or entity and step, give the same event (but for its time, and what it looks up). `having`
-    and `living` are those of a generator with entities; `look` is asked once for what finds what the body looks up.
+    The same seed, part and number, or entity and step, give the same event (but for its time, and what it looks up). `look`
+    is asked once for what finds what the body looks up; `having` and `living` are those of a generator with entities.
     """
     raw_key = topic.key if generator.key is None else generator.key
     key = compile_value(raw_key, "key") if raw_key is not None else None
     headers = headers_maker(generator.headers, "generator")
     dice = Dice(seed, generator.name)
-    context, seen = Context(dice, 0.0), Seen()
-    body = _body(generator, seen, having, living, lambda lookups: setattr(context, "lookups", look(lookups)))
+    value = None if living else compile_value(generator.body, "generator")
+    context, seen = Context(dice, 0.0, lookups=look(living.lookups if living else lookups_of(value))), Seen()
+    body = _body(value, seen, having, living)
 
     def make(wanted: Iterable[Wanted]) -> tuple[list[Event], Failed]:
         happened = ""
@@ -78,18 +92,17 @@ def generator_events(topic: Topic, generator: Generator, seed: int, source: str,
     return make
 
 
-def _body(generator: Generator, seen: Seen, having: Having | None, living: Living | None,
-          look: Callable[[Sequence[Lookup]], None]) -> Callable[[Context, Wanted], Any]:
+def _body(value: Value | None, seen: Seen, having: Having | None, living: Living | None) -> Callable[[Context, Wanted], Any]:
     """The function that makes a body: nobody's, that of an entity, or that of a state which one enters."""
-    if having is not None and living is not None:
+    if value is None:
+        assert having is not None
+        assert living is not None
 
         def live(context: Context, want: Wanted) -> Any:
             seen.entity = having.of(want.entity)
             return living.say(context, seen, want.state, want.born)
 
         return live
-    value = compile_value(generator.body, "generator")
-    look(lookups_of(value))
     if having is None:
         return lambda context, want: value(context)
 

@@ -146,7 +146,8 @@ class Batch:
     """What a replica publishes together: the numbers that it is made of, and what of other numbers came due.
 
     `faults` are those of its events, by id; `held` is what is published later. `faulted` is how many events of this replica had
-    each fault so far, whatever became of the process that made them. `change` is what it changes of the entities.
+    each fault so far, whatever became of the process that made them. `change` is what it changes of the entities, `told` what
+    those are told who look it up (None: nothing).
     """
 
     numbers: range = range(0)
@@ -155,6 +156,7 @@ class Batch:
     held: Sequence[Packed] = ()
     faulted: Mapping[str, int] = field(default_factory=dict)
     change: Sequence[Any] | None = None
+    told: bytes | None = None
 
 
 class Spool:
@@ -172,7 +174,7 @@ class Spool:
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
         data = pickle.dumps((batch.numbers.start, batch.numbers.stop, [fields_of(event) for event in batch.events],
                              batch.faults, batch.held, batch.faulted,
-                             batch.change and tuple(batch.change)), 5)
+                             batch.change and tuple(batch.change), batch.told), 5)
         self.close()
         self._fd = _replace(self._path, _PENDING + zlib.crc32(data).to_bytes(4, "big") + data, keep=True)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from math import floor, inf
 from pathlib import Path
 from time import monotonic
@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from eda_cli.event import Event
 from eda_cli.sketch.looking import Demand
 from eda_cli.sketch.resolved import Generator
+from eda_cli.stubs.making import Wanted
 from eda_cli.stubs.packing import fields_of
 from eda_cli.stubs.store import Store
 
@@ -33,8 +34,6 @@ CREATE TABLE progress (process TEXT PRIMARY KEY, next INTEGER NOT NULL, ended IN
 CREATE TABLE used (looker TEXT PRIMARY KEY, number INTEGER NOT NULL, rank INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID
 """
-
-Ticks = Mapping[str | None, int]  # moments by the id of an event
 
 
 def tick(moment: float) -> int:
@@ -81,19 +80,25 @@ class Published:
             connection.execute("INSERT OR IGNORE INTO meta VALUES ('oldest', ?)", (oldest,))
             connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, 0)", (self._process, self._moment(next_s)))
 
-    def tell(self, numbers: range, events: Iterable[Event], ticks: Ticks | None, next_s: float) -> None:
-        """These are all that was published under the numbers; the next one happens at `next_s`.
+    def packed(self, numbers: range, wanted: Sequence[Wanted], events: Sequence[Event],
+               moments: Sequence[float] | None) -> bytes:
+        """What is told of the events that are published under the numbers: they stand in the order of what was `wanted`.
 
-        `ticks` are the moments of those that were made for the numbers, by id: others are of no interest. Without
-        them all of them happened in the past. What was published several times is told once, and a tombstone says nothing.
+        `moments` has one for each number, in seconds of the run; None: they lie in the past. A tombstone says nothing.
         """
-        if not numbers:
-            return
-        once = {event.id: event for event in events if event.data is not None and (ticks is None or event.id in ticks)}
+        ticks = [PAST] * len(numbers) if moments is None else [self._moment(moment) for moment in moments]
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
-        batch = pickle.dumps([(ticks[id] if ticks else PAST, fields_of(event)) for id, event in once.items()], 5)
+        return pickle.dumps([(ticks[one.number - numbers.start], fields_of(event))
+                             for one, event in zip(wanted, events, strict=True) if event.data is not None], 5)
+
+    def tell(self, numbers: range, told: bytes, refused: Collection[str | None], next_s: float) -> None:
+        """These are all that was published under the numbers, but for those that the channel refused; the next one happens
+        at `next_s`.
+        """
+        if refused:
+            told = pickle.dumps([one for one in pickle.loads(told) if one[1][0] not in refused], 5)
         with self._store.write() as connection:
-            connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?)", (numbers.start, numbers.stop, batch))
+            connection.execute("INSERT OR IGNORE INTO batches VALUES (?, ?, ?)", (numbers.start, numbers.stop, told))
             connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, 0)", (self._process, self._moment(next_s)))
             self._kept += len(numbers)
             if self._kept >= _SPARE:

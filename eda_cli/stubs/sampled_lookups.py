@@ -5,7 +5,7 @@ Knows no channel and no file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from eda_cli.event import Delivery, Event
 from eda_cli.payloads import Looked, Lookup
@@ -14,18 +14,16 @@ from eda_cli.sketch.resolved import Generator, Resolved
 from eda_cli.stubs.faults import Faulty
 from eda_cli.stubs.forms import seen_of
 from eda_cli.stubs.held import Held
-from eda_cli.stubs.making import Failed, Wanted, generator_events
-from eda_cli.stubs.sampling import wanted_of
+from eda_cli.stubs.making import Failed, Wanted
+from eda_cli.stubs.sampling import Make, maker, wanted_of
 
 BEFORE_S = 1.0 - 1e-6  # as in a run: what happened so long before an event is what it chooses from; sums are not exact
 MOST = 10_000  # events that are made at most for one that looks up: a schedule may be flat out, or a condition never hold
 TOGETHER = 100
 
-Make = Callable[[Iterable[Wanted]], tuple[list[Event], Failed]]
-
 
 class Others:
-    """All generators of a sketch whose schedules begin `now` (epoch seconds)."""
+    """All generators of a sketch, whose schedules begin `now` (epoch seconds)."""
 
     def __init__(self, sketch: Resolved, seed: int, now: float) -> None:
         self._sketch = sketch
@@ -43,13 +41,12 @@ class Others:
             return [one.looked for one in looking]
 
         source = f"/eda/{self._sketch.name}/{generator.name}"
-        make = generator_events(self._sketch.topics[generator.publishes], generator, self._seed, source, look=look)
+        make = maker(self._sketch.topics[generator.publishes], generator, self._seed, source, self._now, look)
 
-        def prepared(wanted: Iterable[Wanted]) -> tuple[list[Event], Failed]:
-            some = list(wanted)
+        def prepared(wanted: Sequence[Wanted]) -> tuple[list[Event], Failed]:
             for one in looking:
-                one.prepare(some)
-            return make(some)
+                one.prepare(wanted)
+            return make(wanted)
 
         return prepared if looking else make
 
@@ -90,11 +87,8 @@ class _Stream:
         self._make = self._make or self._maker()
         events, failed = self._make(self._faults.earlier(some))
         lost = {number for number, _, _ in failed}
-        moments = {event.id: one.now for one, event in zip((one for one in some if one.number not in lost), events, strict=True)}
-        going = self._faults.afflict([one for one in some if one.number not in lost], events)
-        once = {event.id: event for event in going.events if event.data is not None and event.id in moments
-                and "corrupt" not in going.faults.get(event.id, ())}
-        self.made += [(moments[id], event) for id, event in once.items()]
+        come = self._faults.come([one for one in some if one.number not in lost], events)
+        self.made += [(one.now, event) for one, event in zip(*come, strict=True) if event.data is not None]
         return bool(some)
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, repeat
+from itertools import count, islice, repeat
 
 from eda_cli.event import Event
 from eda_cli.payloads import PayloadError
-from eda_cli.sketch.resolved import Generator
+from eda_cli.sketch.resolved import Generator, Topic
 from eda_cli.stubs.faults import Faulty
 from eda_cli.stubs.held import Going, Held
-from eda_cli.stubs.making import Failed, Wanted
+from eda_cli.stubs.lives import Having
+from eda_cli.stubs.making import Failed, Look, Wanted, generator_events
 from eda_cli.stubs.pace import Pace, Place, curve_of, gaps_of
+from eda_cli.stubs.speakers import is_paced, living_of, turns_of
 
 TOGETHER = 100  # events that are made at once
 
@@ -36,10 +38,33 @@ def sampled(make: Make, generator: Generator, seed: int, wanted: Iterable[Wanted
     yield from Going().add(*held.due(math.inf)).events
 
 
+def maker(topic: Topic, generator: Generator, seed: int, source: str, now: float, look: Look = lambda lookups: ()) -> Make:
+    """The function that makes the events of a generator that begins at `now` (epoch seconds); see `generator_events`."""
+    having = Having(generator, seed, now) if generator.entities else None
+    return generator_events(topic, generator, seed, source, look, having, living_of(generator, seed))
+
+
 def wanted_of(generator: Generator, seed: int, now: float) -> Iterator[Wanted]:
     """The events of a generator that begins at `now` (epoch seconds); without end, where it has none."""
-    moments = enumerate(moments_of(generator, seed, now))
-    return (Wanted(number, moment, number) for number, moment in islice(moments, generator.count))
+    numbers = count() if generator.count is None else iter(range(generator.count))
+    if generator.entities is None:
+        moments = moments_of(generator, seed, now)
+        return (Wanted(number, moment, number) for number, moment in zip(numbers, moments, strict=False))
+    turns = turns_of(generator, seed, range(1, generator.entities.count + 1))
+    begins = begin_of(generator, now)
+    spoken = ((turn := turns.take(), begins + turn.position) for _ in repeat(None))
+    if is_paced(generator):
+        spoken = ((turns.take(), moment) for moment in moments_of(generator, seed, now))
+    return (Wanted(number, moment, turn.step, turn.entity, turn.state, turn.born)
+            for number, (turn, moment) in zip(numbers, spoken, strict=False))
+
+
+def begin_of(generator: Generator, now: float) -> float:
+    """When its schedule begins, in epoch seconds."""
+    if generator.start is None:
+        return now + generator.after_s
+    kind, seconds = generator.start
+    return now - seconds if kind == "ago" else seconds
 
 
 def moments_of(generator: Generator, seed: int, now: float) -> Iterable[float]:
@@ -47,10 +72,7 @@ def moments_of(generator: Generator, seed: int, now: float) -> Iterable[float]:
 
     Who is flat out publishes as fast as it goes, which nobody knows here: then all happens at once.
     """
-    begins = now + generator.after_s
-    if generator.start is not None:
-        kind, seconds = generator.start
-        begins = now - seconds if kind == "ago" else seconds
+    begins = begin_of(generator, now)
     if generator.rate == math.inf:
         return repeat(begins)
     replicas = [Pace(curve_of(generator), gaps_of(generator, replica, seed), Place())

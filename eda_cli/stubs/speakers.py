@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from eda_cli.event import Event
@@ -80,21 +80,15 @@ class Entities:
         self._standing = Standing(part.folder, part.name)
         for _, change in spooled(part.folder, part.name):
             self._standing.take_in(change)
-        lives = compile_states(generator.body) if is_states(generator.body) else None
-        self.living = Living(lives, generator, part.seed) if lives else None
-        self.having = Having(generator, part.seed, self._standing.began())
+        self.living, self.having = living_of(generator, part.seed), Having(generator, part.seed, self._standing.began())
         rows = [row for row in self._standing.rows(part.replica, generator.replicas) if row.entity <= generator.entities.count]
         for row in rows:
             if self.living and row.own is not None:
                 self.living.recall(row.entity, row.own)
-        paced = generator.every is None and (lives is None or generator.rate is not None or bool(generator.stages))
-        every = generator.every or _ROUND
-        step = step_of(lives, part.name, part.seed) if lives else paused(every, part.name, part.seed)
-        longest = max(state.after_s[1] for state in lives.states.values()) if lives else every[1]
-        first = lives.states[lives.first(0.0)].after_s[1] if lives else every[1]
+        paced = is_paced(generator)
         own = range(part.replica, generator.entities.count + 1, generator.replicas)
         position = self._standing.position(part.process, generator.replicas) if paced else place.at
-        self._turns = Turns(own, rows, step, first, longest, position)
+        self._turns = turns_of(generator, part.seed, own, rows, position)
         self.clocks = None if paced else Clocks(self._turns, place)
         self._last: list[Turn] = []
 
@@ -131,15 +125,36 @@ def speakers(part: Part, generator: Generator, place: Place) -> Speakers:
     return Entities(part, generator, place) if generator.entities else Plain()
 
 
+def is_paced(generator: Generator) -> bool:
+    """Whether a schedule says when entities speak; else each has a clock of its own."""
+    scheduled = generator.rate is not None or bool(generator.stages)
+    return generator.every is None and (scheduled or not is_states(generator.body))
+
+
+def turns_of(generator: Generator, seed: int, own: Iterable[int], rows: Sequence[Row] = (), position: float = 0.0) -> Turns:
+    """The turns of these entities; see `Turns`."""
+    lives = compile_states(generator.body) if is_states(generator.body) else None
+    every = generator.every or _ROUND
+    if lives is None:
+        return Turns(own, rows, paused(every, generator.name, seed), every[1], every[1], position)
+    longest = max(state.after_s[1] for state in lives.states.values())
+    return Turns(own, rows, step_of(lives, generator.name, seed), lives.states[lives.first(0.0)].after_s[1], longest, position)
+
+
+def living_of(generator: Generator, seed: int) -> Living | None:
+    """The lives of its entities, where they live."""
+    return Living(compile_states(generator.body), generator, seed) if is_states(generator.body) else None
+
+
 def by_hand(topic: Topic, generator: Generator, seed: int, source: str, look: Look
             ) -> Callable[[int, float], tuple[list[Event], Failed]]:
     """A function from number and moment to an event that nobody's clock asks for: with entities, the first one of an
     entity that is not among theirs.
     """
     lives = compile_states(generator.body) if is_states(generator.body) else None
-    living = Living(lives, generator, seed) if lives else None
+    living = living_of(generator, seed)
     having = Having(generator, seed, time.time()) if generator.entities else None
-    make = generator_events(topic, generator, seed, source, having, living, look)
+    make = generator_events(topic, generator, seed, source, look, having, living)
     state = lives.first(0.0) if lives else ""
 
     def made(number: int, now: float) -> tuple[list[Event], Failed]:

@@ -27,9 +27,9 @@ class Stock:
         self.held = Held(self.left[0].held)
         self.faults = Faulty(generator.faults, part.seed, part.name, self.held, self.left[0].faulted or self._counted)
 
-    def store(self, numbers: range, going: Going, change: Sequence[Any] | None = None) -> Batch:
-        """Keep what is about to be published, what is held back, and what changes of the entities."""
-        batch = Batch(numbers, going.events, going.faults, self.held.packed(), dict(self.faults.faulted), change)
+    def store(self, numbers: range, going: Going, change: Sequence[Any] | None = None, told: bytes | None = None) -> Batch:
+        """Keep what is about to be published, what is held back, what changes of the entities, and what is told of it."""
+        batch = Batch(numbers, going.events, going.faults, self.held.packed(), dict(self.faults.faulted), change, told)
         self.spool.store(batch)
         return batch
 

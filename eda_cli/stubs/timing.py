@@ -43,7 +43,7 @@ class Played(Protocol):
         """How many events were given up."""
 
     def due(self, at: float, catch_up_s: float = CATCH_UP_S, most: int | None = None) -> Sequence[float]:
-        """The moments of the events that are due (`most` at most); they count as taken."""
+        """The moments of the events that are due (`most` at most, else BATCH); they count as taken."""
 
     def next_moment(self) -> float:
         """That of the next event; `inf` where none comes any more."""

@@ -103,13 +103,13 @@ class Clocks:
         self._many += len(moments)
         return moments
 
+    def next_moment(self) -> float:
+        """That of the next turn."""
+        return self._turns.due
+
     def wished(self, at: float) -> float:
         """How many turns the clocks wished for up to now."""
         return self._many + self.lost
-
-    def next_moment(self) -> float:
-        """That of the next turn."""
-        return self._turns.due if self._turns else math.inf
 
     def pause(self, at: float) -> float:
         """Seconds until it is worth asking again: turns that are close to each other are taken together."""

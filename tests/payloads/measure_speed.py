@@ -1,6 +1,7 @@
 """How long a value takes, against a function that a person would write for it: `python -m tests.payloads.measure_speed`.
 
-Prints microseconds for each event (the best of several rounds, seeding included) and the ratio of the first two.
+Prints microseconds for each event (the best of several rounds, seeding included) and the ratio of the first two; and those
+of each function beside one draw, which every event pays once.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
-from eda_cli.payloads import Context, Dice, Seen, compile_value, event_id
+from eda_cli.payloads import FUNCTIONS, Context, Dice, Seen, Value, compile_value, event_id
 
 PURCHASE = {
     "id": "uuid()", "user": "zipf(200, user-)",
@@ -41,6 +42,26 @@ def microseconds(*each: Callable[[], object]) -> list[float]:
     return [min(times) / TIMES * 1e6 for times in zip(*rounds, strict=True)]
 
 
+def functions() -> None:
+    """Each function as its signature has it, beside a draw; pools are full by then."""
+    dice = Dice(42, "webshop")
+    context = Context(random=dice, now=0.0)
+
+    def made(raw: object) -> Callable[[], object]:
+        value: Value = compile_value([raw, "chance(10%)"], "generator")
+
+        def make() -> object:
+            context.number = context.step = context.number + 1
+            dice.roll(context.number)
+            return value(context)
+
+        return make
+
+    signatures = ["x", *(function.signature for function in FUNCTIONS.values())]
+    for signature, time in zip(signatures, times := microseconds(*map(made, signatures)), strict=True):
+        print(f"{signature:27} {time - times[0]:6.2f}")
+
+
 def main() -> None:
     dice = Dice(42, "webshop")
     context = Context(random=dice, now=0.0)
@@ -65,6 +86,7 @@ def main() -> None:
     print(f"value and event id, seeded  {with_id:6.2f}")
     print(f"one `$` rule with a sum     {rule:6.2f}")
     print(f"smallest template           {small:6.2f}")
+    functions()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eda_cli.event import epoch
-from eda_cli.journal import Observation, last_observations
+from eda_cli.journal import Observation, last_counts, last_observations
 from eda_cli.sketch.resolved import Generator, Resolved, Stage, Topic
 from eda_cli.stubs import generator, numbers
 from eda_cli.stubs.numbers import Numbers
@@ -265,6 +265,19 @@ def test_the_wait_before_the_first_event_is_once(tmp_path: Path) -> None:
     sketch = with_web(after_s=3600.0, count=12)
     assert generator.run(part(tmp_path, sketch, "web", 1, channel))
     assert channel.numbers() == list(range(12))
+
+
+def test_what_the_end_of_the_stages_cut_off_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    late, real = [0.0], time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + late[0])
+    channel = Memory()
+    channel.on_publish = lambda: late.__setitem__(0, 60.0)
+    sketch = with_web(rate=None, count=None, stages=(Stage((100.0, 100.0), 3.0),))
+    one = part(tmp_path, sketch, "web", 1, channel)
+    assert generator.run(one)
+    counts = last_counts(tmp_path / "web.1.jsonl")
+    assert counts["published"]["t"] + counts["behind"]["t"] == 300
+    assert counts["behind"]["t"] > 200
 
 
 @pytest.mark.parametrize("away", [True, False])

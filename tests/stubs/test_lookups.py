@@ -21,7 +21,8 @@ from eda_cli.sketch.looking import Demand, demand
 from eda_cli.sketch.resolved import Generator, Raw, Resolved, Topic
 from eda_cli.stubs import generator
 from eda_cli.stubs.lookers import Lookers
-from eda_cli.stubs.published import Published, Source, skip, tick
+from eda_cli.stubs.making import Wanted
+from eda_cli.stubs.published import Published, Source, skip
 from tests.stubs.playing import Killed, Memory, let_go, part
 
 SHOP = Generator("shop", "orders", "made", {"n": "seq(0)"}, rate=10.0, replicas=2)
@@ -60,9 +61,11 @@ class Shop:
 
     def tell(self, first: int, many: int, replica: int = 0, next_s: float | None = None, missing: int = -1) -> None:
         numbers = range(first, first + many)
-        events = [Event(f"e{number}", "/s", "made", None, b'{"n":%d}' % number) for number in numbers if number != missing]
-        ticks = {f"e{number}": tick(number / 10) for number in numbers}
-        self.replicas[replica].tell(numbers, events, ticks, numbers.stop / 10 if next_s is None else next_s)
+        there = [number for number in numbers if number != missing]
+        events = [Event(f"e{number}", "/s", "made", None, b'{"n":%d}' % number) for number in there]
+        one = self.replicas[replica]
+        told = one.packed(numbers, [Wanted(number, 0.0, number) for number in there], events, [number / 10 for number in numbers])
+        one.tell(numbers, told, (), numbers.stop / 10 if next_s is None else next_s)
 
     def end(self) -> None:
         for one in self.replicas:

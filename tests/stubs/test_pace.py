@@ -140,3 +140,11 @@ def test_the_end_of_a_stage_is_not_slept_through() -> None:
     assert [sleepy.due(0.0), sleepy.pause(0.0)] == [[], 3.0]
     assert [sleepy.due(3.0), sleepy.due(4.0), sleepy.pause(4.0)] == [[3.0], [4.0], 1.0]
     assert [sleepy.over(6.0), sleepy.pause(6.0), sleepy.over(7.0)] == [False, 1.0, True]
+
+
+def test_whoever_catches_up_has_played_what_was_taken_and_no_more() -> None:
+    late = pace(rate=5_000.0)
+    late.due(0.0)
+    assert late.due(0.9)[-1] == late.place.at == pytest.approx(BATCH / 5_000)
+    fresh = pace(replace(late.place), rate=5_000.0)
+    assert fresh.due(late.place.at + 1 / 5_000) == pytest.approx([late.place.at + 1 / 5_000])

@@ -10,14 +10,19 @@ from typing import Any
 import pytest
 
 from eda_cli.event import Event, epoch
-from eda_cli.sketch.resolved import Faults, Generator, Resolved, Spread, Stage, Topic
+from eda_cli.sketch.resolved import Entities, Faults, Generator, Resolved, Spread, Stage, Topic
 from eda_cli.stubs import generator
-from eda_cli.stubs.making import generator_events
-from eda_cli.stubs.sampling import moments_of, sampled, wanted_of
+from eda_cli.stubs.sampling import maker, moments_of, sampled, wanted_of
 from tests.stubs.playing import Memory, let_go, part
 
 NOW = 1_700_000_000.0
 FAULTS = Faults(duplicate=0.2, drop=0.2, out_of_order=Spread(0.3, (0.3, 2.0)), corrupt=0.2, null_key=0.2)
+
+
+LIVES = {"$states": {"key": "uuid()", "entities": 5, "start": "created", "states": {
+    "created": {"body": {"n": "1..9"}, "next": {"paid": "80%", "gone": "20%"}, "after": "1ms..2ms"},
+    "paid": {"event": "paid", "body": {"sum": "5.00..9.00"}, "next": "gone", "after": "1ms"},
+    "gone": {"body": {"n": 0}}}}}
 
 
 def web(**fields: Any) -> Generator:
@@ -25,7 +30,7 @@ def web(**fields: Any) -> Generator:
 
 
 def sample(one: Generator, most: int = 1_000, key: Any = None) -> list[Any]:
-    make = generator_events(Topic("t", key=key), one, 7, "/eda/shop/web")
+    make = maker(Topic("t", key=key), one, 7, "/eda/shop/web", NOW)
     return list(sampled(make, one, 7, islice(wanted_of(one, 7, NOW), most)))
 
 
@@ -33,8 +38,15 @@ def moments(one: Generator, many: int) -> list[float]:
     return [round(moment - NOW, 6) for moment in islice(moments_of(one, 7, NOW), many)]
 
 
-def test_a_sample_is_what_a_run_publishes(tmp_path: Path) -> None:
-    one = web(rate=5_000.0, count=200, faults=FAULTS)
+@pytest.mark.parametrize("fields", [
+    {"rate": 5_000.0},
+    {"rate": 5_000.0, "entities": Entities(7, {"name": "pick(ann, bob)"}), "body": {"n": "$entity", "who": "$entity.name"}},
+    {"rate": None, "every": (0.001, 0.002), "entities": Entities(7)},
+    {"rate": None, "body": LIVES, "entities": Entities(5)},
+    {"rate": 5_000.0, "body": LIVES, "entities": Entities(5)},
+])
+def test_a_sample_is_what_a_run_publishes(tmp_path: Path, fields: dict[str, Any]) -> None:
+    one = web(**fields, count=200, faults=FAULTS)
     sketch = Resolved("shop", {"kind": "embedded"}, 7, {"t": Topic("t", key="k-{{ body.n }}")}, {}, {"web": one}, {})
     channel = Memory()
     running = part(tmp_path, sketch, "web", 1, channel)

@@ -114,3 +114,8 @@ def test_moment_and_reached_undo_each_other(stages: list[Stage], repeat: int | N
 def test_moments_never_run_backwards(stages: list[Stage], repeat: int | None) -> None:
     found = moments(Curve(stages, repeat))
     assert found == sorted(found)
+
+
+def test_what_decimal_fractions_lose_is_no_event() -> None:
+    third = Stage((0.1, 0.1), 1.0)  # three of them are 0.30000000000000004
+    assert len(moments(Curve([third] * 3, 10))) == 3
