@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from eda_cli.payloads.believable import KEYS, Raw, is_map, literal, nullable, number, pick, sized, text_of
+from eda_cli.payloads.believable import KEYS, Raw, called, is_map, literal, nullable, number, pick, sized, text_of
 from eda_cli.payloads.problems import Refused, did_you_mean, shown
 
 MOST_PARTS = 5_000
@@ -71,7 +71,7 @@ class AvroSchema:
         if isinstance(schema, str):
             schema, space = self._named(schema, space)
         if not isinstance(schema, Mapping) or "type" not in schema:
-            raise Refused(f"'{shown(schema)}' is no Avro schema", f"'{shown(name)}' has it", "mend the schema")
+            raise Refused(f"'{shown(schema)}' is no Avro schema", f"{called(name)} has it", "mend the schema")
         kind = schema["type"]
         if not isinstance(kind, str):
             return self._value(kind, name, space, over)

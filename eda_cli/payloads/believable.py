@@ -77,6 +77,11 @@ def is_map(raw: Raw) -> bool:
     return isinstance(raw, Mapping) and not any(str(name).startswith("$") and name != "$vars" for name in raw)
 
 
+def called(name: str) -> str:
+    """A field, as an error names it."""
+    return f"'{shown(name)}'" if name else "the body"
+
+
 def literal(value: Raw) -> Raw:
     """The value of the language that gives exactly this JSON."""
     if isinstance(value, str):
@@ -139,7 +144,7 @@ def number(name: str, whole: bool, low: Decimal | None, high: Decimal | None, de
             break
         decimals += 1
     if start > end:
-        raise Refused(f"no number fits for '{shown(name)}'", f"it would be between {first} and {last}", "mend the schema")
+        raise Refused(f"no number fits for {called(name)}", f"it would be between {first} and {last}", "mend the schema")
     start, end = max(start, Decimal(_LOWEST)), min(end, Decimal(_HIGHEST))
     return (int(start) if whole else float(start)) if start == end else f"{start:.{decimals}f}..{end:.{decimals}f}"
 
@@ -148,19 +153,19 @@ def multiple(name: str, step: Decimal, whole: bool, low: Decimal | None, high: D
              open_ends: tuple[bool, bool]) -> Raw:
     """A multiple of the step. Raises Refused where none is between the bounds."""
     exponent = step.normalize().as_tuple().exponent
-    if step.normalize() == Decimal(1).scaleb(int(exponent)) and step <= 1 and isinstance(exponent, int):
+    if isinstance(exponent, int) and -_MOST_DECIMALS <= exponent <= 0 and step == Decimal(1).scaleb(exponent):
         return number(name, whole, low, high, -exponent, open_ends)
     first = 0 if low is None else math.ceil(low / step) + (open_ends[0] and _is_whole(low / step))
     last = first + 100 if high is None else math.floor(high / step) - (open_ends[1] and _is_whole(high / step))
     if low is None and high is not None:
         first = min(first, last - 100)
     if first > last:
-        raise Refused(f"no multiple of {step} fits for '{shown(name)}'", "", "mend the schema")
+        raise Refused(f"no multiple of {step} fits for {called(name)}", "", "mend the schema")
     stride = max(1, -(-(last - first + 1) // MOST_OPTIONS))
     values = [step * times for times in range(first, last + 1, stride)]
     fitting = [value for value in values if not whole or _is_whole(value)]
     if not fitting:
-        raise Refused(f"no multiple of {step} fits for '{shown(name)}'", "it would be no whole number", "mend the schema")
+        raise Refused(f"no multiple of {step} fits for {called(name)}", "it would be no whole number", "mend the schema")
     return pick([int(value) if _is_whole(value) else float(value) for value in fitting])
 
 

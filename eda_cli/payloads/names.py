@@ -111,7 +111,7 @@ def checked(source: str, tree: nodes.Template, scope: Scope, aggregates: Contain
             elif node.name not in NAMES[scope] and node.name not in environment.globals:
                 raise _unknown_name(source, node.name, scope)
             if node.name == "entity" and id(node) not in looked_into:
-                raise Refused("entity is all that it has", f"in '{shown(source)}'", "write entity.number, or entity.NAME")
+                raise Refused("entity is several values", f"in '{shown(source)}'", "write entity.number, or entity.NAME")
             named.add(node.name)
     return named
 

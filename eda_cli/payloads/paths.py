@@ -99,7 +99,8 @@ def known_variable(text: str, name: str, code: Code) -> Variable:
     if name in code.variables:
         return code.variables[name]
     if not code.variables:
-        raise Refused(f"'{shown(text)}' looks at $vars, and there are none", "the fields of the body beside them see them",
+        raise Refused(f"'{shown(text)}' looks at $vars, and there are none",
+                      "the body on top of which they stand sees them, and nothing else",
                       "write $vars: {user: …} on top of the body")
     raise Refused(f"there is no '{shown(name)}' in $vars", f"seen here are {', '.join(map(shown, list(code.variables)[:10]))}",
                   did_you_mean(name, code.variables, "$vars.{}") or "one that is made of others stands behind them")

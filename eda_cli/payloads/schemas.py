@@ -5,12 +5,15 @@ Knows no file.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from eda_cli.payloads.avro_schema import AvroSchema, is_avro
 from eda_cli.payloads.believable import Raw, is_map
+from eda_cli.payloads.fakers import MOST_OF_ONE_VALUE
 from eda_cli.payloads.json_schema import JsonSchema
+from eda_cli.payloads.problems import Refused, shown
 
 
 class Expanded(NamedTuple):
@@ -26,12 +29,25 @@ def expand(document: Any, on_top: Mapping[str, Any], avro: bool = False) -> Expa
 
     What stands in `on_top` is not asked of the schema: maps merge, anything else replaces. Raises Refused.
     """
-    if avro or is_avro(document):
-        of_avro = AvroSchema(document)
-        return Expanded(lay(of_avro.made(on_top), on_top), of_avro.parts, [])
-    schema = JsonSchema(document)
-    raw = schema.made(on_top)
-    return Expanded(lay(raw, on_top), schema.parts, sorted(schema.ignored))
+    schema: AvroSchema | JsonSchema
+    try:
+        schema = AvroSchema(document) if avro or is_avro(document) else JsonSchema(document)
+        raw = _spared(schema.made(on_top))
+    except Refused:
+        raise
+    except RecursionError as wrong:
+        raise Refused("the schema is nested too deeply", "", "say the body in the sketch") from wrong
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as wrong:  # a keyword of the wrong type, say
+        raise Refused("the schema is not well formed", shown(wrong, 200), "mend the schema") from wrong
+    return Expanded(lay(raw, on_top), schema.parts, sorted(schema.ignored) if isinstance(schema, JsonSchema) else [])
+
+
+def _spared(raw: Raw) -> Raw:
+    """The same with letters in place of words where there are too many words for one body."""
+    written = json.dumps(raw)
+    if written.count("faker.") <= MOST_OF_ONE_VALUE // 2:
+        return raw
+    return json.loads(written.replace('"faker.word()"', '"pattern([a-z]{3,10})"'))
 
 
 def lay(base: Raw, top: Raw) -> Raw:

@@ -12,7 +12,7 @@ from eda_cli.stubs.schedule import Curve
 
 BATCH = 500  # events at most that are made and published together
 CATCH_UP_S = 1.0  # how much of a delay is made good; what is older is given up
-TICK_S = 0.005  # faster than this, events are published together
+TICK_S = 0.005  # faster than this, the events of a generator are published together; replicas take turns
 SECONDS = Curve((Stage((1.0, 1.0)),))  # of pauses: what is reached is the seconds themselves
 
 
@@ -46,6 +46,7 @@ class Gaps:
     mean: float
     draw: Callable[[int], float]
     first: float
+    replicas: int = 1
     grid: tuple[int, int] | None = None
 
 
@@ -66,13 +67,13 @@ def gaps_of(generator: Generator, replica: int, seed: int) -> Gaps:
     if generator.every is not None:
         low, high = (many * end for end in generator.every)
         mean = (low + high) / 2
-        return Gaps(mean, lambda number: dice.roll(number).uniform(low, high), mean * (replica - 1) / many)
+        return Gaps(mean, lambda number: dice.roll(number).uniform(low, high), mean * (replica - 1) / many, many)
     if generator.arrivals == "poisson":
         def draw(number: int) -> float:
             return -math.log1p(-dice.roll(number).random()) * many
 
-        return Gaps(many, draw, draw(-1))
-    return Gaps(many, lambda number: many, replica - 1, (replica - 1, many))
+        return Gaps(many, draw, draw(-1), many)
+    return Gaps(many, lambda number: many, replica - 1, many, (replica - 1, many))
 
 
 def pace_of(generator: Generator, replica: int, seed: int, place: Place) -> Pace:
@@ -136,10 +137,10 @@ class Pace:
             return 0.0
         wait = math.inf
         if (moment := curve.moment(self._next)) is not None:
-            wait = moment - at
+            wait, tick = moment - at, TICK_S * self._gaps.replicas
             after = curve.moment(self._next + self._gaps.mean)
-            if wait > 0 and after is not None and after - moment < TICK_S:
-                wait = max(wait, TICK_S)
+            if wait > 0 and after is not None and after - moment < tick:
+                wait = max(wait, tick)
         return max(0.0, min(wait, curve.stage_end(at) - at))
 
     def reach(self, at: float) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import nextafter
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eda_cli.payloads import TOMBSTONE, Dice, InvalidValue, compile_body, compile_states, compile_value, is_states, read_states
@@ -62,12 +63,13 @@ def test_states_follow_by_their_shares() -> None:
 
 
 @given(st.floats(0, 1, exclude_max=True))
+@example(nextafter(1.0, 0.0))
 def test_whole_shares_leave_no_rest(drawn: float) -> None:
-    thirds = {"a": "33.3%", "b": "33.3%", "c": "33.4%"}
-    states: dict[str, Any] = {name: {"next": thirds} for name in thirds}
-    lives = compile_states({"$states": {"start": thirds, "states": states}})
-    assert lives.after("a", drawn) in thirds
-    assert lives.first(drawn) in thirds
+    tenths = {f"s{number}": "10%" for number in range(10)}  # whose sum as floats is below 1
+    states: dict[str, Any] = {name: {"next": tenths} for name in tenths}
+    lives = compile_states({"$states": {"start": tenths, "states": states}})
+    assert lives.after("s0", drawn) in tenths
+    assert lives.first(drawn) in tenths
 
 
 def test_states_that_no_life_comes_to_are_known() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from eda_cli.journal import Listener, Observation
+from eda_cli.sketch.knobs import KNOBS
 from tests.eventually import eventually
 from tests.scenarios.harness import READY_S, Eda
 
@@ -224,7 +225,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.xdist_group("running")
 @pytest.mark.parametrize(("words", "wanted"), [
-    ("eda set sh", {f"shop.{key}=" for key in ("rate", "every", "count", "after", "replicas")}),
+    ("eda set sh", {f"shop.{key}=" for key in KNOBS["generator"]}),
     ("eda set shop.ra", {"shop.rate="}), ("eda scale b", {"billing="}), ("eda pause ", {"shop", "billing", "audit"}),
     ("eda kill bi", {"billing"}),
 ])

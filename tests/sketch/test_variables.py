@@ -87,5 +87,5 @@ def test_a_rule_may_make_values_first() -> None:
         "sketch.yaml:2:118: '$.usr' is in no event that 'c' hears: a missing path is null; did you mean '$.user'?",
         "sketch.yaml:2:141: 'vars.u' is text as it stands: an expression stands in {{ }}; write \"{{ vars.u }}\""]
     assert errors(rule.replace("WHEN", "vars.u > 1")) == [
-        "sketch.yaml:2:74: 'vars.u > 1' looks at $vars, and there are none: the fields of the body beside them see them; "
-        "write $vars: {user: …} on top of the body"]
+        "sketch.yaml:2:74: 'vars.u > 1' looks at $vars, and there are none: the body on top of which they stand sees them, "
+        "and nothing else; write $vars: {user: …} on top of the body"]

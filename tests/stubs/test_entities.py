@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eda_cli.sketch.resolved import Entities, Generator
+from eda_cli.sketch.resolved import Entities, Generator, Topic
 from eda_cli.stubs.lives import Having
+from eda_cli.stubs.speakers import by_hand
 from eda_cli.stubs.standing import Standing
 from tests.stubs.living import (
     LIFE,
@@ -177,6 +178,19 @@ def test_an_event_that_cannot_be_made_fails_alone_and_its_entity_goes_on(tmp_pat
     assert [event.type for event in channel.stored] == ["made"] * 4
     assert_whole_steps = steps_of(channel.stored, 2)
     assert assert_whole_steps == {1: [0, 2], 2: [0, 2]}
+
+
+def test_an_event_by_hand_is_the_first_one_of_a_life_of_its_own(tmp_path: Path) -> None:
+    web = sketch(LIFE).generators["web"]
+    made = [by_hand(Topic("t"), web, 7, "/eda/shop/web", lambda lookups: ())(number, 0.0) for number in (3, 3, 4)]
+    assert all(not failed and len(events) == 1 for events, failed in made)
+    one, same, other = (events[0] for events, _ in made)
+    assert facts([one]) == facts([same]) != facts([other])
+    assert (one.type, one.body().keys()) == ("made", {"total", "id"})
+    channel = Channel()
+    assert live(tmp_path, sketch(LIFE, count=200), channel)
+    assert {one.id, other.id}.isdisjoint(event.id for event in channel.stored)
+    assert {one.key, other.key}.isdisjoint(event.key for event in channel.stored)
 
 
 def test_fewer_entities_rest_and_more_begin(tmp_path: Path) -> None:

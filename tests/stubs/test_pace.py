@@ -132,6 +132,9 @@ def test_fast_ones_are_published_together_and_slow_ones_are_waited_for() -> None
     fast.due(0.0)
     slow.due(0.0)
     assert fast.pause(0.0) == TICK_S
+    four = pace(rate=5_000.0, replicas=4)
+    four.due(0.0)
+    assert four.pause(0.0) == 4 * TICK_S, "all replicas publish as often as one would"
     assert slow.pause(0.04) == pytest.approx(0.06)
 
 

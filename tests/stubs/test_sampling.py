@@ -12,7 +12,7 @@ import pytest
 from eda_cli.event import Event, epoch
 from eda_cli.sketch.resolved import Entities, Faults, Generator, Resolved, Spread, Stage, Topic
 from eda_cli.stubs import generator
-from eda_cli.stubs.sampling import maker, moments_of, sampled, wanted_of
+from eda_cli.stubs.sampling import maker, sampled, wanted_of
 from tests.stubs.playing import Memory, let_go, part
 
 NOW = 1_700_000_000.0
@@ -35,7 +35,7 @@ def sample(one: Generator, most: int = 1_000, key: Any = None) -> list[Any]:
 
 
 def moments(one: Generator, many: int) -> list[float]:
-    return [round(moment - NOW, 6) for moment in islice(moments_of(one, 7, NOW), many)]
+    return [round(wanted.now - NOW, 6) for wanted in islice(wanted_of(one, 7, NOW), many)]
 
 
 @pytest.mark.parametrize("fields", [
@@ -67,6 +67,8 @@ def test_a_sample_is_what_a_run_publishes(tmp_path: Path, fields: dict[str, Any]
     ({"rate": 2.0, "start": ("at", NOW + 60)}, [60.0, 60.5, 61.0, 61.5]),
     ({"rate": float("inf")}, [0.0, 0.0, 0.0, 0.0]),
     ({"rate": None, "every": (2.0, 2.0)}, [0.0, 2.0, 4.0, 6.0]),
+    ({"rate": 2.0, "entities": Entities(3)}, [0.0, 0.5, 1.0, 1.5]),
+    ({"rate": None, "every": (2.0, 2.0), "entities": Entities(1)}, [1.236068, 3.236068, 5.236068, 7.236068]),
     ({"rate": None, "stages": (Stage((1.0, 1.0), 2.0), Stage((10.0, 10.0), 0.2))}, [0.0, 1.0, 2.0, 2.1]),
 ])
 def test_the_moments_are_those_of_the_schedule(fields: dict[str, Any], expected: list[float]) -> None:
