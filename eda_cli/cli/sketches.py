@@ -114,7 +114,8 @@ def graph(sketch: Sketch = DEFAULT_SKETCH) -> None:
 def init(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The file to write.")] = DEFAULT_SKETCH,
     example: Annotated[str | None, typer.Option("--example", metavar="NAME",
-                                                help="Instead, an example: smallest, shop, orders, iot, cdc, own-code.",
+                                                help="Instead, an example: smallest, shop, orders, iot, cdc, payments, funnel, "
+                                                     "rides, own-code.",
                                                 autocompletion=lambda: _examples())] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:

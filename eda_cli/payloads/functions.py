@@ -103,19 +103,29 @@ def _seq(arguments: Sequence[Argument], code: Code) -> str:
 
 def _now(arguments: Sequence[Argument], code: Code) -> str:
     if len(arguments) > 1:
-        raise WrongArguments("it takes one duration at most")
-    offset = 0.0
-    if arguments:
-        written = arguments[0].text
-        try:
-            offset = parse_duration(written[1:] if written[:1] in ("+", "-") else written)
-        except ValueError as wrong:
-            raise WrongArguments(str(wrong)) from wrong
-        if written.startswith("-"):
-            offset = -offset
+        raise WrongArguments("it takes one duration at most, or a range of them")
+    written = arguments[0].text if arguments else "0s"
+    bounds = written.split("..") if ".." in written else [written, written]
+    if len(bounds) != 2:
+        raise WrongArguments("it takes one duration at most, or a range of them")
+    try:
+        low, high = map(_offset, bounds)
+    except ValueError as wrong:
+        raise WrongArguments(str(wrong)) from wrong
+    if low > high:
+        raise WrongArguments(f"{written} begins behind its end")
     code.use("now")
-    moment = f"now + {code.constant(offset)}" if offset else "now"
+    moment = f"now + {code.constant(low)}" if low else "now"
+    if low < high:
+        code.use("draw")
+        moment += f" + (draw() - 1.0) * {code.constant(high - low)}"
     return f"{code.constant(rfc3339)}({moment})"
+
+
+def _offset(written: str) -> float:
+    """Seconds from now, `-1h` or `5m`. Raises ValueError."""
+    seconds = parse_duration(written[1:] if written[:1] in ("+", "-") else written)
+    return -seconds if written.startswith("-") else seconds
 
 
 def _pick(arguments: Sequence[Argument], code: Code) -> str:
@@ -152,7 +162,7 @@ def _chance(arguments: Sequence[Argument], code: Code) -> str:
 FUNCTIONS: dict[str, Function] = {
     "uuid": Function("uuid()", _reads(_uuid), "a uuid of version 4"),
     "seq": Function("seq(1000)", _reads(_seq), "a counter that begins at 1000, or at 1: seq()"),
-    "now": Function("now(-1h)", _reads(_now), "the time now, or so much before or after it: now(), now(5m)"),
+    "now": Function("now(-1h)", _reads(_now), "the time now, or so much before or after it: now(), now(5m), now(5m..15m)"),
     "pick": Function("pick(A, B)", _reads(_pick), "one of them, each as likely: pick(A, \"B, C\", 3)"),
     "chance": Function("chance(10%)", _reads(_chance), "true as often as said, else false: chance(10%)"),
     "zipf": Function("zipf(200, user-)", _reads(zipf),

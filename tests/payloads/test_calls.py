@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from datetime import datetime
 from statistics import fmean, pstdev
 
 import pytest
@@ -53,6 +54,14 @@ def test_seq_is_refused_where_no_generator_counts(scope):
 ])
 def test_now_is_the_time_of_the_context(raw, time):
     assert make(raw) == time
+
+
+def test_now_may_lie_anywhere_in_a_range_around_it():
+    around = [datetime.fromisoformat(make("now(-1d..12h)", "generator", number)).timestamp() for number in range(400)]
+    begin, end = (datetime.fromisoformat(make(raw)).timestamp() for raw in ("now(-1d)", "now(12h)"))
+    assert begin <= min(around) < begin + (end - begin) / 20
+    assert end - (end - begin) / 20 < max(around) < end
+    assert make("now(5m..5m)") == make("now(5m)")
 
 
 @pytest.mark.parametrize(("raw", "options"), [
@@ -154,6 +163,9 @@ def test_normal_has_its_mean_and_deviation_and_two_decimals_more():
     ("now('')", "is no duration"),
     ("now(1h, 2h)", "it takes one duration at most"),
     ("now(-20000d)", "longer than ten years"),
+    ("now(1h..)", "'' is no duration"),
+    ("now(15m..5m)", "15m..5m begins behind its end"),
+    ("now(1m..2m..3m)", "it takes one duration at most, or a range of them"),
     ("zipf()", "it takes how many there are"),
     ("zipf(0)", "1 to 1,000,000"),
     ("zipf(-1)", "1 to 1,000,000"),

@@ -7,10 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from eda_cli.journal import Listener, Observation
 from eda_cli.runs.folder import RunFolder
 from eda_cli.sketch.load import load
 from eda_cli.technologies import TECHNOLOGIES, Ability
@@ -161,3 +162,18 @@ class Eda:
         if not self.home.exists() or not any(self.home.iterdir()):
             return
         subprocess.run([sys.executable, "-m", "eda_cli", "down", "--all"], env=self.environ, capture_output=True, timeout=100)
+
+
+def told(eda: Eda, name: str) -> list[Observation]:
+    listener = Listener(eda.run(name).path)
+    try:
+        return listener.poll()
+    finally:
+        listener.close()
+
+
+def wrong(seen: Iterable[Observation]) -> list[Observation]:
+    """What nobody wished for: what fails but by the sketch's own `fails`, what is warned of or logged, who waits for a broker."""
+    return [one for one in seen if one.kind in ("crashed", "warning", "log")
+            or (one.kind == "waiting" and not one.fields["text"].startswith("there is nothing to look up"))
+            or (one.kind == "failed" and one.fields.get("reason") != "it fails, as the sketch says")]

@@ -1,80 +1,23 @@
-"""The sketches that come with eda: each runs without an error, and what it promises holds of what is in its log.
-
-`EDA_SKETCH_S` says for how many seconds each runs (12; `bench/sketches` lets each run for a minute).
-"""
+"""The sketches that come with eda: each runs without an error, and what it promises holds of what is in its log."""
 
 from __future__ import annotations
 
-import os
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eda_cli.journal import Listener, Observation
-from tests.eventually import eventually
-from tests.scenarios.harness import Eda
+from tests.scenarios.harness import Eda, told
+from tests.scenarios.played import RUN_S, Events, by, epoch, late, played, rows
 
-SKETCHES = Path(__file__).parent.parent.parent / "sketches"
-RUN_S = float(os.environ.get("EDA_SKETCH_S", "12"))
-SETTLED_S = 60.0  # on a busy machine; the longest deadline in a sketch is 6 s
 LATE_S = 2.0  # how much later than it came a busy machine may handle an event
 
 pytestmark = pytest.mark.timeout(300 + RUN_S)
-Events = Sequence[dict[str, Any]]
 
 
 @pytest.fixture
 def eda(everywhere: Eda) -> Eda:
     return everywhere
-
-
-def played(eda: Eda, name: str, settled: Callable[[], bool] = lambda: True, look: Callable[[], object] = lambda: None) -> None:
-    """Let a sketch run for its time, `look`ing again and again; then nothing new comes, and what was begun is ended."""
-    path = SKETCHES / f"{name}.yaml"
-    eda.up(path)
-    until = time.monotonic() + RUN_S
-    while time.monotonic() < until:
-        look()
-        time.sleep(0.5)
-    generators = [part["part"] for part in eda.ps(name)["parts"] if part["kind"] == "generator"]
-    eda.up(path, *(word for part in generators for word in ("--scale", f"{part}=0")))
-    eventually(lambda: not any(eda.lag(name).values()) and settled(), SETTLED_S, every=0.5)
-    assert wrong(told(eda, name)) == []
-
-
-def told(eda: Eda, name: str) -> list[Observation]:
-    listener = Listener(eda.run(name).path)
-    try:
-        return listener.poll()
-    finally:
-        listener.close()
-
-
-def wrong(seen: Iterable[Observation]) -> list[Observation]:
-    """What nobody wished for: anything that fails but by the sketch's own `fails`, anything that is warned of or logged."""
-    return [one for one in seen if one.kind in ("crashed", "warning", "waiting", "log", "given_up")
-            or (one.kind == "failed" and one.fields.get("reason") != "it fails, as the sketch says")]
-
-
-def rows(eda: Eda, name: str, consumer: str, copy: str) -> dict[str, Any]:
-    return {row["key"]: row["row"] for row in eda.lines("copy", consumer, copy, "--json", "--run", name)}
-
-
-def epoch(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
-
-
-def by(events: Events, field: str) -> dict[Any, list[dict[str, Any]]]:
-    """Events by a field of theirs, each in the order of the log."""
-    found: dict[Any, list[dict[str, Any]]] = defaultdict(list)
-    for event in events:
-        found[event["data"][field]].append(event)
-    return found
 
 
 def test_shop_invoices_what_was_bought(eda: Eda) -> None:
@@ -135,11 +78,11 @@ def test_each_reading_is_averaged_once_and_each_silence_and_warmth_is_told_once(
         last = {event["data"]["device"]: event["id"] for event in readings}
         silences = {event["causationid"] for event in eda.events("alarms", "iot") if event["type"] == "fellSilent"}
         counted = sum(event["data"]["readings"] for event in eda.events("means", "iot"))
-        return set(last.values()) <= silences and counted == len(readings) - len(late(told(eda, "iot")))
+        return set(last.values()) <= silences and counted == len(readings) - len(late(told(eda, "iot"), "averages"))
 
     played(eda, "iot", quiet)
     readings, means = eda.events("readings", "iot"), eda.events("means", "iot")
-    skipped = late(told(eda, "iot"))
+    skipped = late(told(eda, "iot"), "averages")
     windows: dict[tuple[str, float], list[float]] = defaultdict(list)
     for event in readings:
         if event["id"] not in skipped:
@@ -154,10 +97,6 @@ def test_each_reading_is_averaged_once_and_each_silence_and_warmth_is_told_once(
     warm = Counter(event["causationid"] for event in alarms if event["type"] == "gotTooWarm")
     assert warm == Counter(event["id"] for event in means if event["data"]["celsius"] > 5)
     silences_are_told(readings, Counter(event["causationid"] for event in alarms if event["type"] == "fellSilent"))
-
-
-def late(seen: Iterable[Observation]) -> set[str]:
-    return {one.fields["id"] for one in seen if one.kind == "skipped" and one.part == "averages"}
 
 
 def silences_are_told(readings: Events, silences: Counter[str]) -> None:
