@@ -7,8 +7,15 @@ from __future__ import annotations
 
 import os
 import re
+from itertools import islice
 from pathlib import Path
 
+import pytest
+
+from eda_cli.event import Event
+from eda_cli.sketch.load import load_text
+from eda_cli.stubs.sampled_lookups import Others
+from eda_cli.stubs.sampling import sampled, wanted_of
 from eda_cli.technologies import TECHNOLOGIES, Ability
 
 ROOT = Path(__file__).parent.parent
@@ -47,3 +54,17 @@ def test_how_to_add_a_channel_fits_one_screen_and_names_what_is_there() -> None:
     assert len(text.splitlines()) <= SCREEN
     for path in re.findall(r"`((?:eda_cli|tests|docs)/[\w/.]+)`", text):
         assert (ROOT / path).exists() or "nats" in path, f"{path} is not there"
+
+
+def sketches_in(path: Path) -> list[str]:
+    blocks = re.findall(r"```yaml\n(.*?)```", path.read_text(), re.S)
+    return [block for block in blocks if block.startswith(("generators:", "topics:"))]
+
+
+@pytest.mark.parametrize("sketch", [*sketches_in(ROOT / "README.md"), *sketches_in(ROOT / "docs" / "generators.md")])
+def test_the_sketches_that_explain_are_well(sketch: str) -> None:
+    loaded = load_text(sketch, "docs.yaml", {})
+    assert not [one for one in loaded.warnings if "nobody subscribes" not in one.what]
+    for generator in loaded.resolved.generators.values():
+        made = sampled(Others(loaded.resolved, 7, 0.0).maker(generator), generator, 7, wanted_of(generator, 7, 0.0))
+        assert all(isinstance(one, Event) for one in islice(made, 20))
