@@ -34,11 +34,16 @@ Draw = Callable[[], float]
 
 
 class Bounds(NamedTuple):
-    """What `lo..hi` allows, both included; without it, everything."""
+    """What `lo..hi` allows, both included, to as many decimals as it has; without it, everything."""
 
     low: float = -inf
     high: float = inf
     text: str = ""
+
+    @property
+    def decimals(self) -> int | None:
+        """As a range keeps those of its bounds: `1.00..900.00` is money. None where it says none."""
+        return max(len(bound.partition(".")[2]) for bound in self.text.split("..")) or None
 
 
 def zipf(arguments: Sequence[Argument], code: Code) -> str:
@@ -164,10 +169,13 @@ def _bounded(name: str, drawn: Callable[[Draw], float], below: Callable[[float],
                       f"fewer than {_RAREST:.0%} of its numbers do", "take wider bounds, or write a range alone: "
                       f"{shown(bounds.text)}")
     low, high, _ = bounds
+    decimals = bounds.decimals
 
     def within(draw: Draw) -> float:
         for _ in range(_DRAWS):
             number = drawn(draw)
+            if decimals is not None:
+                number = round(number, decimals)
             if low <= number <= high:
                 return number
         return type(number)(min(max(number, low), high))

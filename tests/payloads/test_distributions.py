@@ -107,9 +107,17 @@ def test_within_bounds_the_shape_is_that_of_what_lies_there():
 
 def test_what_stays_outside_becomes_the_nearer_bound():
     """With 5 % inside one of 170 is still outside after 100 draws; a loop that draws on would not come to its end."""
-    made = many("normal(0, 1, 1.64..9)", times=3_000)
-    assert min(made) == 1.64
-    assert 2 < made.count(1.64) < 60
+    made = many("normal(0, 1, 1.642..9)", times=3_000)
+    assert min(made) == 1.642
+    assert 2 < made.count(1.642) < 60
+
+
+@pytest.mark.parametrize(("raw", "decimals"), [
+    ("lognormal(1, 1, 0.50..900.00)", 2), ("exponential(3, 0.1..9.5)", 1), ("normal(0.5, 0.125, 0.00..1.0)", 2)])
+def test_numbers_have_the_decimals_of_their_bounds(raw, decimals):
+    made = many(raw)
+    assert made == [round(number, decimals) for number in made]
+    assert made != [round(number, decimals - 1) for number in made]
 
 
 @pytest.mark.parametrize(("raw", "given"), [
