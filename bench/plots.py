@@ -1,4 +1,4 @@
-"""`python -m bench.plots [SECONDS] [payments|funnel|rides…]`: run these sketches and draw what they gave, as docs/plots/*.png.
+"""`python -m bench.plots [SECONDS] [payments|funnel|rides|stages…]`: run these and draw what they gave, as docs/plots/*.png.
 
 Needs matplotlib: `pip install -e '.[plots]'`. What is drawn is what lies in the topics afterwards. Knows no channel.
 """
@@ -20,6 +20,8 @@ import orjson
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from bench import rates
+from bench.beds import Embedded
 from bench.rig import Rig
 
 ROOT = Path(__file__).parent.parent
@@ -156,6 +158,20 @@ def _stacked(axes: Axes, told: Events) -> None:
     _finish(axes, f"{ended['rideEnded']} rides ended, {ended['rideCancelled']} were called off")
 
 
+def stages(rig: Rig, seconds: int) -> None:
+    """What a generator with stages wished and reached, counted in the log."""
+    curve = rates.staged(Embedded(rig), seconds)
+    _, axes = plt.subplots(figsize=(10, 3.4), layout="constrained")
+    axes.bar(curve["second"], [many / rates.BIN_S for many in curve["reached"]], width=rates.BIN_S, align="edge", color=BLUE,
+             alpha=0.55, label="reached, in each half second of the log")
+    axes.plot([second + rates.BIN_S / 2 for second in curve["second"]], [many / rates.BIN_S for many in curve["wished"]],
+              color=RED, linewidth=1.4, label="wished by the stages")
+    axes.set(xlabel="seconds", ylabel="events a second", xlim=(0, seconds), ylim=(0, None))
+    axes.legend(frameon=False, fontsize=9, loc="lower center")
+    _finish(axes, f"{sum(curve['reached']):,} events, {sum(curve['wished']):,.0f} wished")
+    _save("stages")
+
+
 def _finish(axes: Axes, title: str) -> None:
     axes.set_title(title, loc="left", color=INK, fontsize=11)
     axes.grid(color=GRID, linewidth=0.7)
@@ -178,11 +194,12 @@ DRAWN: dict[str, Callable[[Played], None]] = {"payments": payments, "funnel": fu
 
 def main(words: Sequence[str]) -> None:
     seconds = next((int(word) for word in words if word.isdigit()), SECONDS)
-    for name in [word for word in words if word in DRAWN] or list(DRAWN):
+    names = [*DRAWN, stages.__name__]
+    for name in [word for word in words if word in names] or names:
         folder = Path(tempfile.mkdtemp(prefix="eda-plots-"))
         rig = Rig(folder / "home")
         try:
-            DRAWN[name](Played(rig, name, seconds))
+            DRAWN[name](Played(rig, name, seconds)) if name in DRAWN else stages(rig, seconds)
         finally:
             rig.close()
             shutil.rmtree(folder)

@@ -17,7 +17,7 @@ from eda_cli.stubs.held import Going
 from eda_cli.stubs.lookers import Lookers
 from eda_cli.stubs.making import generator_events
 from eda_cli.stubs.numbers import Batch, Numbers, spooled
-from eda_cli.stubs.pace import pace_of
+from eda_cli.stubs.pace import CATCH_UP_S, pace_of
 from eda_cli.stubs.part import Part
 from eda_cli.stubs.published import Published
 from eda_cli.stubs.shortfall import Shortfall, Sums
@@ -27,6 +27,7 @@ from eda_cli.stubs.timing import Timing, again, clock_of, origin_of, zero_of
 
 GOING_S = 0.02  # between two looks at whether others still speak
 NOTED_S = 5.0  # what a kill in a long pause takes from it at most
+WAITED_S = 0.001  # from when on waiting for a lookup counts
 PAUSED_S = 3600.0  # a paused generator waits to be stopped: resumed, it is started anew
 
 
@@ -210,9 +211,12 @@ class _Running:
 
         `moments` are when they happened in seconds of the run; None where nobody knows it any more.
         """
+        began = time.time()
         if self._lookers and not self._lookers.prepare(numbers, moments, self._numbers.oldest(), self._part.stop,
                                                        self._part.tell_trouble):
             return False
+        if (waited := time.time() - began) > WAITED_S:  # what happens live happens after what it waited for
+            happened = [moment + waited if began - moment < CATCH_UP_S else moment for moment in happened]
         wanted = self._speakers.wanted(numbers, happened)
         events, failed = self._make(stock.faults.earlier(wanted))
         for _, event, wrong in failed:
