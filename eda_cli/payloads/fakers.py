@@ -18,7 +18,7 @@ from eda_cli.payloads.code import Code
 from eda_cli.payloads.context import MISSING
 from eda_cli.payloads.dice import Dice
 from eda_cli.payloads.fakery import Fakery, limited, plain_size, provider_names
-from eda_cli.payloads.problems import PayloadError, Refused, did_you_mean, shown
+from eda_cli.payloads.problems import Exhausted, Refused, did_you_mean, shown
 
 POOL = 1_000  # different values, unless said otherwise
 LARGEST_POOL = 100_000
@@ -130,9 +130,9 @@ class _Unique:
         self._rows: dict[bytes, _Row] = {}
 
     def value(self, random: Dice, number: int) -> Any:
-        """The value of this event. Raises PayloadError when there are no more."""
+        """The value of this event. Raises Exhausted when there are no more."""
         if number >= MOST_UNIQUE:
-            raise PayloadError(f"{shown(self._text)} has come to its end", f"it makes {MOST_UNIQUE:,} values at most",
+            raise Exhausted(f"{shown(self._text)} has come to its end", f"it makes {MOST_UNIQUE:,} values at most",
                                "take faker without unique, uuid() or seq()")
         place = random.place(self._name)
         row = self._rows.get(place)
@@ -140,12 +140,12 @@ class _Unique:
             row = self._rows[place] = _Row(place)
         while len(row.values) <= number:
             if row.known_in_a_row == _ALL_KNOWN:
-                raise PayloadError(
+                raise Exhausted(
                     f"there are only {len(row.values):,} different {shown(self._text)}",
                     f"event {number + 1:,} finds none left", "take faker without unique, or give the generator a count")
             made = row.next(self._fakery.make)
             if not self._memory.holds(_ENTRY + plain_size(made)):
-                raise PayloadError(f"{shown(self._text)} cannot remember more values", f"it has {len(row.values):,}",
+                raise Exhausted(f"{shown(self._text)} cannot remember more values", f"it has {len(row.values):,}",
                                    "take faker without unique, uuid() or seq()")
         made = row.values[number]
         return deepcopy(made) if type(made) in (dict, list) else made

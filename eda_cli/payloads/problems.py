@@ -42,6 +42,10 @@ class PayloadError(EdaError):
     """The value is written correctly, and could not be made for this event (it lacks a field, say)."""
 
 
+class Exhausted(PayloadError):
+    """There is no value left for this event, nor for any after it."""
+
+
 class Refused(ValueError):
     """What one part of a value does wrong; becomes a ValueProblem where its place is known."""
 

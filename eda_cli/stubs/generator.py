@@ -10,7 +10,8 @@ from contextlib import ExitStack, closing
 from typing import Any
 
 from eda_cli import lock
-from eda_cli.payloads import Looked, Lookup, lookups_in
+from eda_cli.errors import Futile
+from eda_cli.payloads import Exhausted, Looked, Lookup, lookups_in
 from eda_cli.sketch.looking import demand
 from eda_cli.sketch.resolved import Generator
 from eda_cli.stubs.held import Going
@@ -32,7 +33,10 @@ PAUSED_S = 3600.0  # a paused generator waits to be stopped: resumed, it is star
 
 
 def run(part: Part) -> bool:
-    """Publish until stopping is wished, or `count` or the end of the stages is reached (then True)."""
+    """Publish until stopping is wished, or `count` or the end of the stages is reached (then True).
+
+    Raises Futile where nothing more can be made.
+    """
     with closing(_Running(part, part.sketch.generators[part.name])) as running:
         return running.run()
 
@@ -225,7 +229,11 @@ class _Running:
             lost = {number for number, _, _ in failed}
             wanted = [one for one in wanted if one.number not in lost]
         told = self._published.packed(numbers, *stock.faults.come(wanted, events), moments) if self._published else None
-        return self._send(stock, numbers, stock.faults.afflict(wanted, events), self._speakers.changed(), told)
+        sent = self._send(stock, numbers, stock.faults.afflict(wanted, events), self._speakers.changed(), told)
+        for _, _, wrong in failed:
+            if isinstance(wrong, Exhausted):  # so are all that come after it
+                raise Futile(wrong.what, wrong.why, wrong.hint)
+        return sent
 
     def _send(self, stock: Stock, numbers: range, going: Going, change: Sequence[Any] | None = None,
               told: bytes | None = None) -> bool:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from eda_cli.errors import Futile
 from eda_cli.event import epoch
 from eda_cli.journal import Observation, last_counts, last_observations
 from eda_cli.sketch.resolved import Generator, Resolved, Stage, Topic
@@ -52,6 +53,14 @@ def test_a_count_ends(tmp_path: Path) -> None:
     channel = Memory()
     assert generator.run(part(tmp_path, SKETCH, "web", 1, channel))
     assert channel.numbers() == list(range(10))
+
+
+def test_who_has_no_values_left_ends_and_says_so(tmp_path: Path) -> None:
+    channel = Memory()
+    one = part(tmp_path, with_web(body={"n": "seq(0)", "who": "faker.unique.boolean()"}), "web", 1, channel)
+    with pytest.raises(Futile, match=r"only 2 different faker\.unique\.boolean\(\)"):
+        generator.run(one)
+    assert channel.numbers() == [0, 1]
 
 
 def test_a_killed_batch_is_published_with_the_same_bytes(tmp_path: Path) -> None:
