@@ -1,4 +1,7 @@
-"""The life of an entity, `{$states: {…}}` as a whole body: read, and compiled. Knows no entity, no clock and no event."""
+"""The life of an entity, `{$states: {…}}` as a whole body: read, and compiled. Knows no entity, no clock and no event.
+
+Over 250 lines because reading a life tells everything that is wrong with it at once, each with its place.
+"""
 
 from __future__ import annotations
 
@@ -209,11 +212,14 @@ class _Reader:
     def _shares(self, raw: Any, named: Mapping[str, Any], at: Path, whole: bool = False) -> Shares:
         """States and their shares; `whole`: there must be one for certain."""
         if isinstance(raw, str):
-            return self._known([(raw, 1.0)], named, at, single=True)
+            return self._known([(raw, 1.0)], named, at, ((),))
+        if isinstance(raw, list) and raw:
+            return self._known([(str(name), 1 / len(raw)) for name in raw], named, at, [(step,) for step in range(len(raw))])
         found: list[tuple[str, float]] = []
         with self._at(*at):
             if not isinstance(raw, Mapping) or not raw:
-                raise Refused(f"'{at[-1]}' names no state", "", f"write {at[-1]}: paid, or {{paid: 80%, cancelled: 20%}}")
+                raise Refused(f"'{at[-1]}' names no state", "",
+                              f"write {at[-1]}: paid, [paid, cancelled] or {{paid: 80%, cancelled: 20%}}")
             found = [(str(name), self._share(said, (*at, name))) for name, said in raw.items()]
             total = sum(share for _, share in found)
             if total > 1 + _ROUNDING:
@@ -223,7 +229,7 @@ class _Reader:
                 raise Refused(f"the shares of '{at[-1]}' are {100 * total:.6g} % together",
                               "each life begins in one of the states" if whole else "so nothing ever follows",
                               "make them 100 %" if whole else f"leave {at[-1]}: out where a life ends")
-        return self._known(found, named, at)
+        return self._known(found, named, at, [(name,) for name in raw])
 
     def _share(self, raw: Any, at: Path) -> float:
         try:
@@ -233,9 +239,10 @@ class _Reader:
             self._wrong(Refused(f"the share of '{shown(at[-1])}' must be a share", why, hint).at(at))
             return 0.5
 
-    def _known(self, shares: list[tuple[str, float]], named: Mapping[str, Any], at: Path, single: bool = False) -> Shares:
-        for name, _ in shares:
-            with self._at(*at, *(() if single else (name,))):
+    def _known(self, shares: list[tuple[str, float]], named: Mapping[str, Any], at: Path, steps: Sequence[Path]) -> Shares:
+        """The shares; each state stands behind its own steps."""
+        for (name, _), step in zip(shares, steps, strict=True):
+            with self._at(*at, *step):
                 if name not in named:
                     raise Refused(f"there is no state '{shown(name)}'", f"known are {shown(', '.join(map(str, named)), 100)}",
                                   did_you_mean(name, map(str, named)))

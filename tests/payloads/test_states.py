@@ -31,6 +31,15 @@ def told(raw: Any) -> list[str]:
     return [one.text() for one in caught.value.problems]
 
 
+def test_a_list_of_states_has_equal_shares() -> None:
+    states = read_states({"$states": {"states": {"a": {"next": ["b", "c"]}, "b": {}, "c": {}}}})
+    assert states.states["a"].next == (("b", 0.5), ("c", 0.5))
+    with pytest.raises(InvalidValue) as raised:
+        read_states({"$states": {"states": {"alpha": {"next": ["beta", "alhpa"]}, "beta": {}}}})
+    assert [(one.path, one.hint) for one in raised.value.problems] == [
+        (("$states", "states", "alpha", "next", 1), "did you mean alpha?")]
+
+
 def test_a_life_is_read_with_its_defaults() -> None:
     states = read_states(ORDER)
     assert (states.key, states.entities, states.start) == ("uuid()", 40, (("created", 1.0),))
