@@ -107,7 +107,7 @@ def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, 
         row |= {kind: seen.total(kind) for kind in ("published", "handled", "failed", *RARE) if seen.total(kind)}
         row |= {"faults": dict(seen.faults)} if seen.faults else {}
         row["restarts"] = picture.restarts.get(process, 0)
-        if row["state"] == "crashed" and seen.reason:
+        if row["state"] in ("crashed", "stopped") and seen.reason:
             row["reason"] = seen.reason
     return row
 

@@ -71,7 +71,7 @@ class Supervisor:
         self._helpers: dict[str, Helper] = {}
         self._again: dict[str, float] = {}  # helpers to start again, and when
         self._failures: dict[str, int] = {}  # of helpers, in a row
-        self._explained: set[str] = set()  # processes that said why they end
+        self._explained: dict[str, str] = {}  # why processes end, of those that said it
         self._channel_ready = not self._info.broker.get("kept")
         self._warm = self._declared = self._told_ready = False
         self._signals = signals
@@ -166,7 +166,7 @@ class Supervisor:
             return error
         part = self._seen[process].need.part if process in self._seen else process
         self._journal.tell("failed", **error, part=part)
-        self._explained.add(process)
+        self._explained[process] = ": ".join(filter(None, (report["what"], report["why"])))
         return None
 
     # --- parts
@@ -187,14 +187,16 @@ class Supervisor:
 
     def _exited(self, process: str, seen: Seen, status: int) -> None:
         after = self._seen[process] = after_exit(seen, status, time.monotonic())
-        if seen.state == "stopping" or status == Futile.status:
+        if seen.state == "stopping":
             self._journal.tell("stopped", **_about(seen.need))
+        elif status == Futile.status:
+            self._journal.tell("stopped", **_about(seen.need), reason=self._explained.get(process, ""))
         elif after.state == "crashed":
             self._journal.count("restarts", process)
             log = [] if process in self._explained else self._log_of(process)
             self._journal.tell("crashed", **_about(seen.need), reason=_reason(status), log=log,
                                again_in_s=backoff(after.failures))
-        self._explained.discard(process)
+        self._explained.pop(process, None)
 
     def _tell_when_ready(self) -> None:
         if self._told_ready or len(self._seen) < len(self._needed):

@@ -19,10 +19,10 @@ _OWN = ("run", "supervisor", "keeper", "stubs")  # eda's own processes, by the n
 _CLOCK = ("rate", "every", "stages")
 _FIELDS = {**dict.fromkeys(_CLOCK, _CLOCK), "after": ("after_s",), "timeout": ("timeout_s",)}
 _HIDDEN = "what the environment gave"
-_ELSEWHERE = {"from": ("it says where a new group begins", "to move it: eda groups reset GROUP --to beginning"),
-              "paused": ("it is a state, and no key", "for example: eda pause PART")}
-
-
+_STATE = ("it is a state, and no key", "for example: eda pause PART")
+_ELSEWHERE = {("consumer", "from"): ("it says where a new group begins", "to move it: eda groups reset GROUP --to beginning"),
+              ("generator", "from"): ("it says when its first event happened", "to begin anew with another past: eda up --fresh"),
+              ("consumer", "paused"): _STATE, ("generator", "paused"): _STATE}
 
 
 def fields_of(key: str) -> tuple[str, ...]:
@@ -117,8 +117,8 @@ def _refuse(kind: str, part: str, key: str, text: str) -> None:
 
     if key not in KNOBS[kind]:
         turns = f"knobs of a {kind}: {', '.join(KNOBS[kind])}"
-        if key in _ELSEWHERE:
-            why, hint = _ELSEWHERE[key]
+        if (kind, key) in _ELSEWHERE:
+            why, hint = _ELSEWHERE[kind, key]
         elif key in keys_of(MODELS[kind]):
             why, hint = "it says what the part is", f"change it in the sketch, and say: eda up; {turns}"
         else:

@@ -308,7 +308,8 @@ class Resolved:
         )
 
 
-def _generator(data: Mapping[str, Any]) -> Generator:
+def _generator(told: Mapping[str, Any]) -> Generator:
+    data: dict[str, Any] = {"stages": (), "start": None, "entities": None, "faults": None, **told}  # older runs lack these
     faults, entities = data["faults"], data["entities"]
     stages = [Stage((_rate(one["rate"][0]), _rate(one["rate"][1])), one["for_s"]) for one in data["stages"]]
     if faults is not None:

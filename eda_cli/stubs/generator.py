@@ -63,9 +63,6 @@ class _Running:
         self._speakers.close()
         self._stock.spool.close()
         self._numbers.close()
-        for file in (self._lookers, self._published):
-            if file:
-                file.close()
 
     def run(self) -> bool:
         self._part.ready()

@@ -16,7 +16,7 @@ HELPERS = ("stubs", "keeper")
 
 @dataclass(slots=True)
 class PartPicture:
-    """One part, or one of its replicas. `reason` is why it crashed, where it has not started again."""
+    """One part, or one of its replicas. `reason` is why it crashed or can do no more, where it has not started again."""
 
     state: str = "starting"
     reason: str = ""
@@ -115,10 +115,8 @@ class Picture:
                 part.state, part.reason, part.since = "starting", "", observation.time
             case "ready":
                 part.state = "running"
-            case "finished" | "stopped":
-                part.state = observation.kind
-            case "crashed":
-                part.state, part.reason = "crashed", str(observation.fields.get("reason", ""))
+            case "finished" | "stopped" | "crashed":
+                part.state, part.reason = observation.kind, str(observation.fields.get("reason", ""))
             case "counted":
                 part.counts = observation.fields["counts"]
                 if part.state == "crashed":  # it runs again, and its start stands too far back in its journal

@@ -71,6 +71,8 @@ def test_a_knob_is_read_as_the_key_of_a_sketch(shop: Resolved, part: str, key: s
     ("web", "takes", "1s", ("generator 'web' has no knob 'takes'",)),
     ("web", "frequency", "1s", ("did you mean 'rate'?",)),
     ("web", "body", "1", ("'body' of generator 'web' cannot be turned while it runs", "say: eda up")),
+    ("web", "from", "-1h", ("it says when its first event happened", "eda up --fresh")),
+    ("billing", "from", "earliest", ("it says where a new group begins", "eda groups reset")),
     ("biling", "takes", "1s", ("parts of shop: web, mail, spike, billing, audit", "did you mean 'billing'?")),
     ("audit", "takes", "1s", ("'audit' is external",)),
     ("keeper", "takes", "1s", ("it is a process of eda's own",)),

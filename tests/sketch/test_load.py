@@ -119,6 +119,14 @@ def test_quantities_are_numbers() -> None:
     assert Resolved.from_json(sketch.to_json()) == sketch
 
 
+def test_the_sketch_of_a_run_of_an_earlier_version_is_read() -> None:
+    sketch = loaded("generators: {shop: {publishes: purchases, rate: max}}").resolved
+    told = sketch.to_json()
+    for name in ("stages", "repeat", "arrivals", "start", "entities", "faults"):
+        del told["generators"]["shop"][name]
+    assert Resolved.from_json(told) == sketch
+
+
 def test_topics_that_parts_name_are_made() -> None:
     sketch = loaded("""
         topics: {purchases: {partitions: 6}}

@@ -7,16 +7,18 @@ from eda_cli.view.picture import Picture
 
 CRASHED = Observation("crashed", "", "ship", {"replica": 1, "reason": "killed by SIGKILL"})
 COUNTED = Observation("counted", "", "ship", {"replica": 1, "counts": {}})
+STOPPED = Observation("stopped", "", "ship", {"replica": 1, "reason": "there is nothing to look up"})
 UP_AGAIN = Observation("started", "", "run", {})
 
 
-def test_why_a_part_crashed_is_over_once_it_or_its_run_starts_again() -> None:
+def test_why_a_part_ended_is_over_once_it_or_its_run_starts_again() -> None:
     def ship(*told: Observation) -> tuple[str, str]:
         part = Picture().see_all(told).parts["ship", 1]
         return part.state, part.reason
 
     assert ship(CRASHED) == ship(COUNTED, CRASHED) == ("crashed", "killed by SIGKILL")
-    assert ship(CRASHED, UP_AGAIN) == ("starting", "")
+    assert ship(STOPPED) == ("stopped", "there is nothing to look up")
+    assert ship(CRASHED, UP_AGAIN) == ship(STOPPED, UP_AGAIN) == ("starting", "")
     assert ship(CRASHED, COUNTED) == ("running", "")  # its own start may stand too far back to be read
 
 
