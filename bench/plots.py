@@ -71,14 +71,14 @@ def payments(played: Played) -> None:
     _dots(axes, [one for one in made if one["id"] in causes["travelledTooFast"]], BLUE, 22,
           "travelledTooFast: another country than a moment ago")
     _dots(axes, near, PALE, 14, "just below the limit")
-    _dots(axes, [one for one in made if one["id"] in causes["limitAvoided"]], RED, 60, "limitAvoided: the third of a card there")
+    _dots(axes, [one for one in made if one["id"] in causes["limitAvoided"]], RED, 60, "limitAvoided: every third of a card there")
     axes.axhline(1000, color=RED, linewidth=0.8, linestyle=(0, (6, 4)))
     axes.text(axes.get_xlim()[1], 1040, "limit", color=RED, ha="right", va="bottom", fontsize=9)
     axes.set(yscale="log", ylim=(0.3, 3000), ylabel="amount", xlabel="seconds")
     axes.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
     axes.minorticks_off()
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    _finish(axes, f"{len(made):,} payments, {len(alarms)} alarms")
+    _finish(axes, f"{len(made):,} payments, {len(alarms)} alarms (a burst is one)")
     _save("payments")
 
 

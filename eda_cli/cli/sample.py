@@ -56,12 +56,12 @@ def sample(
 
     Nothing is started, and nothing is published. They come in the order of its schedule, which begins now, and with its faults.
     """
-    from eda_cli.cli.wished import read
+    from eda_cli.sketch.load import load
 
     if sketch is None and generator is not None and generator.endswith((".yaml", ".yml")):
         sketch, generator = Path(generator), None
     path = sketch or DEFAULT_SKETCH
-    resolved = read(path).resolved
+    resolved = load(path).resolved  # what looks unintended in it is a matter of check
     part = _generator(resolved, generator, path)
     chosen = seed if seed is not None else resolved.seed
     if chosen is None:

@@ -143,8 +143,9 @@ def _source(text: str, code: Code) -> str | None:
 def _unknown(text: str, name: str, rest: str, names: tuple[str, ...]) -> Refused:
     hint = f"write $.{shown(name + rest)} for a field of the body, {{$literal: …}} for the text"
     if name == "entity":
-        hint = "give the body a field of it, as in {device: $entity}, and look at $.device"
-    elif name in ("copy", "was"):
+        raise Refused(f"'{shown(text)}' is no path", "only the body of a generator with entities has one",
+                      "let that body say it, as in {device: $entity}, and write $.device here")
+    if name in ("copy", "was"):
         hint = f'write "{{{{ {name}.NAME[key] }}}}" for a row of an own copy'
     elif near := did_you_mean(name, names, "${}"):
         hint = near

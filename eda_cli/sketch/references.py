@@ -73,6 +73,9 @@ def _clocks(sketch: Sketch, places: Places) -> Iterator[Problem]:
         for key in ("repeat",) if "repeat" in generator.model_fields_set and not generator.stages else ():
             yield Problem(*places.key((*path, key)), f"generator '{name}' has 'repeat' and no 'stages'",
                           "it says how often the stages are gone through", "add stages:, or leave it out")
+        if generator.arrivals == "poisson" and generator.rate == inf:
+            yield Problem(*places.key((*path, "arrivals")), f"generator '{name}' has 'rate: max' and 'arrivals: poisson'",
+                          "flat out there are no pauses that could vary", "write a rate such as 1000/s, or leave it out")
         if generator.arrivals == "poisson" and "every" in said:
             yield Problem(*places.key((*path, "arrivals")), f"generator '{name}' has 'every' and 'arrivals: poisson'",
                           "chance arrivals have a rate, and no pause of their own", "write rate: in place of every:")

@@ -18,7 +18,8 @@ from eda_cli.stubs.making import Failed, Wanted
 from eda_cli.stubs.sampling import Make, maker, wanted_of
 
 BEFORE_S = 1.0 - 1e-6  # as in a run: what happened so long before an event is what it chooses from; sums are not exact
-MOST = 10_000  # events that are made at most for one that looks up: a schedule may be flat out, or a condition never hold
+MOST = 10_000  # events that are made at most for one that looks up: a schedule may be flat out
+IN_VAIN = 20_000  # events that are heard, one after another, without one that is meant: there is none
 TOGETHER = 100
 
 
@@ -99,6 +100,7 @@ class _Looking:
         self.looked = looked
         self._streams = streams
         self._heard = [0] * len(streams)
+        self._in_vain = 0
 
     def prepare(self, wanted: Sequence[Wanted]) -> None:
         """Let each of these events choose from what it would see in a run."""
@@ -114,7 +116,7 @@ class _Looking:
     def _need(self, number: int) -> None:
         """Hear more, whenever it happens."""
         for _ in range(MOST):
-            if not self.looked.lacks(number):
+            if not self.looked.lacks(number) or self._in_vain >= IN_VAIN:
                 return
             if self._next() is None and not self._more():
                 return
@@ -129,7 +131,9 @@ class _Looking:
             if (at := self._next()) is None or (told := self._streams[at].made[self._heard[at]])[0] > until:
                 return
             self._heard[at] += 1
+            before = self.looked.matches
             self.looked.hear(seen_of(Delivery(told[1], self.looked.lookup.topic, None, None, 0.0)))
+            self._in_vain = 0 if self.looked.matches > before else self._in_vain + 1
 
     def _next(self) -> int | None:
         """The stream with the earliest event that was not heard."""

@@ -32,9 +32,9 @@ def sampled(make: Make, generator: Generator, seed: int, wanted: Iterable[Wanted
     wanted = iter(wanted)
     while some := list(islice(wanted, TOGETHER)):
         events, failed = make(faults.earlier(some))
-        yield from (wrong for _, _, wrong in failed)
         lost = {number for number, _, _ in failed}
         yield from faults.afflict([one for one in some if one.number not in lost], events).events
+        yield from (wrong for _, _, wrong in failed)
     yield from Going().add(*held.due(math.inf)).events
 
 

@@ -214,7 +214,7 @@ def _behind(fields: Mapping[str, Any]) -> str:
     if "lost" not in fields:
         return "keeps up again"
     if fields.get("refused"):
-        return f"made {fields['lost']:,} events fewer while the channel took none"
+        return f"made {fields['lost']:,} events fewer while it waited"
     return f"cannot keep up: {_per_s(fields['reached'])} of {_per_s(fields['wished'])}"
 
 
