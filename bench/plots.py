@@ -71,7 +71,8 @@ def payments(played: Played) -> None:
     _dots(axes, [one for one in made if one["id"] in causes["travelledTooFast"]], BLUE, 22,
           "travelledTooFast: another country than a moment ago")
     _dots(axes, near, PALE, 14, "just below the limit")
-    _dots(axes, [one for one in made if one["id"] in causes["limitAvoided"]], RED, 60, "limitAvoided: every third of a card there")
+    _dots(axes, [one for one in made if one["id"] in causes["limitAvoided"]], RED, 60,
+          "limitAvoided: every third of a card there")
     axes.axhline(1000, color=RED, linewidth=0.8, linestyle=(0, (6, 4)))
     axes.text(axes.get_xlim()[1], 1040, "limit", color=RED, ha="right", va="bottom", fontsize=9)
     axes.set(yscale="log", ylim=(0.3, 3000), ylabel="amount", xlabel="seconds")

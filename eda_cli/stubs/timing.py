@@ -77,6 +77,11 @@ class Timing:
         self._zero = time.monotonic() - place.at
 
     @property
+    def in_past(self) -> bool:
+        """Whether its events lie in the past."""
+        return self.place.origin is not None
+
+    @property
     def lost(self) -> int:
         """How many events were given up because they were too late."""
         return self._pace.lost

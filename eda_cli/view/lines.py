@@ -191,6 +191,8 @@ def _news(seen: Observation) -> tuple[str, str]:
             return str(fields["text"]), "dim"
         case "waiting" | "warning":
             return f"{seen.kind}: {fields.get('text', '')}", "yellow"
+        case "live":
+            return f"made up for the past with {fields['events']:,} events, and is live from now on", "green"
         case "behind" | "in_time":
             return _behind(fields), "yellow" if seen.kind == "behind" else "green"
         case "starting":

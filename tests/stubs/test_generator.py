@@ -228,6 +228,7 @@ def test_the_past_is_made_up_for_and_then_it_is_live(tmp_path: Path) -> None:
     assert happened[-1] == pytest.approx(time.time(), abs=1)
     assert began + 600 > time.time(), "it did not take as long as it tells of"
     assert Numbers(tmp_path, "web", "web.1").begin("other", 1, None).origin is None, "it is live"
+    assert [seen.fields["events"] for seen in told(tmp_path, "live")] == [pytest.approx(6_000, abs=5)]
 
 
 def test_stages_end_and_have_ended_for_whoever_starts_again(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import process_time
 from typing import Any
 
 import pytest
@@ -46,6 +47,14 @@ def test_generators_that_look_each_other_up_come_to_an_end() -> None:
 def test_what_never_comes_is_not_looked_for_without_end(shop: dict[str, Any]) -> None:
     bodies, wrong = made(3, {"$lookup": "orders", "where": "body.n < 0"}, shop)
     assert (bodies, wrong) == ([], ["there is nothing to look up in 'orders'"] * 3)
+
+
+def test_who_finds_nothing_looks_no_further_for_those_that_follow() -> None:
+    began = process_time()
+    made(1, {"$lookup": "orders", "where": "body.n < 0"})
+    one = process_time() - began
+    made(100, {"$lookup": "orders", "where": "body.n < 0"})
+    assert process_time() - began < 20 * one, "each of a hundred looked as far as the first one"
 
 
 def test_the_states_of_a_life_look_up_long_after_it_began() -> None:

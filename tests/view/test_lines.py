@@ -159,4 +159,6 @@ def test_who_cannot_keep_up_is_told_with_both_rates() -> None:
     assert said("behind", lost=1, wished=0.5, reached=0.25) == ["09:30:00.123 webshop     ● cannot keep up: 0.25/s of 0.5/s"]
     assert said("behind", lost=1_800, refused=True) == [
         "09:30:00.123 webshop     ● made 1,800 events fewer while it waited"]
+    assert said("live", events=28_800) == [
+        "09:30:00.123 webshop     ● made up for the past with 28,800 events, and is live from now on"]
     assert said("in_time") == ["09:30:00.123 webshop     ● keeps up again"]
