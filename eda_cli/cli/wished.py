@@ -136,7 +136,8 @@ def _scaled(resolved: Resolved, scale: str) -> Resolved:
     if not equals:
         raise UsageError(f"--scale {scale} is not PART=N", "N is a number from 0 to 100", "for example: --scale shipping=3")
     if part in resolved.generators:
-        scaled = replace(resolved.generators[part], replicas=replicas(number))
+        generator = resolved.generators[part]
+        scaled = replace(generator, replicas=replicas(number, generator))
         return replace(resolved, generators={**resolved.generators, part: scaled})
     if part in resolved.consumers:
         more = replace(resolved.consumers[part], replicas=replicas(number))

@@ -8,7 +8,7 @@ from typing import Any
 
 from eda_cli.errors import Problem, UsageError
 from eda_cli.sketch import words
-from eda_cli.sketch.resolved import Resolved
+from eda_cli.sketch.resolved import Generator, Resolved
 
 KNOBS: Mapping[str, tuple[str, ...]] = {
     "generator": ("rate", "every", "stages", "repeat", "arrivals", "count", "after", "faults", "replicas"),
@@ -88,16 +88,19 @@ def turn(resolved: Resolved, part: str, key: str, text: str, run: str, written: 
 def scale(resolved: Resolved, part: str, text: str, run: str) -> Turned:
     """Another number of replicas; 0 stops the part, which its key does not say. Raises UsageError."""
     part_of(resolved, part, run)
-    before, after = resolved.replicas()[part], replicas(text)
+    before, after = resolved.replicas()[part], replicas(text, resolved.generators.get(part))
     said = f"replicas is {after} already" if before == after else f"replicas {before} -> {after}"
     return Turned(part, "replicas", str(after), said, {"replicas": after}, {})
 
 
-def replicas(text: str) -> int:
-    """Raises UsageError."""
+def replicas(text: str, generator: Generator | None = None) -> int:
+    """So many of a part, which is a `generator` or none. Raises UsageError."""
     if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) > MOST_REPLICAS:
         raise UsageError(f"'{text}' is no number of replicas", f"it is a number from 0 to {MOST_REPLICAS}",
                          "for example: shipping=3")
+    if generator and generator.entities and int(text) > generator.entities.count:
+        raise UsageError(f"generator '{generator.name}' has no more than {generator.entities.count} entities",
+                         "each of them belongs to one replica", f"{generator.name}={generator.entities.count} is the most")
     return int(text)
 
 

@@ -96,6 +96,14 @@ def test_what_was_typed_before_is_told_as_it_was_typed(shop: Resolved) -> None:
     assert knobs.turn(accepting, "billing", "accepts", "made", "shop").said == "accepts [made, billed] -> made"
 
 
+def test_no_replica_is_without_an_entity() -> None:
+    sketch = loaded("generators: {few: {publishes: t, entities: 2}, many: {publishes: t}}").resolved
+    assert knobs.scale(sketch, "few", "2", "shop").fields == {"replicas": 2}
+    assert knobs.scale(sketch, "many", "3", "shop").fields == {"replicas": 3}
+    with pytest.raises(UsageError, match="generator 'few' has no more than 2 entities"):
+        knobs.turn(sketch, "few", "replicas", "3", "shop")
+
+
 def test_a_part_that_is_scaled_to_0_hinders_no_other_knob(shop: Resolved) -> None:
     from eda_cli.runs.touches import Touch
 
