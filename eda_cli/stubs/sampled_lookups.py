@@ -19,7 +19,6 @@ from eda_cli.stubs.sampling import Make, maker, wanted_of
 
 BEFORE_S = 1.0 - 1e-6  # as in a run: what happened so long before an event is what it chooses from; sums are not exact
 MOST = 10_000  # events that are made at most for one that looks up: a schedule may be flat out
-IN_VAIN = 20_000  # events that are heard, one after another, without one that is meant: there is none
 TOGETHER = 100
 
 
@@ -116,7 +115,7 @@ class _Looking:
     def _need(self, number: int) -> None:
         """Hear more, whenever it happens."""
         for _ in range(MOST):
-            if not self.looked.lacks(number) or self._in_vain >= IN_VAIN:
+            if not self.looked.lacks(number) or self._in_vain >= MOST:
                 return
             if self._next() is None and not self._more():
                 return

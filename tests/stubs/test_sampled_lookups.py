@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eda_cli.sketch.resolved import Entities, Faults, Generator, Raw, Resolved, Topic
-from eda_cli.stubs.sampled_lookups import IN_VAIN, Others
+from eda_cli.stubs.sampled_lookups import MOST, Others
 from eda_cli.stubs.sampling import wanted_of
 
 NOW = 1_800_000_000.0
@@ -54,7 +54,7 @@ def test_who_finds_nothing_looks_no_further_for_those_that_follow() -> None:
         "bank": Generator("bank", "payments", "paid", {"$lookup": "orders", "where": "body.n < 0"}, rate=10.0)}, {})
     make, wanted = Others(sketch, 7, NOW).maker(sketch.generators["bank"]), wanted_of(sketch.generators["bank"], 7, NOW)
     told = [make([next(wanted)])[1][0][2].why for _ in range(5)]
-    assert set(told) == {f"{IN_VAIN:,} events of it were looked at"}
+    assert set(told) == {f"{MOST:,} events of it were looked at"}
 
 
 def test_the_states_of_a_life_look_up_long_after_it_began() -> None:
