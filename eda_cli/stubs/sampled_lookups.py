@@ -76,8 +76,8 @@ class _Stream:
                 return
             self.more(until)
 
-    def more(self, until: float = float("inf")) -> bool:
-        """Make the next ones, of less than a second; whether there were some."""
+    def more(self, until: float = float("inf")) -> int:
+        """Make the next ones, of less than a second; how many there were, be it that nothing comes of them."""
         some: list[Wanted] = []
         first = self._next
         while self._next is not None and first is not None and len(some) < TOGETHER and (
@@ -89,7 +89,7 @@ class _Stream:
         lost = {number for number, _, _ in failed}
         come = self._faults.come([one for one in some if one.number not in lost], events)
         self.made += [(one.now, event) for one, event in zip(*come, strict=True) if event.data is not None]
-        return bool(some)
+        return len(some)
 
 
 class _Looking:
@@ -122,8 +122,10 @@ class _Looking:
             self._hear(float("inf"), 1)
 
     def _more(self) -> bool:
-        more = [stream.more() for stream in self._streams]  # all of them
-        return any(more)
+        more = sum(stream.more() for stream in self._streams)
+        if self._next() is None:  # all are dropped, or cannot be made
+            self._in_vain += more
+        return more > 0
 
     def _hear(self, until: float, most: int = MOST) -> None:
         for _ in range(most):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from eda_cli.sketch.resolved import Entities, Faults, Generator, Raw, Resolved, Topic
+from eda_cli.stubs.faults import Faulty
 from eda_cli.stubs.sampled_lookups import MOST, Others
 from eda_cli.stubs.sampling import wanted_of
 
@@ -46,6 +47,21 @@ def test_generators_that_look_each_other_up_come_to_an_end() -> None:
 def test_what_never_comes_is_not_looked_for_without_end(shop: dict[str, Any]) -> None:
     bodies, wrong = made(3, {"$lookup": "orders", "where": "body.n < 0"}, shop)
     assert (bodies, wrong) == ([], ["there is nothing to look up in 'orders'"] * 3)
+
+
+def test_what_is_always_dropped_is_not_made_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eda_cli.stubs.sampled_lookups.MOST", 300)
+    wishes: list[int] = []
+    draw = Faulty.earlier
+
+    def counted(self: Faulty, wanted: Any) -> Any:
+        wishes.append(len(wanted))
+        return draw(self, wanted)
+
+    monkeypatch.setattr(Faulty, "earlier", counted)
+    bodies, wrong = made(3, {"$lookup": "orders"}, {"rate": 1000.0, "faults": Faults(drop=1.0)})
+    assert (bodies, wrong) == ([], ["there is nothing to look up in 'orders'"] * 3)
+    assert sum(wishes) < 1_000  # for all three
 
 
 def test_who_finds_nothing_looks_no_further_for_those_that_follow() -> None:
