@@ -80,7 +80,11 @@ def test_where_there_are_several_one_is_named(here: Path) -> None:
     assert "there is no generator" in run("sample", "none.yaml", cwd=here, code=2).stderr
 
 
-@pytest.mark.parametrize(("sketch", "says"), [(DROPPED, "all of them are dropped"), (BROKEN, "could not be made")])
+EMPTY = "generators: {shop: {publishes: orders, stages: [{rate: 0/s, for: 1s}]}}\nconsumers: {c: {subscribes: orders}}\n"
+
+
+@pytest.mark.parametrize(("sketch", "says"), [(DROPPED, "all of them are dropped"), (BROKEN, "could not be made"),
+                                               (EMPTY, "its schedule has none")])
 def test_where_nothing_comes_it_is_said_why(here: Path, sketch: str, says: str) -> None:
     (here / "sketch.yaml").write_text(sketch)
     assert says in run("sample", "-n", "5", cwd=here, code=1).stderr

@@ -107,6 +107,7 @@ class _Events:
         self._wanted = many
         self._failed: list[PayloadError] = []
         self._came = 0
+        self._dropping = part.faults is not None and part.faults.drop > 0
 
     def __iter__(self) -> Iterator[Event]:
         return islice(self._those_that_came(), self._wanted)
@@ -129,6 +130,8 @@ class _Events:
                 raise EdaError(told, self._failed[0].line)
             console.say(f"warning: {told}: {self._failed[0].line}", "yellow")
         elif not self._came:
+            if not self._dropping:
+                raise EdaError("there is no event", "its schedule has none", "see its stages in the sketch")
             raise EdaError("there is no event", "all of them are dropped", "see faults of the generator in the sketch")
         if self._came < self._wanted:
             console.say(f"these are all: {console.events(self._came)}", "dim")
