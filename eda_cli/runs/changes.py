@@ -40,6 +40,10 @@ def refusals(old: Resolved, new: Resolved, info: RunInfo) -> list[str]:
             lines.append(f"topic {name}: compacted was {_word(have.compacted)}, {_word(topic.compacted)} is wished")
         if have is not None and topic.partitions < have.partitions:
             lines.append(f"topic {name}: {have.partitions} partitions cannot become {topic.partitions}")
+    for name, part in new.generators.items():
+        began = old.generators.get(name)
+        if began is not None and part.start is not None and began.start != part.start:
+            lines.append(f"generator {name}: its first event has happened, and 'from' cannot move it")
     return lines
 
 

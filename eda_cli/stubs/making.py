@@ -40,7 +40,6 @@ class Wanted(NamedTuple):
     born: bool = False
 
 
-
 Look = Callable[[Sequence[Lookup]], Sequence[Found]]
 
 

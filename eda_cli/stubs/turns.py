@@ -89,7 +89,8 @@ class Clocks:
         if (late := at - self._turns.due - catch_up_s) > 0:
             self._waited += late
             at -= late
-            self.lost += round(late * self._many / (self._turns.position - self._began)) if self._many > 1 else 0
+            if (played := self._turns.position - self._began) > 0:
+                self.lost += round(late * self._many / played)
         moments = self.take(most, at)
         self._place.at = moments[-1] if len(moments) == most else at
         return moments

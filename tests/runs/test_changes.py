@@ -71,3 +71,14 @@ def test_what_stored_events_forbid() -> None:
     new = replace(SKETCH, seed=2, topics={"t": Topic("t", 2, compacted=True)})
     assert refusals(old, new, info({"kind": "embedded"})) == [
         "seed: 1 runs, 2 is wished", "topic t: compacted was false, true is wished", "topic t: 3 partitions cannot become 2"]
+
+
+def test_a_past_that_has_begun_stays() -> None:
+    def of(start: tuple[str, float] | None) -> Resolved:
+        return replace(SKETCH, generators={"web": Generator("web", "t", "made", {}, start=start)})
+
+    moved = "generator web: its first event has happened, and 'from' cannot move it"
+    for old, new, told in ((("ago", 60.0), ("ago", 90.0), [moved]), (None, ("ago", 90.0), [moved]), (("ago", 60.0), None, []),
+                           (("ago", 60.0), ("ago", 60.0), [])):
+        assert refusals(of(old), of(new), info({"kind": "embedded"})) == told
+    assert refusals(SKETCH, of(("ago", 60.0)), info({"kind": "embedded"})) == []
