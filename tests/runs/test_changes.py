@@ -81,4 +81,5 @@ def test_a_past_that_has_begun_stays() -> None:
     for old, new, told in ((("ago", 60.0), ("ago", 90.0), [moved]), (None, ("ago", 90.0), [moved]), (("ago", 60.0), None, []),
                            (("ago", 60.0), ("ago", 60.0), [])):
         assert refusals(of(old), of(new), info({"kind": "embedded"})) == told
-    assert refusals(SKETCH, of(("ago", 60.0)), info({"kind": "embedded"})) == []
+    alone = replace(SKETCH, generators={})
+    assert refusals(alone, of(("ago", 60.0)), info({"kind": "embedded"})) == []
