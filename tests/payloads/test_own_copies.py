@@ -137,7 +137,7 @@ def test_a_key_being_made_sees_none_of_it():
                 "{{ count() }}"):
         assert problem(raw, "key")
     assert "write \"{{ was.NAME[key] }}\"" in problem("$was.x")
-    assert "give the body a field of it, as in {device: $entity}, and look at $.device" in problem("$entity")
+    assert "let that body say it, as in {device: $entity}, and write $.device here" in problem("$entity")
 
 
 def test_rows_are_never_changed():
