@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
-from math import inf, nextafter
 from typing import Any
 
 import yaml
 
-from eda_cli.payloads import is_states, parse_duration, parse_rate, parse_share, read_states
+from eda_cli.payloads import is_states, read_states
 from eda_cli.sketch.check import hearers, publishers
 from eda_cli.sketch.data import NoNumber, core
 from eda_cli.sketch.environment import escape
 from eda_cli.sketch.load import Loaded
 from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Consumer, Entities, Faults, Fold, Generator, Resolved, Rule, Stage, Topic
+from eda_cli.sketch.written import between, duration, past, rate, rates, share
 
 _TAG = "tag:yaml.org,2002:"
 
@@ -39,59 +37,8 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
 
-def duration(seconds: float) -> str:
-    """The shortest text that `parse_duration` reads as exactly this: `20ms`, `1h`."""
-    for unit, length in (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001)):
-        for number in {round(seconds / length), float(f"{seconds / length:.6g}")}:
-            text = f"{_plain(number)}{unit}"
-            if number >= 1 and len(text) <= 6 and parse_duration(text) == seconds:
-                return text
-    return f"{_plain(seconds)}s"
-
-
-def rate(per_second: float) -> str:
-    """The shortest text that `parse_rate` reads as exactly this: `5/s`, `1/min`, `max`."""
-    if per_second == inf:
-        return "max"
-    for unit, times in (("s", 1), ("min", 60), ("h", 3600)):
-        number = float(f"{per_second * times:.6g}")
-        if number and parse_rate(text := f"{_plain(number)}/{unit}", zero=True) == per_second:
-            return text
-    return f"{_plain(per_second)}/s"
-
-
-def share(part: float) -> str:
-    """The shortest text that `parse_share` reads as exactly this: `2%`."""
-    percent = part * 100
-    texts = [f"{_plain(number)}%" for number in (
-        float(f"{percent:.6g}"), percent, nextafter(percent, 0), nextafter(percent, 100))]  # it was rounded
-    return next((text for text in texts if parse_share(text) == part), texts[0])
-
-
-def _plain(number: float) -> str:
-    text = f"{Decimal(repr(number)):f}"
-    return text.removesuffix(".0")
-
-
-def _between(ends: tuple[float, float]) -> str:
-    low, high = map(duration, ends)
-    return low if low == high else f"{low}..{high}"
-
-
-def _rates(ends: tuple[float, float]) -> str:
-    low, high = map(rate, ends)
-    return low if low == high else f"{low}..{high}"
-
-
 def _stage(stage: Stage) -> dict[str, Any]:
-    return {"rate": _rates(stage.rate), **({} if stage.for_s is None else {"for": duration(stage.for_s)})}
-
-
-def _past(start: tuple[str, float]) -> str:
-    kind, seconds = start
-    if kind == "ago":
-        return f"-{duration(seconds)}"
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    return {"rate": rates(stage.rate), **({} if stage.for_s is None else {"for": duration(stage.for_s)})}
 
 
 def _entities(entities: Entities) -> Any:
@@ -105,7 +52,7 @@ def _lived(body: Any) -> bool:
 
 def _faults(faults: Faults) -> dict[str, Any]:
     shares = {name: share(part) for name in ("duplicate", "drop", "corrupt", "null_key") if (part := getattr(faults, name))}
-    spread = {name: {"share": share(one.share), "by": _between(one.by_s)} for name in ("late", "out_of_order")
+    spread = {name: {"share": share(one.share), "by": between(one.by_s)} for name in ("late", "out_of_order")
               if (one := getattr(faults, name)) is not None}
     return shares | spread
 
@@ -146,19 +93,19 @@ class _Writer:
         derived = self.places.spot((*path, "publishes")).written and not self.places.exact((*path, "event"))
         clock: dict[str, Any] = {"rate": rate(part.rate)} if part.rate is not None else {}
         if part.every is not None:
-            clock = {"every": _between(part.every)}
+            clock = {"every": between(part.every)}
         if part.stages:
             clock = {"stages": [_stage(one) for one in part.stages], "repeat": part.repeat or "forever"}
         return {"publishes": part.publishes, **({} if derived else {"event": part.event}),
                 **({} if self.of_event(part.event, part.body) else {"body": part.body}),
                 **({} if part.key is None else {"key": part.key}), **_said(headers=part.headers), **clock,
                 **({"arrivals": part.arrivals} if part.arrivals != "even" else {}), "count": part.count,
-                "after": duration(part.after_s), **({"from": _past(part.start)} if part.start else {}),
+                "after": duration(part.after_s), **({"from": past(part.start)} if part.start else {}),
                 **({"entities": _entities(part.entities)} if part.entities and not _lived(part.body) else {}),
                 **({"faults": _faults(part.faults)} if part.faults else {}), **_common(part)}
 
     def consumer(self, part: Consumer) -> dict[str, Any]:
-        takes = _between(part.takes) if part.takes is not None else None
+        takes = between(part.takes) if part.takes is not None else None
         own: dict[str, Any] = {"handler": part.handler} if part.handler else {"run": list(part.run)} if part.run else {}
         return {"subscribes": list(part.subscribes), **_said(accepts=list(part.accepts)), **_said(group=part.group),
                 "from": part.start, **_said(takes=takes), **_common(part), **_manners(part),
@@ -193,7 +140,7 @@ class _Writer:
                 **_said(headers=rule.headers), **({"body": rule.body} if body else {}),
                 **_said(accepts=list(rule.accepts), when=rule.when, unless=rule.unless),
                 **({} if rule.each is None else {"each": rule.each}),
-                **({} if rule.after_s is None else {"after": _between(rule.after_s)}),
+                **({} if rule.after_s is None else {"after": between(rule.after_s)}),
                 **({} if rule.share is None else {"share": share(rule.share)})}
 
     def of_event(self, event: str, body: Any) -> bool:
@@ -227,7 +174,7 @@ def _manners(part: Consumer) -> dict[str, Any]:
     manners: dict[str, Any] = {}
     if fails:
         manners["fails"] = {"share": share(fails.share), **_said(when=fails.when)}
-    manners["retries"] = {"max": part.retries.max, "backoff": _between(part.retries.backoff_s)}
+    manners["retries"] = {"max": part.retries.max, "backoff": between(part.retries.backoff_s)}
     if part.dead_letter:
         manners["dead_letter"] = part.dead_letter
     manners["idempotent"] = {"last": forget.last, "for": duration(forget.for_s)} if forget else False

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eda_cli.payloads import parse_duration, parse_rate, parse_share
-from eda_cli.sketch.render import config, duration, rate, share
+from eda_cli.sketch.render import config
+from eda_cli.sketch.written import duration, rate, share
 from tests.sketch.reading import loaded
 
 RICH = (Path(__file__).parent / "rich.yaml").read_text()
