@@ -67,7 +67,7 @@ class Eda:
         quiet = self._quiet(sketch)
         terminal = self.start(*command, *quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         name = load(sketch).resolved.name
-        eventually(lambda: (self.home / name).exists() and self.ps(name)["state"] == "running", READY_S, every=0.3)
+        self.wait_until_running(name)
         if quiet:
             self._hear(sketch)
             self(*command, "-d")
@@ -92,7 +92,10 @@ class Eda:
             self.events(topic, wished.name)
 
     def ps(self, run: str) -> dict[str, Any]:
-        return next(row for row in self.lines("ps", "--json") if row["run"] == run)
+        return {row["run"]: row for row in self.lines("ps", "--json")}[run]
+
+    def wait_until_running(self, run: str) -> None:
+        eventually(lambda: self.ps(run)["state"] == "running", READY_S, every=0.3)
 
     def run(self, name: str) -> RunFolder:
         """The folder of a run."""

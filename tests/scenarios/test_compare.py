@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.eventually import eventually
-from tests.scenarios.harness import READY_S, Eda
+from tests.scenarios.harness import Eda
 from tests.scenarios.test_life import ROOT, SKETCHES, SMALL, write
 
 RUN = "shop-compare"
@@ -88,7 +88,7 @@ def test_a_generator_that_has_published_all_is_not_begun_again(embedded: Eda, tm
 
 def test_ctrl_c_leaves_nothing(eda: Eda) -> None:
     child = eda.start("compare", str(SKETCHES / "shop.yaml"), "--brokers", eda.broker, "--for", "10m")
-    eventually(lambda: eda.home.joinpath(RUN).exists() and eda.ps(RUN)["state"] == "running", READY_S, every=0.3)
+    eda.wait_until_running(RUN)
     assert eda.run_ids()
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
@@ -120,7 +120,7 @@ def test_a_broker_that_fails_is_told_and_the_others_go_on(embedded: Eda) -> None
 def test_what_a_killed_comparison_left_is_swept_by_the_next_and_a_live_one_is_not(embedded: Eda) -> None:
     shop = str(SKETCHES / "shop.yaml")
     first = embedded.start("compare", shop, "--brokers", "embedded", "--for", "10m")
-    eventually(lambda: embedded.home.joinpath(RUN).exists() and embedded.ps(RUN)["state"] == "running", READY_S, every=0.3)
+    embedded.wait_until_running(RUN)
     second = embedded("compare", shop, "--brokers", "embedded", "--for", "1s", code=1)
     assert f"the run '{RUN}' is up" in second.stdout
     first.kill()

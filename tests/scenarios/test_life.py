@@ -73,7 +73,7 @@ def test_the_first_command_of_the_readme_runs_kafka_where_it_can_and_embedded_el
 def test_ctrl_c_stops_and_keeps_then_up_goes_on_and_fresh_begins_anew(eda: Eda, small: Path) -> None:
     def once(*args: str) -> dict[str, int]:
         terminal = eda.start("up", str(small), "--broker", eda.broker, "--json", *args)
-        eventually(lambda: eda.home.joinpath("small").exists() and eda.ps("small")["state"] == "running", READY_S, every=0.3)
+        eda.wait_until_running("small")
         eventually(lambda: sum(part.get("published", 0) for part in eda.ps("small")["parts"]) > 0, 20)
         terminal.send_signal(signal.SIGINT)
         _, err = terminal.communicate(timeout=60)
@@ -306,8 +306,7 @@ def test_up_ends_when_its_output_is_closed(embedded: Eda, small: Path) -> None:
 def test_a_second_ctrl_c_kills(embedded: Eda, small: Path) -> None:
     write(small, SMALL.replace("{subscribes: purchases}", "{subscribes: purchases, takes: 30s}"))
     terminal = embedded.start("up", str(small), "--broker", "embedded", stdout=subprocess.DEVNULL)
-    eventually(lambda: embedded.home.joinpath("small").exists() and embedded.ps("small")["state"] == "running",
-               READY_S, every=0.3)
+    embedded.wait_until_running("small")
     os.kill(embedded.pid("small", "billing.1"), signal.SIGSTOP)  # it cannot stop in order
     terminal.send_signal(signal.SIGINT)
     eventually(embedded.run("small").ending, 5)
