@@ -1,6 +1,6 @@
-"""`docs/abilities.md` says what the registry says, and `docs/add-a-channel.md` stays short.
+"""`docs/abilities.md` says what the registry says, `docs/sketch.md` what the schema says, links lead somewhere.
 
-After a change of the registry: `EDA_WRITE_EXPECTED=1 pytest tests/test_docs.py`, then read the difference.
+After a change of one: `EDA_WRITE_EXPECTED=1 pytest tests/test_docs.py`, then read the difference.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ import os
 import re
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from eda_cli.event import Event
 from eda_cli.sketch.load import load_text
+from eda_cli.sketch.schema import schema
 from eda_cli.stubs.sampled_lookups import Others
 from eda_cli.stubs.sampling import sampled, wanted_of
 from eda_cli.technologies import TECHNOLOGIES, Ability
@@ -21,7 +23,10 @@ from eda_cli.technologies import TECHNOLOGIES, Ability
 ROOT = Path(__file__).parent.parent
 ABILITIES = ROOT / "docs" / "abilities.md"
 ADD = ROOT / "docs" / "add-a-channel.md"
+LANGUAGE = ROOT / "docs" / "sketch.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BEGIN, END = "<!-- from the registry -->\n", "<!-- until here -->\n"
+KEYS = re.compile(r"(<!-- keys of (\w+) -->\n).*?(?=<!-- until here -->)", re.S)
 SCREEN = 45  # lines
 
 
@@ -56,12 +61,62 @@ def test_how_to_add_a_channel_fits_one_screen_and_names_what_is_there() -> None:
         assert (ROOT / path).exists() or "nats" in path, f"{path} is not there"
 
 
+def flow(value: Any) -> str:
+    """As one writes it inside of `{…}` or `[…]`."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {flow(one)}" for key, one in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if re.search(r"[{}, ]", str(value)) else str(value)
+
+
+def keys_of(form: dict[str, Any]) -> str:
+    """A table of the keys of one part of a sketch."""
+    form = next((one for one in form.get("anyOf", ()) if "properties" in one), form)
+    lines = ["| key | what it says | for example |", "|---|---|---|"]
+    for key, one in form["properties"].items():
+        says = one["description"] + (f" Default: `{flow(one['default'])}`." if "default" in one else "")
+        examples = ", ".join(f"`{example if isinstance(example, str) else flow(example)}`" for example in one.get("examples", ()))
+        cells = (cell.replace("|", "\\|") for cell in (f"`{key}`", says, examples))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_keys_are_those_of_the_schema() -> None:
+    forms = schema()
+    parts = {"Sketch": forms, **forms["$defs"]}
+    expected = KEYS.sub(lambda found: f"{found[1]}\n{keys_of(parts[found[2]])}\n", LANGUAGE.read_text())
+    if os.environ.get("EDA_WRITE_EXPECTED"):
+        LANGUAGE.write_text(expected)
+    assert LANGUAGE.read_text() == expected
+    brokers = {"Broker", "Nothing", "Tls", *(name.title() for name in TECHNOLOGIES)}
+    assert {found[2] for found in KEYS.finditer(expected)} == parts.keys() - brokers
+
+
+def anchors_in(path: Path) -> set[str]:
+    """Of its headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors_in(there), target
+    assert page == PAGES[0] or "(../README.md" in page.read_text(), "it does not lead back"
+
+
 def sketches_in(path: Path) -> list[str]:
     blocks = re.findall(r"```yaml\n(.*?)```", path.read_text(), re.S)
     return [block for block in blocks if block.startswith(("generators:", "topics:"))]
 
 
-@pytest.mark.parametrize("sketch", [*sketches_in(ROOT / "README.md"), *sketches_in(ROOT / "docs" / "generators.md")])
+@pytest.mark.parametrize("sketch", [sketch for page in PAGES for sketch in sketches_in(page)])
 def test_the_sketches_that_explain_are_well(sketch: str) -> None:
     loaded = load_text(sketch, "docs.yaml", {})
     assert not [one for one in loaded.warnings if "nobody subscribes" not in one.what]

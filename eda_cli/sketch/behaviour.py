@@ -72,10 +72,10 @@ class Rule(Strict):
     after: Annotated[tuple[float, float] | None, DURATIONS,
                      says("How long afterwards it is published.", "30s", "1s..3s")] = None
     unless: Annotated[dict[TopicName, RuleValue], _AWAITED,
-                      says("Not if an event with this key came to that topic in the meantime.",
-                           {"payments": "$.order"})] = {}
+                      says("With `after`: not if an event with this record key came to that topic in the meantime. The path "
+                           "looks at the event handled.", {"payments": "$.order"})] = {}
     share: Annotated[float | None, SHARE,
-                     says("How often: the rules with a share are one draw, so that one of them follows.", "95%")] = None
+                     says("How often: the rules with a share are one draw, so that at most one of them follows.", "95%")] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -99,15 +99,15 @@ class Retries(Strict):
 
     max: Annotated[int, _MAX, says("How many more attempts.", 3)] = 0
     backoff: Annotated[tuple[float, float], DURATIONS,
-                       says("The pause before an attempt; a range doubles from its first to its last.", "200ms",
-                            "200ms..10s")] = (0.2, 0.2)
+                       says("The pause before an attempt, else 200ms; a range doubles from its first to its last.",
+                            "200ms", "200ms..10s")] = (0.2, 0.2)
 
 
 class Idempotent(Strict):
     """The ids that are remembered, so that an event is handled once."""
 
     last: Annotated[int, _LAST, says("How many.", 100000)] = 1_000_000
-    for_s: Annotated[float, SPAN, says("How long.", "1d", alias="for")] = 7 * 86400.0
+    for_s: Annotated[float, SPAN, says("How long; else 7d.", "1d", alias="for")] = 7 * 86400.0
 
 
 class Fold(Strict):
@@ -128,9 +128,9 @@ class Window(Strict):
 
     every: Annotated[float | None, SPAN, says("Windows of this length, side by side.", "1m")] = None
     gap: Annotated[float | None, SPAN, says("A window ends with a pause of this length.", "5m")] = None
-    by: Annotated[RuleValue, says("A window for each of these values.", "$.device")] = "$key"
+    by: Annotated[RuleValue, says("A window for each of these values.", "$.device", "all")] = "$key"
     time: Annotated[Any, MOMENT, says("The moment of an event.", "$time", "$.at")] = "$time"
-    late: Annotated[float, WAIT, says("How long it stays open for events that come late.", "10s")] = 0.0
+    late: Annotated[float, WAIT, says("How long it stays open for events that come late; else not at all.", "10s")] = 0.0
 
 
 class Join(Strict):
@@ -139,7 +139,7 @@ class Join(Strict):
     topic: Annotated[TopicName, says("The other topic.", "payments", alias="with")]
     by: Annotated[Any, SIDES, says("What both have in common; a map of the topics where it is named differently.",
                                    "$.purchase", {"orders": "$.id", "payments": "$.order"})]
-    within: Annotated[float, SPAN, says("How far apart they may be published.", "30s")] = 60.0
+    within: Annotated[float, SPAN, says("How far apart they may be published; else 1m.", "30s")] = 60.0
 
 
 def _fails(raw: Any) -> Any:

@@ -128,7 +128,7 @@ class Generator(Part):
     key: Annotated[KeyValue, says("The record key; without it, the topic's.", "$.user")] = None
     headers: Annotated[dict[HeaderName, GeneratorValue], HEADERS, says("Headers of its events.")] = {}
     rate: Annotated[float | None, RATE,
-                    says("Events per second, of all replicas together.", "5/s", "120/min", "max")] = None
+                    says("Events per second, of all replicas together; else 1/s.", "5/s", "120/min", "max")] = None
     every: Annotated[tuple[float, float] | None, PAUSE,
                      says("The pause between two events, instead of a rate.", "200ms..2s")] = None
     stages: Annotated[list[Stage], STAGES,
@@ -158,11 +158,11 @@ class Consumer(Part):
     group: Annotated[str, GROUP, says("Its consumer group; without it, its name.")] = ""
     start: Annotated[Literal["earliest", "latest"], START,
                      says("Where a new group begins: with all that is kept, or with what comes now.",
-                          alias="from")] = "latest"
+                          "earliest", alias="from")] = "latest"
     takes: Annotated[tuple[float, float] | None, DURATIONS,
                      says("How long it takes to handle one event.", "20ms..80ms")] = None
     fails: Annotated[Fails | None, FAILS,
-                     says("Which attempts to handle an event fail.", "2%", {"when": "body.total > 400"})] = None
+                     says("Which attempts to handle an event fail.", "2%", {"share": "50%", "when": "body.total > 400"})] = None
     retries: Annotated[Retries, RETRIES,
                        says("How often a failed event is tried again.", 3, {"max": 3, "backoff": "200ms..10s"})] = Retries()
     dead_letter: Annotated[TopicName, says("The topic for events that failed for good; without it they are given up.",
@@ -171,19 +171,20 @@ class Consumer(Part):
                           says("Whether an event that comes twice is handled once; what it remembers for that.", True,
                                {"last": 100000, "for": "1d"})] = None
     keeps: Annotated[dict[TopicName, Annotated[list[Fold], Folds()]], KEPT,
-                     says("Its own copies of what it heard: by topic, or folded by rules of their own.",
-                          {"purchases": "$.id"}, ["purchases"])] = {}
+                     says("Its own copies of what it heard: by topic, or folded by rules of their own.", "purchases",
+                          {"purchases": "$.id"}, {"stock": {"from": ["orders", "returns"], "key": "$.sku",
+                                                            "set": {"left": "{{ was.left | default(0) + body.qty }}"}}})] = {}
     joins: Annotated[Join | None, JOINS,
                      says("Pairs each event with those of another topic; rules follow for each pair.",
                           {"with": "payments", "by": "$.purchase", "within": "30s"})] = None
     window: Annotated[Window | None, WINDOW,
                       says("Gathers events by time; rules follow when a window closes.",
-                           {"every": "1m", "by": "$.device"})] = None
+                           {"every": "1m", "by": "$.device", "late": "10s"}, {"gap": "5m"})] = None
     handler: Annotated[str, HANDLER,
                        says("A Python function that handles events in place of rules.", "my_shop.invoicing:handle")] = ""
     run: Annotated[list[str], CODE, says("A program that handles events in place of rules.", "node mailer.js",
                                          ["node", "mailer.js"])] = []
-    timeout: Annotated[float, SPAN, says("How long its own code has for one event.", "5s")] = 30.0
+    timeout: Annotated[float, SPAN, says("How long its own code has for one event; else 30s.", "5s")] = 30.0
     publishes: Annotated[list[Rule], _RULES,
                          says("What follows from an event: a topic name, a rule or a list of rules.")] = []
 
@@ -264,7 +265,7 @@ def _broker(raw: Any) -> Any:
 class Sketch(Strict):
     """A sketch of an event-driven system: topics, generators that publish, consumers that subscribe."""
 
-    name: Annotated[str | None, PART, says("Its name; without it, the file's.", "shop")] = None
+    name: Annotated[str | None, PART, says("Its name; without it, the file's, for a sketch.yaml the folder's.", "shop")] = None
     broker: Annotated[Broker, BeforeValidator(_broker),
                       says("Which event channel carries the events.", "auto", "embedded",
                            {"kafka": {"bootstrap_servers": "localhost:9092"}})] = Broker.model_validate({"auto": {}})
