@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from eda_cli.event import Event
+from eda_cli.payloads.functions import FUNCTIONS
 from eda_cli.sketch.load import load_text
 from eda_cli.sketch.schema import schema
 from eda_cli.stubs.sampled_lookups import Others
@@ -26,7 +27,8 @@ ADD = ROOT / "docs" / "add-a-channel.md"
 LANGUAGE = ROOT / "docs" / "sketch.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BEGIN, END = "<!-- from the registry -->\n", "<!-- until here -->\n"
-KEYS = re.compile(r"(<!-- keys of (\w+) -->\n).*?(?=<!-- until here -->)", re.S)
+UNTOLD = {"Broker", "Nothing", "Tls", *(name.title() for name in TECHNOLOGIES)}  # docs/brokers.md tells of these
+TABLE = re.compile(r"(<!-- (?:keys of (\w+)|functions) -->\n).*?(?=<!-- until here -->)", re.S)
 SCREEN = 45  # lines
 
 
@@ -84,15 +86,20 @@ def keys_of(form: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_keys_are_those_of_the_schema() -> None:
+def functions() -> str:
+    rows = [f"| `{one.signature}` | {one.help} |" for one in FUNCTIONS.values()]
+    return "\n".join(["| value | gives |", "|---|---|", *rows]) + "\n"
+
+
+def test_the_keys_are_those_of_the_schema_and_the_functions_those_there_are() -> None:
     forms = schema()
     parts = {"Sketch": forms, **forms["$defs"]}
-    expected = KEYS.sub(lambda found: f"{found[1]}\n{keys_of(parts[found[2]])}\n", LANGUAGE.read_text())
+    tables = {None: functions(), **{name: keys_of(form) for name, form in parts.items() if name not in UNTOLD}}
+    expected = TABLE.sub(lambda found: f"{found[1]}\n{tables[found[2]]}\n", LANGUAGE.read_text())
     if os.environ.get("EDA_WRITE_EXPECTED"):
         LANGUAGE.write_text(expected)
     assert LANGUAGE.read_text() == expected
-    brokers = {"Broker", "Nothing", "Tls", *(name.title() for name in TECHNOLOGIES)}
-    assert {found[2] for found in KEYS.finditer(expected)} == parts.keys() - brokers
+    assert {found[2] for found in TABLE.finditer(expected)} == tables.keys()
 
 
 def anchors_in(path: Path) -> set[str]:
