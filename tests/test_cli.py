@@ -82,6 +82,11 @@ def test_doctor_tells_what_is_there(tmp_path: Path) -> None:
     assert "EDA_HOME" in told
 
 
+def test_a_run_that_is_named_without_its_option_is_told_how(tmp_path: Path) -> None:
+    for command in ("down", "ps", "env"):
+        assert "(shop); a run is named by: --run NAME" in run(command, "shop", cwd=tmp_path, code=2).stderr
+
+
 @pytest.mark.parametrize("kind", [kind for kind, one in TECHNOLOGIES.items() if one.library])
 def test_doctor_tells_which_package_a_broker_needs(tmp_path: Path, kind: str) -> None:
     one = TECHNOLOGIES[kind]

@@ -82,13 +82,13 @@ def test_what_the_channel_has_nothing_left_of_is_lost_though_a_member_took_it_up
     assert fold.figures(LATER, {"billing": None}).groups["billing"] == GroupFigures(0, 0, 2, 0, 0)
 
 
-@pytest.mark.parametrize("end", [
-    told("skipped", 3, "billing", "a", reason="it was handled before"),
-    told("failed", 3, "billing", "a", reason="no", attempt=4, given_up=True),
-    told("failed", 3, "billing", "a", reason="no", attempt=4, dead_letter="purchases.dlq"),
+@pytest.mark.parametrize(("end", "counted"), [
+    (told("skipped", 3, "billing", "a", reason="it was handled before"), "skipped"),
+    (told("failed", 3, "billing", "a", reason="no", attempt=4, given_up=True), "given_up"),
+    (told("failed", 3, "billing", "a", reason="no", attempt=4, dead_letter="purchases.dlq"), "dead_lettered"),
 ], ids=["skipped", "given up", "dead letter"])
-def test_what_was_decided_otherwise_is_not_lost(end: Observation) -> None:
-    assert billing([published(1, "a"), received(2, "a"), end]).lost == 0
+def test_what_was_decided_otherwise_is_counted_and_not_lost(end: Observation, counted: str) -> None:
+    assert billing([published(1, "a"), received(2, "a"), end]) == GroupFigures(0, 0, 0, 0, 0, **{counted: 1})
 
 
 def test_an_event_that_waits_for_its_retry_is_unfinished() -> None:
@@ -180,7 +180,8 @@ def test_the_table_fits_four_brokers_in_80_columns_and_says_which_failed(capsys:
     assert lines[1].split() == ["events", "published", "12,345", "12,345", "12,345", "–"]
     assert all(len(line) <= 80 for line in lines[:len(MEASURES)])
     assert f"{names[3]} failed: the broker does not answer: it is away; wait" in lines
-    assert not any(line.startswith(("unfinished", "crashed")) for line in lines)
+    assert not any(line.startswith(("unfinished", "crashed", "skipped", "dead", "given")) for line in lines)
+    assert lines.count("Some Broker 1.2.3") == 3
 
 
 def test_on_a_terminal_a_reason_is_wrapped_between_words(

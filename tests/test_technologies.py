@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 import pytest
@@ -58,4 +59,4 @@ def test_a_library_that_is_not_installed_is_named_with_the_extra_that_brings_it(
         with pytest.raises(ChannelError) as raised:
             use()
         assert raised.value.what == "NATS needs the Python package 'nats_that_is_not_here'"
-        assert raised.value.hint == "pip install 'eda-cli[nats]'"
+        assert raised.value.hint == f"{sys.executable} -m pip install 'eda-cli[nats]'"

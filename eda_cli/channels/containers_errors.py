@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from eda_cli.channels import installing
 from eda_cli.errors import Unreachable
 
 OTHER_IMAGE = "name another image: image: in the sketch, or EDA_<BROKER>_IMAGE"
@@ -89,7 +90,7 @@ def elsewhere(told: str, host: str) -> EngineElsewhere:
 def no_ssh(told: str) -> EngineAbsent:
     """The SDK speaks ssh only with a library that not everybody has."""
     return EngineAbsent("no container engine answers", f"{told}: ssh:// needs the Python package 'paramiko'",
-                        "pip install 'eda-cli[ssh]', or name the engine's socket: DOCKER_HOST=unix://…")
+                        f"{installing('ssh')}, or name the engine's socket: DOCKER_HOST=unix://…")
 
 
 def forbidden(where: str) -> EngineForbidden:

@@ -233,7 +233,7 @@ class Keeper:
     def _tell_ready(self) -> None:
         assert self._container is not None and self._container.port is not None
         address = {**self._recipe.address(self._container.name, self._container.port),
-                   "ours": True, "run": self._run["name"]}
+                   "ours": True, "run": self._run["name"], "network": self._container.name}
         address["version"] = self._recipe.version(self._container.image) or _version(address)
         new = self._folder / "channel.json.new"
         new.write_bytes(orjson.dumps(address))

@@ -71,7 +71,10 @@ class Commands(TyperGroup):
                 raise
             console.report(wrong)
             raise typer.Exit(wrong.exit_code) from None
-        except (typer.Exit, typer.Abort, typer.TyperException, KeyboardInterrupt, OSError):
+        except (typer.Exit, typer.Abort, KeyboardInterrupt, OSError):
+            raise
+        except typer.TyperException as wrong:
+            _name_the_run(wrong)
             raise
         except Exception as wrong:
             if debug():
@@ -88,6 +91,15 @@ app = typer.Typer(
     help="Sketch event-driven systems in YAML, run them locally and watch the events flow.",
     epilog="Begin with: eda init, then eda up. Each command has examples: eda up --help",
 )
+
+
+def _name_the_run(wrong: Any) -> None:
+    """`eda down shop` is a natural guess: the words that it is refused with say how it is meant."""
+    refused: str = getattr(wrong, "message", "")
+    ctx = getattr(wrong, "ctx", None)
+    takes_a_run = ctx is not None and any(one.name == "run" for one in ctx.command.params)
+    if takes_a_run and refused.startswith("Got unexpected extra argument"):
+        wrong.message = f"{refused}; a run is named by: --run NAME"
 
 
 def _of_the_machine(wrong: OSError) -> EdaError:

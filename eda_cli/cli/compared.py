@@ -44,6 +44,7 @@ class GroupFigures:
     `lost`: not settled, though nothing in the group was at work any more, or the channel has nothing left for it.
     `unfinished`: not settled, while it was at work.
     `duplicated`: handled more often than published. `out_of_order`: handled behind a later event of its key.
+    `skipped` (handled before, or late), `dead_lettered` and `given_up` are settled, as the sketch wishes.
     """
 
     handled: int
@@ -51,6 +52,9 @@ class GroupFigures:
     unfinished: int
     duplicated: int
     out_of_order: int
+    skipped: int = 0
+    dead_lettered: int = 0
+    given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,9 @@ class _Group:
     received: list[_Seen] = field(default_factory=list)
     handled: list[_Seen] = field(default_factory=list)
     settled_at: str = ""
+    skipped: int = 0
+    dead_lettered: int = 0
+    given_up: int = 0
     _reacts: dict[tuple[str, str | None], bool] = field(default_factory=dict)
 
     def reacts(self, topic: str, type_: str | None) -> bool:
@@ -197,7 +204,8 @@ class Compared:
         again = sum(max(0, many - self._published[id_].copies) for id_, many in times.items() if id_ in self._published)
         unfinished = 0 if not at_work else group.open if lag is None else min(group.open, lag)
         return GroupFigures(len(group.handled), group.open - unfinished, unfinished, again,
-                            _out_of_order([self._published[one.id] for one in _firsts(group.handled, self._published)]))
+                            _out_of_order([self._published[one.id] for one in _firsts(group.handled, self._published)]),
+                            group.skipped, group.dead_lettered, group.given_up)
 
 
 def _see_consumed(group: _Group, seen: Observation, id_: Id) -> None:
@@ -209,8 +217,13 @@ def _see_consumed(group: _Group, seen: Observation, id_: Id) -> None:
             group.handled.append(_Seen(seen.time, id_, seen.fields["after_ms"]))
             group.settle(id_, seen.time)
         case "skipped":
+            group.skipped += 1
             group.settle(id_, seen.time)
-        case "failed" if seen.fields.get("given_up") or seen.fields.get("dead_letter"):
+        case "failed" if seen.fields.get("dead_letter"):
+            group.dead_lettered += 1
+            group.settle(id_, seen.time)
+        case "failed" if seen.fields.get("given_up"):
+            group.given_up += 1
             group.settle(id_, seen.time)
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from eda_cli.cli import console
+from eda_cli.cli.compared import Figures, GroupFigures, Spread
 from eda_cli.errors import EdaError
 from eda_cli.technologies import TECHNOLOGIES, Ability
-
-if TYPE_CHECKING:
-    from eda_cli.cli.compared import Figures, Spread
 
 Cell = Callable[["Told", "Figures"], str]
 
@@ -33,7 +31,7 @@ class Told:
         one, figures = TECHNOLOGIES[self.broker], self.figures
         measured = None if figures is None else {
             "published": sum(figures.published.values()),
-            **{name: figures.total(name) for name in ("handled", "lost", "unfinished", "duplicated", "out_of_order")},
+            **{field.name: figures.total(field.name) for field in fields(GroupFigures)},
             "received_ms": figures.received and asdict(figures.received),
             "handled_ms": figures.handled and asdict(figures.handled),
             "restarts": figures.restarts,
@@ -49,6 +47,9 @@ class Told:
 MEASURES: Sequence[tuple[str, Cell]] = (
     ("events published", lambda told, seen: f"{sum(seen.published.values()):,}"),
     ("events handled", lambda told, seen: f"{seen.total('handled'):,}"),
+    ("skipped", lambda told, seen: f"{seen.total('skipped'):,}"),
+    ("dead-lettered", lambda told, seen: f"{seen.total('dead_lettered'):,}"),
+    ("given up", lambda told, seen: f"{seen.total('given_up'):,}"),
     ("lost", lambda told, seen: f"{seen.total('lost'):,}"),
     ("unfinished", lambda told, seen: f"{seen.total('unfinished'):,}"),
     ("duplicated", lambda told, seen: f"{seen.total('duplicated'):,}"),
@@ -60,7 +61,7 @@ MEASURES: Sequence[tuple[str, Cell]] = (
     ("s until ready", lambda told, seen: f"{told.ready_s:.1f}"),
     ("crashed parts", lambda told, seen: f"{seen.restarts:,}"),
 )
-ONLY_IF_ANY = {"unfinished", "crashed parts"}  # rows that say nothing where all are 0
+ONLY_IF_ANY = {"skipped", "dead-lettered", "given up", "unfinished", "crashed parts"}  # rows that say nothing where all are 0
 
 
 def table(told: Sequence[Told]) -> None:
@@ -73,7 +74,7 @@ def table(told: Sequence[Told]) -> None:
     console.print_table(("", *(one.broker for one in told)), rows, right=[one.broker for one in told])
     for one in told:
         error = one.error
-        _say(f"{one.broker}: {one.version}" if error is None else
+        _say(one.version if error is None else
              "; ".join(filter(None, (f"{one.broker} failed: {error.line}", error.hint))))
         for ability in differing:
             if ability in lacks[one.broker]:

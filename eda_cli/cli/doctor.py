@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from eda_cli.channels import installing
 from eda_cli.cli import console, end_in_order
 from eda_cli.cli.engine import image_for
 from eda_cli.cli.options import Json, with_examples
@@ -152,7 +153,7 @@ def _broker(kind: str, one: Technology, engine: Engine | None) -> Seen:
     library = not one.library or find_spec(one.library) is not None
     if not library:
         found.append(f"the Python package '{one.library}' is missing")
-        hints.append(f"pip install 'eda-cli[{one.extra}]'")
+        hints.append(installing(one.extra))
     present = _present(engine, image) if engine is not None else None
     found.append({True: f"{image} is here", False: f"{image} is not here yet", None: "no engine to run it in"}[present])
     if present is False:

@@ -96,6 +96,8 @@ def env(run: Run = None, json: Json = False) -> None:
         values[variable] = address["at"]
     if "internal" in address:
         values[f"{variable}_IN_CONTAINERS"] = address["internal"]
+    if "network" in address:
+        values["EDA_NETWORK"] = address["network"]
     if "path" in address:
         values["EDA_EVENTS_DB"] = address["path"]
     if json:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from eda_cli.technologies import TECHNOLOGIES
 from tests.eventually import eventually
 from tests.scenarios.conftest import image_of
 from tests.scenarios.harness import Eda
@@ -43,6 +44,17 @@ def a_whole_run(eda: Eda) -> None:
     assert [one["id"] for one in eda.labelled()["containers"]] == [container["id"]], "it is adopted as it is"
     assert "1 container" in eda("down").stderr
     assert not any(eda.labelled().values())
+
+
+@pytest.mark.parametrize("everywhere", [name for name, one in TECHNOLOGIES.items() if one.image], indirect=True)
+def test_a_container_of_ones_own_joins_by_what_env_says(everywhere: Eda) -> None:
+    """Here one that only opens the broker's port, by bash's own means."""
+    everywhere.up(SHOP)
+    (told,) = everywhere.lines("env", "--json")
+    (address,) = (value for name, value in told.items() if name.endswith("_IN_CONTAINERS"))
+    host, _, port = address.rpartition("/")[2].partition(":")
+    subprocess.run(["docker", "run", "--rm", "--network", told["EDA_NETWORK"], "--entrypoint", "bash",
+                    image_of(everywhere.broker), "-c", f"exec 3<>/dev/tcp/{host}/{port}"], check=True, timeout=60)
 
 
 @pytest.mark.xdist_group("podman")
