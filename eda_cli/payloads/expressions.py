@@ -20,6 +20,7 @@ _SIGNS = (("$.", "write body.user for $.user"), ("$", "write event.key for $key"
 _HOLDERS = ("copy", "was", "vars", "entity")  # of names that are known before any event
 
 _GUARDS = frozenset({"default", "d", "defined", "undefined"})  # filters and tests of what may be missing
+_SELECT = frozenset({"list", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "unique"})  # and change no item
 
 Step = str | int | None  # a name, an index, or one that only an event tells
 
@@ -74,7 +75,7 @@ def _names(read: Read) -> set[str]:
 
 def chains_in(source: str, condition: bool) -> list[tuple[str, tuple[Step, ...], bool]]:
     """Where it looks into something: the name, the steps from there (`body`, ("items", 0, "sku")), and whether it says what
-    happens where that is missing. A method that is called is no step.
+    happens where that is missing. A method that is called is no step; `attribute='sku'` of a filter is one into each item.
 
     Raises Refused.
     """
@@ -89,6 +90,7 @@ def _chains(read: Read) -> Iterator[tuple[str, tuple[Step, ...], bool]]:
     called = {id(call.node) for call in tree.find_all(nodes.Call)}
     guarded = {id(node.node) for node in tree.find_all((nodes.Filter, nodes.Test))
                if isinstance(node, nodes.Filter | nodes.Test) and node.name in _GUARDS}
+    attributes = dict(_attributes(tree))
     for look in looks:
         if id(look) in inside:
             continue
@@ -98,7 +100,18 @@ def _chains(read: Read) -> Iterator[tuple[str, tuple[Step, ...], bool]]:
             steps.append(at.attr if isinstance(at, nodes.Getattr) else _index(at.arg))
             at = at.node
         if steps and isinstance(at, nodes.Name) and at.name not in read.aggregates:
-            yield at.name, tuple(reversed(steps)), id(look) in guarded
+            yield at.name, (*reversed(steps), *attributes.get(id(look), ())), id(look) in guarded
+
+
+def _attributes(tree: nodes.Node) -> Iterator[tuple[int, tuple[Step, ...]]]:
+    """The steps on from a list to what filters take of its items, by the id of the list."""
+    for one in tree.find_all(nodes.Filter):
+        said = {str(named.key): getattr(named.value, "value", None) for named in one.kwargs}
+        items: nodes.Node | None = one.node
+        while isinstance(items, nodes.Filter) and items.name in _SELECT:
+            items = items.node
+        if isinstance(name := said.get("attribute"), str) and "default" not in said:
+            yield id(items), (None, *name.split("."))
 
 
 def _index(node: nodes.Node) -> Step:

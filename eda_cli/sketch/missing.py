@@ -48,7 +48,7 @@ class _Look:
 def missing(resolved: Resolved, places: Places) -> Iterator[Problem]:
     """Everything that looks at a field which nothing has that can be there."""
     work = 0
-    for look in chain(_of_consumers(resolved, places), _of_generators(resolved, places)):
+    for look in chain(_of_consumers(resolved, places), _of_generators(resolved, places), _of_keys(resolved)):
         for at, text in texts(look.path, look.raw):
             said = places.said(at, text)
             for field in _fields(text, look.condition):
@@ -194,6 +194,17 @@ def _of_generators(resolved: Resolved, places: Places) -> Iterator[_Look]:
             yield _Look((*at, *inside, "path"), raw.get("path"), sees)
             yield _Look((*at, *inside, "where"), raw.get("where", ""), sees, condition=True)
         yield from _told(generator, at, resolved)
+
+
+def _of_keys(resolved: Resolved) -> Iterator[_Look]:
+    """Templates of keys look into the event that is published; of a key that is a path, whose events lack it is told."""
+    ears = _Ears(resolved)
+    for name, topic in resolved.topics.items():
+        if isinstance(topic.key, str) and "{{" in topic.key:
+            yield _Look(("topics", name, "key"), topic.key, {"body": _Seen(ears.bodies((name,)), f"event of '{name}'")})
+    for name, one in resolved.generators.items():
+        if isinstance(one.key, str) and "{{" in one.key:
+            yield _Look(("generators", name, "key"), one.key, {"body": _Seen([one.says], f"event of generator '{name}'")})
 
 
 def _told(generator: Generator, at: Path, resolved: Resolved) -> Iterator[_Look]:

@@ -43,6 +43,9 @@ def test_a_field_of_no_event_is_told_in_templates_and_conditions_too() -> None:
     for where in ("WHETHER", "FAILS"):
         assert told(**{where: "body.usr > 3"}) == [f"'body.usr' {event}: it is always missing; did you mean 'body.user'?"]
     assert told(WHEN="body.amunt > 3") == [f"'body.amunt' {event}: it is always missing; did you mean 'body.amount'?"]
+    assert told(BODY="{{ body.items | selectattr('x') | sum(attribute='prize') }}".replace("'", '"')) == [
+        f"'body.items[…].prize' {event}: it is always missing; did you mean 'body.items[…].price'?"]
+    assert told(BODY="{{ body.item | sum }}") == [f"'body.item' {event}: it is always missing; did you mean 'body.items'?"]
     assert told(KEY="{{ body.zip }}") == [f"'body.zip' {event}: it is always missing"]
 
 
@@ -157,6 +160,20 @@ def test_what_an_entity_was_and_has() -> None:
         assert len(warnings(life.replace("DUE", fine))) == 2
     assert [line.split(": ", 1)[1] for line in errors(LIFE.replace("KEY", "$entity.nme"))] == [
         "'$entity.nme' looks at 'nme' of an entity: it has number, key, home, name; did you mean 'name'?"]
+
+
+def test_keys_that_are_templates_look_at_what_is_published() -> None:
+    assert warnings("""\
+        topics: {orders: {key: '{{ body.usr }}'}, payments: {key: '{{ body.a ~ body.b }}'}}
+        generators:
+          shop: {publishes: orders, body: {user: uuid()}}
+          mall: {publishes: orders, body: {user: uuid()}, key: 'x-{{ body.name }}'}
+          bank: {publishes: payments, event: paid, body: {a: 1}}
+          till: {publishes: payments, event: paid, body: {b: 1}}
+        consumers: {all: {subscribes: [orders, payments]}}
+        """) == [
+        "sketch.yaml:1:24: 'body.usr' is in no event of 'orders': it is always missing; did you mean 'body.user'?",
+        "sketch.yaml:4:56: 'body.name' is in no event of generator 'mall': it is always missing"]
 
 
 def test_what_events_say_is_told_where_one_rule_alone_publishes_it() -> None:
