@@ -81,6 +81,39 @@ def test_what_may_be_there_is_not_told(value: str) -> None:
     assert told(BODY=value) == []
 
 
+def test_what_only_an_event_will_tell_is_not_judged() -> None:
+    assert warnings("""\
+    events:
+      told: {of: $.id, a: "{{ copy.open[body.id].n }}"}
+    generators:
+      shop: {publishes: orders, event: placed, body: {id: uuid(), opt: {$maybe: {a: 1}, absent: 5%},
+              alt: {$pick: [{x: 1}, {y: 2}]}, l: [1, {q: 2}], lk: {$lookup: orders, else: {}}, t: "{{ {'a': 1} }}"}}
+      lives:
+        publishes: lives
+        event: began
+        body: {$states: {start: {a: 50%, b: 50%}, states: {
+            a: {body: {x: $was.y, v: "{{ was.y | default(1) }}"}, next: b},
+            b: {body: {y: {$pick: [{m: 1}, {n: 2}]}, z: $was.y.n}, next: a}}}}
+    consumers:
+      a:
+        subscribes: [orders, lives]
+        keeps:
+          open: [{from: orders, key: $.id, set: {n: "{{ was.n | default(0) + 1 }}"}}, {from: lives, key: $key}]
+        publishes:
+          - {to: t, event: told}
+          - {to: t, event: other, accepts: began, body: {x: $.x, y: $.y.m,
+             v: $.v.k, c: "{{ copy.open[key].x }}", d: "{{ copy.open[key].y.anything }}"}}
+          - {to: t, event: o2, accepts: placed, each: "{{ body.l }}", body: {q: $item.q,
+             o: $.opt.a, alt: $.alt.x, l: $.lk.total, t: $.t.a,
+             z: "{{ (copy.open[key] | default({})).zz }}", r: "{{ body.l | map(attribute='q') | list }}"}}
+          - {to: t, event: o3, accepts: placed, each: [{p: 1}, {p: 2}], body: {q: $item.p, i: "{{ item.p + index }}"}}
+          - {to: t, event: o4, each: "{{ range(3) | list }}", body: {q: $item.p, x: "{{ {'a': body}.a.nothing | default(3) }}"}}
+      b: {subscribes: t, joins: {with: lives, by: {t: $.of, lives: $key}},
+          publishes: {to: z, event: zz, body: {a: $joined.x, b: $joined.y.q, c: $.q}}}
+      c: {subscribes: z}
+    """) == []
+
+
 def test_a_guard_against_what_is_missing_does_not_hide_a_slip() -> None:
     assert told(BODY="{{ copy.sums[body.id].lft | default(0) }}") == [
         "'copy.sums[…].lft' is in no row of the copy 'sums': it is always missing; did you mean 'copy.sums[…].left'?"]
