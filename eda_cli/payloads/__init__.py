@@ -14,7 +14,7 @@ from eda_cli.payloads.lookups import Lookup, last_of, lookups_in, once_of
 from eda_cli.payloads.problems import NOT_YET, Exhausted, InvalidValue, PayloadError, ValueProblem
 from eda_cli.payloads.quantities import parse_duration, parse_range, parse_rate, parse_share
 from eda_cli.payloads.states import Lives, States, compile_body, compile_states, is_states, read_states
-from eda_cli.payloads.used import aggregates, names_used
+from eda_cli.payloads.used import Field, aggregates, fields_used, names_used
 
 __all__ = [
     "FUNCTIONS",
@@ -24,6 +24,7 @@ __all__ = [
     "Context",
     "Dice",
     "Exhausted",
+    "Field",
     "Found",
     "Function",
     "InvalidValue",
@@ -49,6 +50,7 @@ __all__ = [
     "derive_seed",
     "derived_id",
     "event_id",
+    "fields_used",
     "is_states",
     "last_of",
     "lookups_in",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -18,6 +18,11 @@ _SIGNS = (("$.", "write body.user for $.user"), ("$", "write event.key for $key"
           ("||", "write or"), ("!", "write not, or != for unlike"), ("=", "write == to compare"))
 
 _HOLDERS = ("copy", "was", "vars", "entity")  # of names that are known before any event
+
+_GUARDS = frozenset({"default", "d", "defined", "undefined"})  # filters and tests of what may be missing
+_SELECT = frozenset({"list", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "unique"})  # and change no item
+
+Step = str | int | None  # a name, an index, or one that only an event tells
 
 _Made = TypeVar("_Made")
 
@@ -66,6 +71,52 @@ def _names(read: Read) -> set[str]:
             if isinstance(node.node, nodes.Name) and node.node.name in _HOLDERS and isinstance(name, str):
                 names.add(f"{node.node.name}:{name}")
     return names - set(sandbox().globals)
+
+
+def chains_in(source: str, condition: bool) -> list[tuple[str, tuple[Step, ...], bool]]:
+    """Where it looks into something: the name, the steps from there (`body`, ("items", 0, "sku")), and whether it says what
+    happens where that is missing. A method that is called is no step; `attribute='sku'` of a filter is one into each item.
+
+    Raises Refused.
+    """
+    read = read_condition(source) if condition else read_template(source)
+    return understood(source, lambda: list(_chains(read)))
+
+
+def _chains(read: Read) -> Iterator[tuple[str, tuple[Step, ...], bool]]:
+    tree = nodes.List([part for part in read.parts if isinstance(part, nodes.Expr)])
+    looks = list(tree.find_all((nodes.Getattr, nodes.Getitem)))
+    inside = {id(node.node) for node in looks if isinstance(node, nodes.Getattr | nodes.Getitem)}
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    guarded = {id(node.node) for node in tree.find_all((nodes.Filter, nodes.Test))
+               if isinstance(node, nodes.Filter | nodes.Test) and node.name in _GUARDS}
+    attributes = dict(_attributes(tree))
+    for look in looks:
+        if id(look) in inside:
+            continue
+        at: nodes.Node | None = look.node if id(look) in called and isinstance(look, nodes.Getattr) else look
+        steps: list[Step] = []
+        while isinstance(at, nodes.Getattr | nodes.Getitem):
+            steps.append(at.attr if isinstance(at, nodes.Getattr) else _index(at.arg))
+            at = at.node
+        if steps and isinstance(at, nodes.Name) and at.name not in read.aggregates:
+            yield at.name, (*reversed(steps), *attributes.get(id(look), ())), id(look) in guarded
+
+
+def _attributes(tree: nodes.Node) -> Iterator[tuple[int, tuple[Step, ...]]]:
+    """The steps on from a list to what filters take of its items, by the id of the list."""
+    for one in tree.find_all(nodes.Filter):
+        said = {str(named.key): getattr(named.value, "value", None) for named in one.kwargs}
+        items: nodes.Node | None = one.node
+        while isinstance(items, nodes.Filter) and items.name in _SELECT:
+            items = items.node
+        if isinstance(name := said.get("attribute"), str) and "default" not in said:
+            yield id(items), (None, *name.split("."))
+
+
+def _index(node: nodes.Node) -> Step:
+    value = getattr(node, "value", None)
+    return value if isinstance(value, str) or type(value) is int else None
 
 
 def _read(source: str, text: str, bare: bool) -> Read:

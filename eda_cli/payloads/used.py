@@ -3,13 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from eda_cli.payloads.aggregates import aggregate_in, named_aggregates
+from eda_cli.payloads.aggregates import aggregate_in, aggregate_path, named_aggregates
 from eda_cli.payloads.paths import path_name
 from eda_cli.payloads.problems import InvalidValue, Refused
 
+if TYPE_CHECKING:
+    from eda_cli.payloads.expressions import Step  # see compile_condition
+
 _PART_OF = {"": "body", "id": "event", "type": "event", "time": "event", "source": "event", "topic": "event"}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One that is looked at: in `body`, say, and where it stands there. `path`: as `$.user`, and not as `body.user`;
+    `guarded`: the expression says what happens where it is missing.
+    """
+
+    holder: str
+    steps: tuple[Step, ...]
+    path: bool = False
+    guarded: bool = False
+
+    def said(self, steps: tuple[Step, ...]) -> str:
+        """Other steps in the same words."""
+        if self.path:
+            return ".".join(["$" if self.holder == "body" else f"${self.holder}", *map(str, steps)])
+        return self.holder + "".join(map(_written, steps))
+
+
+def fields_used(text: str, condition: bool = False) -> list[Field]:
+    """The fields that a text, or the expression of a `when:`, looks at, without those that `event` and `window` always have.
+
+    Raises InvalidValue for a template that cannot be read.
+    """
+    try:
+        paths = [path for one in aggregates(text, condition) if (path := aggregate_path(one))]
+        if condition or "{{" in text:
+            from eda_cli.payloads.expressions import chains_in  # see compile_condition
+
+            found = [Field(holder, steps, guarded=guarded) for holder, steps, guarded in chains_in(text, condition)]
+        else:
+            paths, found = paths or [text], []
+    except Refused as refused:
+        raise InvalidValue([refused.at(())]) from refused
+    for path in paths:
+        name, steps = path_name(path), tuple(path.partition(".")[2].split("."))
+        if name is not None and all(steps):
+            found.append(Field(name or "body", steps, path=True))
+    return [one for one in dict.fromkeys(found) if one.holder not in ("event", "window", "headers")]
 
 
 def names_used(raw: Any, condition: bool = False) -> frozenset[str]:
@@ -71,3 +115,9 @@ def _names_in(text: str, condition: bool) -> set[str]:
     from eda_cli.payloads.expressions import names_in  # see compile_condition
 
     return names_in(text, condition)
+
+
+def _written(step: Step) -> str:
+    if isinstance(step, str):
+        return f".{step}" if step.isidentifier() else f"[{step!r}]"
+    return "[…]" if step is None else f"[{step}]"

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from eda_cli.errors import Problem
-from eda_cli.sketch.contents import Bodies, comes, leads, looks, said_in, texts
+from eda_cli.sketch.contents import Bodies, comes, looks, said_in, texts
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.resolved import Raw, Resolved
+from eda_cli.sketch.shapes import leads
 from eda_cli.sketch.text import shorten
 
 _MOST_COMPARED = 50_000  # texts with bodies

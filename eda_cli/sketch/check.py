@@ -8,9 +8,9 @@ from eda_cli.errors import Problem
 from eda_cli.sketch import faults, living, secured, words
 from eda_cli.sketch.bare import bare
 from eda_cli.sketch.commands import event_for
-from eda_cli.sketch.contents import keyless, statements, unheard
+from eda_cli.sketch.contents import keyless, statements
 from eda_cli.sketch.flow import ANY, Flow, always, endless, flow, published
-from eda_cli.sketch.lookups import misled
+from eda_cli.sketch.missing import missing
 from eda_cli.sketch.places import NOWHERE, Path, Places
 from eda_cli.sketch.resolved import Resolved
 from eda_cli.technologies import TECHNOLOGIES, Ability
@@ -20,8 +20,8 @@ def lint(resolved: Resolved, places: Places) -> list[Problem]:
     """What looks unintended, as warnings."""
     return [*_notes(resolved, places), *_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
             *_circles(resolved, places), *_returning(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
-            *secured.exposed(resolved, places), *statements(resolved, places), *unheard(resolved, places),
-            *misled(resolved, places), *bare(resolved, places),
+            *secured.exposed(resolved, places), *statements(resolved, places), *missing(resolved, places),
+            *bare(resolved, places),
             *faults.unseen(resolved, places), *living.unreached(resolved, places)]
 
 

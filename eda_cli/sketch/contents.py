@@ -1,8 +1,8 @@
-"""What events say, where it looks unintended: statements that nobody runs, fields that are not there. Knows no flow."""
+"""What events say, where it looks unintended: statements that nobody runs, keys that are not there. Knows no flow."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eda_cli.errors import Problem
@@ -10,12 +10,11 @@ from eda_cli.payloads import is_states
 from eda_cli.sketch import words
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.resolved import Consumer, Raw, Resolved, Topic
+from eda_cli.sketch.shapes import lacking, leads, meant
 from eda_cli.sketch.text import shorten
 
 Bodies = dict[str, list[tuple[str, Raw]]]  # topic -> (type, body) of each event there
 
-_MOST_FIELDS = 20  # of a body that a missing field is looked for in
-_MOST_COMPARED = 50_000  # paths with bodies
 _STATEMENTS = (("{%", "%}", "write {{ A if CONDITION else B }}"), ("{#", "#}", "leave the comment out"))
 
 
@@ -52,26 +51,6 @@ def keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:
                               _compacted(topic), "add key: to the topic or to the rule")
             elif topic.key is not None and rule.has_body and not rule.has_key:
                 yield from _without(topic.key, ("topics", topic.name, "key"), rule.body, path, topic, places)
-
-
-def unheard(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    """Paths of consumers that lead to nothing in any event which they look at."""
-    said, unknown = said_in(resolved)
-    work = 0
-    for name, consumer in resolved.consumers.items():
-        for path, raw, topics, accepts in looks(consumer):
-            of_events = path[2] == "publishes" and not places.exact(places.told(path))  # who publishes it is told
-            if of_events or not (said.keys() - unknown) >= set(topics):
-                continue
-            heard = [body for topic in topics for event, body in said[topic] if all(comes(event, one) for one in accepts)]
-            for at, text in texts(path, raw):
-                work += len(heard)
-                if work > _MOST_COMPARED:
-                    return
-                if heard and all(leads(text, body) is False for body in heard):
-                    fields = {field for body in heard for field in _fields(body)}
-                    yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is in no event that '{name}' hears",
-                                  "a missing path is null", _meant(text, fields))
 
 
 def looks(consumer: Consumer) -> Iterator[tuple[Path, Raw, tuple[str, ...], tuple[tuple[str, ...], ...]]]:
@@ -119,41 +98,15 @@ def comes(event: str, accepts: tuple[str, ...]) -> bool:
     return not accepts or event in accepts or not event or event.startswith("$")
 
 
-def leads(path: str, body: Raw) -> bool | None:
-    """Whether `$.a.b` leads to something in what a body says; None where only the event itself will tell."""
-    if not path.startswith("$."):
-        return None
-    here = body
-    for step in path[2:].split("."):
-        while isinstance(here, Mapping) and "$maybe" in here:
-            here = here["$maybe"]
-        if not isinstance(here, Mapping) or len(_fields(here)) < len(here.keys() - {"$vars"}):
-            known = here is None or here == "$tombstone" or isinstance(here, (bool, int, float))
-            return False if known else None
-        if step not in here:
-            return False
-        here = here[step]
-    return True
-
-
-def _fields(body: Raw) -> list[str]:
-    """The fields that the body names, without those that a long form makes."""
-    return [field for field in body if not field.startswith("$")] if isinstance(body, Mapping) else []
-
-
-def _meant(path: str, fields: Collection[str]) -> str:
-    field = path[2:]
-    guess = words.near(field, fields) if len(fields) <= _MOST_FIELDS and "." not in field else None
-    return f"did you mean '$.{guess}'?" if guess else ""
-
-
 def _without(key: Raw, at: Path, body: Raw, publisher: Path, topic: Topic, places: Places) -> Iterator[Problem]:
     """The key at `at` is a path that leads to nothing in what the publisher publishes."""
-    if isinstance(key, str) and leads(key, body) is False:
+    steps = tuple(key[2:].split(".")) if isinstance(key, str) and leads(key, body) is False else ()
+    if (wrong := lacking(steps, [body])) is not None:
         lacks = "the topic is compacted, which keeps the newest event of each key" if topic.compacted else \
             "events without a key have no order"
+        better = meant(steps, wrong, [body])
         yield Problem(*places.value(at), f"'{shorten(places.said(at, key))}' is in no event of {words.subject(publisher)}",
-                      f"so its key is null, and {lacks}", _meant(key, _fields(body)))
+                      f"so its key is null, and {lacks}", f"did you mean '$.{'.'.join(map(str, better))}'?" if better else "")
 
 
 def _compacted(topic: Topic) -> str:

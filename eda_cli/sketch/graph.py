@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
+from eda_cli.sketch.looking import topics_looked_at
 from eda_cli.sketch.resolved import Consumer, Generator, Resolved
 
 _ABOUT = 80  # characters of a text that a box can hold
@@ -45,12 +46,14 @@ def _box(part: Generator | Consumer, id: str) -> str:
 def _arrows(resolved: Resolved, ids: dict[str, str], topics: dict[str, str]) -> Iterator[str]:
     for generator in resolved.generators.values():
         yield f"  {ids[generator.name]} -->|{_label(*generator.events)}| {topics[generator.publishes]}"
+        for topic in topics_looked_at(resolved, generator.name):
+            yield f"  {topics[topic]} -.->|{_label('looks up')}| {ids[generator.name]}"
     for consumer in resolved.consumers.values():
         group = f"|{_label(f'group {consumer.group}')}|" if consumer.group not in ("", consumer.name) else ""
         for topic in consumer.subscribes:
             yield f"  {topics[topic]} -.->{group} {ids[consumer.name]}"
-        for topic, why in _besides(consumer):
-            yield f"  {topics[topic]} -.->|{_label(why)}| {ids[consumer.name]}"
+        for topic, why in _besides(consumer).items():
+            yield f"  {topics[topic]} -.->|{_label(*why)}| {ids[consumer.name]}"
         for rule in consumer.rules:
             event = f"|{_label(rule.event)}|" if rule.event else ""
             yield f"  {ids[consumer.name]} -->{event} {topics[rule.to]}"
@@ -58,13 +61,16 @@ def _arrows(resolved: Resolved, ids: dict[str, str], topics: dict[str, str]) -> 
             yield f"  {ids[consumer.name]} -->|{_label('dead letter')}| {topics[consumer.dead_letter]}"
 
 
-def _besides(consumer: Consumer) -> Iterator[tuple[str, str]]:
-    """The topics that it hears without subscribing to them, and what for."""
-    kept = [topic for copy in consumer.keeps for fold in copy.folds for topic in fold.topics]
+def _besides(consumer: Consumer) -> Mapping[str, Sequence[str]]:
+    """The topics that it hears without subscribing to them, and what for: one arrow each, as labels of two would overlap."""
+    kept = [topic for copy in consumer.keeps for fold in copy.folds for topic in fold.topics if topic not in consumer.subscribes]
     joined = [consumer.joins.topic] if consumer.joins else []
     awaited = [topic for rule in consumer.rules for topic in rule.unless]
-    for why, heard in (("keeps", kept), ("joins", joined), ("unless", awaited)):
-        yield from ((topic, why) for topic in dict.fromkeys(heard) if why != "keeps" or topic not in consumer.subscribes)
+    why: dict[str, list[str]] = {}
+    for reason, heard in (("keeps", kept), ("joins", joined), ("unless", awaited)):
+        for topic in dict.fromkeys(heard):
+            why.setdefault(topic, []).append(reason)
+    return why
 
 
 def _label(*lines: str) -> str:

@@ -48,6 +48,11 @@ def looked_at(sketch: Resolved, name: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def topics_looked_at(sketch: Resolved, name: str) -> list[str]:
+    """The topics in which the generator looks up events."""
+    return list(dict.fromkeys(raw["$lookup"] for generator, _, raw in _lookups(sketch) if generator == name))
+
+
 def _lookups(sketch: Resolved) -> Iterator[tuple[str, int, Mapping[str, Any]]]:
     for name, generator in sketch.generators.items():
         if generator.external:

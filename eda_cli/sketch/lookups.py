@@ -9,12 +9,9 @@ from typing import Any
 from eda_cli.errors import Problem
 from eda_cli.payloads import lookups_in
 from eda_cli.sketch import words
-from eda_cli.sketch.contents import leads
 from eda_cli.sketch.defaults import event_type
-from eda_cli.sketch.looking import sources
 from eda_cli.sketch.model import Sketch
 from eda_cli.sketch.places import Path, Places
-from eda_cli.sketch.resolved import Resolved
 from eda_cli.sketch.text import shorten
 
 _MOST_TOLD = 5  # names in one message
@@ -36,21 +33,6 @@ def lookups(sketch: Sketch, places: Places) -> Iterator[Problem]:
     for one in asked:
         yield from _unanswered(one, sketch, places)
     yield from _circles([one for one in asked if one.by], places)
-
-
-def misled(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    """Paths of lookups that lead to nothing in any event which is looked up."""
-    for name, generator in resolved.generators.items():
-        at: Path = places.told(("generators", name, "body"))
-        for inside, raw in lookups_in(generator.body):
-            bodies = [resolved.generators[one].body for one in sources(resolved, raw["$lookup"], raw.get("of", ""))]
-            path = raw.get("path", "$")
-            if bodies and all(leads(path, body) is False for body in bodies):
-                fields = {field for body in bodies if isinstance(body, Mapping) for field in body if not field.startswith("$")}
-                guess = words.near(path[2:], fields) if len(fields) <= 20 and "." not in path[2:] else None
-                yield Problem(*places.value((*at, *inside, "path")),
-                              f"'{shorten(path)}' is in no event that '{name}' looks up", "a missing path is null",
-                              f"did you mean '$.{guess}'?" if guess else "")
 
 
 def _asked(sketch: Sketch, places: Places) -> Iterator[_Asked]:

@@ -207,7 +207,8 @@ def test_a_path_that_leads_to_nothing_in_what_is_heard() -> None:
     assert [one.split(": ", 1)[1] for one in told if "is in no event" in one] == [
         "'$.user' is in no event of generator 'lending': so its key is null, and events without a key have no order",
         "'$.raeder' is in no event that 'fining' hears: a missing path is null; did you mean '$.reader'?",
-        "'$.book.titel' is in no event that 'fining' hears: a missing path is null",
+        "'$.book.titel' is in no event that 'fining' hears: a missing path is null; did you mean '$.book.title'?",
+        "'$.items.0.none' is in no event that 'fining' hears: a missing path is null",
         "'$.nobody' is in no event that 'fining' hears: a missing path is null",
         "'$.none' is in no event that 'paying' hears: a missing path is null"]
 

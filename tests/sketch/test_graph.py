@@ -66,10 +66,29 @@ def test_what_is_heard_besides_and_where_dead_letters_go() -> None:
         """).resolved).splitlines()[7:] == [
         '  t1 -.-> p1',
         '  t2 -.->|"keeps"| p1',
-        '  t3 -.->|"joins"| p1',
-        '  t3 -.->|"unless"| p1',
+        '  t3 -.->|"joins<br/>unless"| p1',
         '  p1 --> t4',
         '  p1 -->|"dead letter"| t5',
+    ]
+
+
+def test_a_generator_depends_on_the_topics_in_which_it_looks_up() -> None:
+    assert mermaid(loaded("""
+        generators:
+          shop: {publishes: orders}
+          bank:
+            publishes: payments
+            event: paid
+            body: {$vars: {order: {$lookup: orders}}, by: {$lookup: orders, path: $key}, last: {$lookup: payments, else: 0}}
+          till: {publishes: payments, event: paid, external: true, body: {order: {$lookup: elsewhere}}}
+        consumers: {books: {subscribes: payments}}
+        """).resolved).splitlines()[7:-2] == [
+        '  p1 -->|"orderCreated"| t1',
+        '  p2 -->|"paid"| t2',
+        '  t1 -.->|"looks up"| p2',
+        '  t2 -.->|"looks up"| p2',
+        '  p3 -->|"paid"| t2',
+        '  t2 -.-> p4',
     ]
 
 
