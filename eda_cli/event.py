@@ -257,6 +257,11 @@ def _headers_in(given: Any) -> tuple[tuple[str, bytes | None], ...]:
     return tuple(headers)
 
 
+def says_json(datacontenttype: str | None) -> bool:
+    """Whether an event claims that its body is JSON; one that says nothing claims nothing."""
+    return datacontenttype is not None and not _is_text(datacontenttype)
+
+
 def _is_text(datacontenttype: str | None) -> bool:
     """Whether `data` is the body itself, and not JSON (JSON event format 1.0.2, 3.1)."""
     kind = (datacontenttype or JSON_TYPE).partition(";")[0].strip().lower()

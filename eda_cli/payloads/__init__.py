@@ -6,7 +6,19 @@ Knows no sketch and no channel.
 from eda_cli.payloads.aggregates import aggregate_path
 from eda_cli.payloads.code import Quick, Scope, Value, asks, lookups_of, quick_of
 from eda_cli.payloads.compile import compile_condition, compile_value
-from eda_cli.payloads.context import MISSING, TOMBSTONE, Context, Found, Rows, Seen, Window
+from eda_cli.payloads.context import (
+    MISSING,
+    TOMBSTONE,
+    Context,
+    Found,
+    NoJson,
+    Rows,
+    Seen,
+    Unreadable,
+    Window,
+    body_unread,
+    seen_beside,
+)
 from eda_cli.payloads.dice import Dice, derive_seed, derived_id, event_id
 from eda_cli.payloads.functions import FUNCTIONS, Function
 from eda_cli.payloads.looked import Looked
@@ -31,18 +43,21 @@ __all__ = [
     "Lives",
     "Looked",
     "Lookup",
+    "NoJson",
     "PayloadError",
     "Quick",
     "Rows",
     "Scope",
     "Seen",
     "States",
+    "Unreadable",
     "Value",
     "ValueProblem",
     "Window",
     "aggregate_path",
     "aggregates",
     "asks",
+    "body_unread",
     "compile_body",
     "compile_condition",
     "compile_states",
@@ -63,4 +78,5 @@ __all__ = [
     "parse_share",
     "quick_of",
     "read_states",
+    "seen_beside",
 ]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, Protocol
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, Protocol
 
 from eda_cli.payloads.dice import Dice
+from eda_cli.payloads.problems import PayloadError
 
 
 class _Tombstone(Enum):
@@ -78,6 +80,45 @@ class Seen:
     window: Window | None = None
     vars: dict[str, Any] = field(default_factory=dict)
     entity: Any = MISSING
+
+
+class NoJson(NamedTuple):
+    """Stands for a body that says it is JSON and is none: what is to be said of it, and why it is none."""
+
+    what: str
+    why: str
+
+
+_FIELDS = attrgetter(*Seen.__slots__)
+_SLOTS = {name: getattr(Seen, name) for name in Seen.__slots__}
+
+
+class Unreadable(Seen):
+    """An event with a NoJson as `body` or `joined`: whoever looks there fails, and nobody else does."""
+
+    __slots__ = ()
+    body = property(lambda self: _readable(_SLOTS["body"].__get__(self)), _SLOTS["body"].__set__)
+    joined = property(lambda self: _readable(_SLOTS["joined"].__get__(self)), _SLOTS["joined"].__set__)
+
+
+def body_unread(seen: Seen) -> Any:
+    """Its body, to be handed on and not looked into: may be a NoJson."""
+    return _SLOTS["body"].__get__(seen)
+
+
+def seen_beside(seen: Seen, **more: Any) -> Seen:
+    """The same event, and these besides it. Nobody looks into its body by that."""
+    fields = _FIELDS(seen) if type(seen) is Seen else [slot.__get__(seen) for slot in _SLOTS.values()]
+    beside = Unreadable(*fields) if type(seen) is Unreadable or type(more.get("joined")) is NoJson else Seen(*fields)
+    for name, value in more.items():
+        setattr(beside, name, value)
+    return beside
+
+
+def _readable(value: Any) -> Any:
+    if type(value) is NoJson:
+        raise PayloadError(value.what, value.why)
+    return value
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """What goes wrong with the events of a generator: which of them, and what is done to them. Knows no channel and no file.
 
-The faults of an event are drawn from dice of their own, by its number: the same seed gives the same faults, whatever the
-replicas are, and the bodies of all other events stay as they are without faults.
+The faults of an event are drawn from dice of their own, by its number, or by its entity and step: the same seed gives the
+same faults, whatever the replicas are, and the bodies of all other events stay as they are without faults.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class Drawn(NamedTuple):
     at: float
 
 
-def drawer(faults: Faults | None, seed: int, part: str) -> Callable[[int], Drawn | None]:
-    """A function from the number of an event to what goes wrong with it; None is nothing."""
+def drawer(faults: Faults | None, seed: int, part: str) -> Callable[[int | str], Drawn | None]:
+    """A function from the lot of an event (see `Wanted`) to what goes wrong with it; None is nothing."""
     if faults is None:
-        return lambda number: None
+        return lambda lot: None
     dice = Dice(seed, part, "faults")
     late, held = faults.late or NONE, faults.out_of_order or NONE
 
-    def draw(number: int) -> Drawn | None:
-        dice.roll(number)
+    def draw(lot: int | str) -> Drawn | None:
+        dice.roll(lot)
         # all are drawn in this order whatever is asked for, so that no fault changes who has the others
         drop, duplicate = dice.random() < faults.drop, dice.random() < faults.duplicate
         is_late, late_s = dice.random() < late.share, dice.uniform(*late.by_s)
@@ -72,7 +72,7 @@ class Faulty:
         """What is to be made: late events happened earlier than the schedule says."""
         if self._none:
             return wanted
-        self._drawn = {one.number: drawn for one in wanted if (drawn := self._draw(one.number))}
+        self._drawn = {one.number: drawn for one in wanted if (drawn := self._draw(one.lot))}
         return [one._replace(now=one.now - self._drawn[one.number].late_s) if one.number in self._drawn else one
                 for one in wanted]
 

@@ -7,23 +7,64 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from eda_cli.event import Delivery, Event, decode_body, encode_json, encode_key, epoch, rfc3339
-from eda_cli.payloads import TOMBSTONE, Context, PayloadError, Quick, Rows, Scope, Seen, Value, compile_value
+import orjson
+
+from eda_cli.event import Delivery, Event, decode_body, encode_json, encode_key, epoch, rfc3339, says_json
+from eda_cli.payloads import (
+    TOMBSTONE,
+    Context,
+    NoJson,
+    PayloadError,
+    Quick,
+    Rows,
+    Scope,
+    Seen,
+    Unreadable,
+    Value,
+    compile_value,
+)
 
 Headers = tuple[tuple[str, bytes | None], ...]
 NO_HEADERS: Mapping[str, str | None] = {}
 NO_COPIES: Mapping[str, Rows] = {}
 _BEYOND = frozenset({"key", "id", "type", "source", "time", "headers", "topic"})
 _AS_WRITTEN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}\.[0-9]{6}Z\Z")
+ITS_BODY, OTHERS_BODY = "its body", "the body of its counterpart"
 YEAR_9999 = 253370764800  # when it begins
 
 
-def seen_of(delivery: Delivery) -> Seen:
-    """What paths and templates see of an event that is handled."""
+def seen_of(delivery: Delivery, whose: str = ITS_BODY) -> Seen:
+    """What paths and templates see of an event that is handled; they fail where they look into a body that cannot be read.
+
+    `whose` body that is, is said then.
+    """
     event = delivery.event
     key = event.key.decode(errors="replace") if event.key is not None else None
-    return Seen(decode_body(event.data), key, event.id, event.type, event.source, event.time,
+    body = body_of(event, whose)
+    kind = Unreadable if type(body) is NoJson else Seen
+    return kind(body, key, event.id, event.type, event.source, event.time,
                 _texts(event.headers) if event.headers else NO_HEADERS, delivery.topic, copy=NO_COPIES)
+
+
+def body_of(event: Event, whose: str) -> Any:
+    """The body as `Event.body()` gives it, but NoJson where it says that it is JSON and is none."""
+    if event.data is None:
+        return None
+    try:
+        return orjson.loads(event.data)
+    except orjson.JSONDecodeError as wrong:
+        if not says_json(event.datacontenttype):
+            return decode_body(event.data)
+        return NoJson(f"{whose} is no JSON", _why_not(event.data, wrong))
+
+
+def _why_not(data: bytes, wrong: orjson.JSONDecodeError) -> str:
+    """What is wrong, and at which byte (from 0)."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as no_text:
+        return f"no UTF-8 at byte {no_text.start}"
+    return f"{wrong.msg} at byte {len(text[:wrong.pos].encode())}"
 
 
 def look_beyond(values: Iterable[Quick]) -> bool:
@@ -89,7 +130,8 @@ def record_key(key: Value, context: Context, body: Any, event: Event) -> bytes |
 
     Raises PayloadError.
     """
-    context.seen = Seen(body=body, id=event.id, type=event.type, source=event.source, time=event.time,
+    kind = Unreadable if type(body) is NoJson else Seen
+    context.seen = kind(body=body, id=event.id, type=event.type, source=event.source, time=event.time,
                         headers=_texts(event.headers) if event.headers else NO_HEADERS)
     return key_of(key(context))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pickle
 import sqlite3
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from eda_cli.event import Delivery, Event
-from eda_cli.payloads import Context, Dice, Seen, compile_value
+from eda_cli.payloads import Context, Dice, Seen, body_unread, compile_value, seen_beside
 from eda_cli.sketch.resolved import Join
-from eda_cli.stubs.forms import key_of, moment_of, seen_of
+from eda_cli.stubs.forms import OTHERS_BODY, body_of, key_of, moment_of, seen_of
 from eda_cli.stubs.packing import fields_of
 from eda_cli.stubs.reactions import Cause
 from eda_cli.stubs.store import Store
@@ -48,7 +48,9 @@ class Joins:
         others = {other.identity: other for other in stored}
         others.update((other.identity, other) for other in self._batch.get((not ours, key), ())
                       if abs(other.published - delivery.published) <= within)
-        return key, [_pair(delivery, other, seen) if ours else _pair(other, delivery, _with_copies(seen_of(other), seen))
+        if ours:
+            return key, [_pair(delivery, other, seen, body_of(other.event, OTHERS_BODY)) for other in others.values()]
+        return key, [_pair(other, delivery, _with_copies(seen_of(other, OTHERS_BODY), seen), body_unread(seen))
                      for other in others.values()]
 
     def wait(self, delivery: Delivery, key: bytes) -> None:
@@ -74,10 +76,9 @@ class Joins:
         connection.execute("DELETE FROM pairs WHERE at < ?", (now - self._join.within_s - KEEP_S,))
 
 
-def _pair(ours: Delivery, theirs: Delivery, seen: Seen) -> Pair:
-    fields = {name: getattr(seen, name) for name in Seen.__slots__}
+def _pair(ours: Delivery, theirs: Delivery, seen: Seen, joined: Any) -> Pair:
     cause = Cause(f"{ours.identity}+{theirs.identity}", ours.event, max(moment_of(ours), moment_of(theirs)))
-    return Pair(cause, Seen(**{**fields, "joined": theirs.event.body()}))
+    return Pair(cause, seen_beside(seen, joined=joined))
 
 
 def _with_copies(ours: Seen, theirs: Seen) -> Seen:

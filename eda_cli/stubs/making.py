@@ -39,6 +39,11 @@ class Wanted(NamedTuple):
     state: str = ""
     born: bool = False
 
+    @property
+    def lot(self) -> int | str:
+        """What is drawn for it is drawn by this: an entity's step says the same whatever number it has."""
+        return f"{self.entity}/{self.step}" if self.entity else self.number
+
 
 Look = Callable[[Sequence[Lookup]], Sequence[Found]]
 
@@ -69,7 +74,7 @@ def generator_events(topic: Topic, generator: Generator, seed: int, source: str,
             if now != before:  # most events of a batch happen at once
                 context.now = before = now
                 happened = rfc3339(now)
-            dice.roll(f"{entity}/{step}" if entity else number)
+            dice.roll(want.lot)
             context.number = context.serial = number
             context.step, context.entity = step, entity
             context.seen = seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,9 +14,11 @@ from eda_cli.payloads import (
     Seen,
     Value,
     asks,
+    body_unread,
     compile_condition,
     compile_value,
     derived_id,
+    seen_beside,
 )
 from eda_cli.sketch.resolved import Consumer, Resolved, Rule, Topic
 from eda_cli.stubs.forms import Headers, as_failure, as_written, encoded, headers_maker, key_of, moment_of, record_key, seen_of
@@ -157,7 +159,7 @@ class Reactions:
         happened = cause.time if cause.time is not None and context.now == cause.now else rfc3339(context.now)
         if rule.body is None:
             data, content = heard.data, heard.datacontenttype
-            said = context.seen.body if context.seen else None
+            said = body_unread(context.seen) if rule.topic_key is not None and context.seen is not None else None
         else:
             said = rule.body(context)
             data, content = encoded(said), "application/json"
@@ -218,5 +220,4 @@ def _event_type(raw: str) -> Callable[[Context], str]:
 
 
 def _with_item(seen: Seen, item: Any, index: int) -> Seen:
-    fields: Mapping[str, Any] = {name: getattr(seen, name) for name in Seen.__slots__}
-    return Seen(**{**fields, "item": item, "index": index})
+    return seen_beside(seen, item=item, index=index)

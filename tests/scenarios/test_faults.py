@@ -38,6 +38,12 @@ consumers:
     retries: {{max: 1, backoff: 10ms}}
     dead_letter: purchases.dlq
     publishes: {{to: bills, event: billSent, body: {{amount: "{{{{ body.paid }}}}"}}}}
+  ledger:
+    subscribes: purchases
+    from: earliest
+    dead_letter: ledger.dlq
+    publishes: {{to: entries, event: entryMade, body: {{amount: $.paid}}}}
+  watch: {{subscribes: purchases, from: earliest}}
   meter:
     subscribes: purchases
     from: earliest
@@ -52,7 +58,7 @@ def rows(eda: Eda, part: str) -> list[dict[str, Any]]:
 
 def finished(eda: Eda) -> bool:
     return all(row["state"] == "finished" for row in rows(eda, "webshop")) and not any(
-        eda.lag("faulty").get(group) for group in ("billing", "meter"))
+        eda.lag("faulty").get(group) for group in ("billing", "ledger", "watch", "meter"))
 
 
 @pytest.mark.timeout(240)
@@ -84,6 +90,20 @@ def test_consumers_meet_every_fault_and_the_journal_counts_what_is_in_the_log(ed
     assert billing["skipped"] == counted["duplicate"] - again
     assert billing["failed"] == 2 * billing["dead_lettered"]
     assert {event["id"] for event in eda.events("purchases.dlq", "faulty")} == corrupt
+
+    ledger, = rows(eda, "ledger")
+    garbled = Counter({id: many for id, many in times.items() if id in corrupt})
+    assert ledger["dead_lettered"] == ledger["failed"] == garbled.total()
+    assert ledger["handled"] == len(events) - garbled.total()
+    letters = eda.events("ledger.dlq", "faulty")
+    assert Counter(letter["id"] for letter in letters) == garbled
+    assert all("its body is no JSON: " in dict(letter["headers"])["dead-letter-reason"] for letter in letters)
+    entries = eda.events("entries", "faulty")
+    assert len(entries) == ledger["handled"]
+    assert all(5 <= entry["data"]["amount"] <= 250 for entry in entries), "nulls of what is no JSON"
+    watch, = rows(eda, "watch")
+    assert (watch["handled"], watch.get("failed", 0)) == (len(events), 0)
+
     late = sum(epoch(event["time"]) < began - 30 for event in events)
 
     def metered() -> tuple[int, int]:

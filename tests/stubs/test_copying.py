@@ -30,7 +30,7 @@ KEEPER = Consumer("bill", ("t",), start="earliest", keeps=(Kept("t", (Fold(("t",
 ])
 def test_whatever_a_body_is_its_row_is_json(tmp_path: Path, data: bytes, kept: Any) -> None:
     log = Log()
-    log.put("t", event(0, data=data), event(3))
+    log.put("t", event(0, data=data, datacontenttype=None), event(3))
     log.logs["t"].reverse()
     one = live(tmp_path, KEEPER, log)
     assert one.journal.counts["handled"] == {"t": 2}

@@ -260,3 +260,14 @@ def test_it_is_what_the_process_was_at_when_it_was_killed(tmp_path: Path) -> Non
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 9
     assert InProgress(tmp_path / "bill.1.attempt").left() == ["/x/2"]
+
+
+def test_a_body_that_is_no_json_is_handed_over_as_bytes(make: Make) -> None:
+    """Its code decides: who takes it for JSON fails like any other reader."""
+    spoiled = deliveries(2)
+    for each in spoiled:
+        each.event.data = b'{"n":'
+    code = make("def handle(event): return " + event("event['data_base64'] if event['id'] == '0' else event['data']['n']"))
+    decided, failed = numbers(answers(code, spoiled))
+    assert decided == "eyJuIjo="
+    assert "KeyError: 'data'" in failed
