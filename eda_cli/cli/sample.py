@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,6 +77,8 @@ def sample(
 
 def _generator(resolved: Resolved, name: str | None, path: Path) -> Generator:
     """The generator of this name, or the only one. Raises UsageError."""
+    from eda_cli.sketch.words import did_you_mean
+
     there = resolved.generators
     named = f"generators of {path}: {', '.join(there) or 'none'}"
     if name is None:
@@ -90,8 +91,7 @@ def _generator(resolved: Resolved, name: str | None, path: Path) -> Generator:
     if name in resolved.consumers:
         raise UsageError(f"'{name}' is a consumer", "what it publishes follows from what it hears, so that there is no sample",
                          f"let it run: eda up; {named}")
-    close = get_close_matches(name, there, 1)
-    raise UsageError(f"there is no generator '{name}'", named, f"did you mean '{close[0]}'?" if close else "")
+    raise UsageError(f"there is no generator '{name}'", named, did_you_mean(name, there))
 
 
 class _Events:

@@ -121,10 +121,11 @@ def init(
 ) -> None:
     """Write a commented starter sketch, or one of the examples."""
     from eda_cli.sketch.starter import Example, examples, starter
+    from eda_cli.sketch.words import did_you_mean
 
     if example is not None and example not in examples():
         raise UsageError(f"there is no example '{example}'", f"known: {', '.join(sorted(examples()))}",
-                         "for example: eda init --example shop")
+                         did_you_mean(example, examples(), "for example: eda init --example shop"))
     wanted = Example(starter(), {}) if example is None else examples()[example]
     if path.is_dir():
         path = path / DEFAULT_SKETCH
