@@ -30,6 +30,7 @@ SEEDS = 1_000_000  # as of a run that names none
 CUT = 40  # characters of a value in a table
 MEASURES = ("MIN", "MEAN", "P50", "P99", "MAX")  # of numbers
 WIDE = 120  # columns of a terminal in which they have one each
+NAMED = 0.05  # the share of the most frequent number, at least: where all are rarer, the measures say more than their names
 
 
 def register(app: typer.Typer) -> None:
@@ -166,13 +167,17 @@ def _row(field: Field, measures: Sequence[str]) -> Sequence[str]:
     from eda_cli.view.escape import escaped
 
     types = [*field.shares] or ["null"]
-    values = [", ".join(f"{escaped(value, CUT)} {_share(share)}" for value, share in field.frequent)]
+    frequent = field.frequent
+    if field.numbers and frequent and frequent[0][1] < NAMED:
+        frequent = []
+    values = [", ".join(f"{escaped(value, CUT)} {_share(share)}" for value, share in frequent)]
     figures = [""] * len(measures)
     if field.numbers:
         numbers = Numbers.of(field.numbers)
-        figures = [_number(getattr(numbers, name.lower())) for name in measures]
-        short = f"{_number(numbers.min)}..{_number(numbers.max)}, mean {_number(numbers.mean)}"
-        values = [numbers.bar, *([] if measures else [short]), *values]
+        told = {name: _number(getattr(numbers, name.lower())) for name in MEASURES}
+        figures = [told[name] for name in measures]
+        among = "" if any(values) else "".join(f", {name.lower()} {told[name]}" for name in ("P50", "P99", "MEAN"))
+        values = [numbers.bar, *([] if measures else [f"{told['MIN']}..{told['MAX']}{among}"]), *values]
     if len(types) > 1:
         values = [", ".join(f"{name} {_share(share)}" for name, share in field.shares.items()), *values]
     distinct = f"{len(field.values):,}" if field.values else ""
@@ -187,6 +192,9 @@ def _share(share: float) -> str:
 
 def _number(value: float) -> str:
     """Four digits say enough."""
-    if value and not 1e-3 <= abs(value) < 1e7:
+    if value and not 1e-3 <= abs(value) < 1e15:
         return f"{value:.2e}"
+    for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if abs(value) >= size:
+            return f"{value / size:,.4g}{sign}"
     return f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:.4g}"
