@@ -45,17 +45,13 @@ def check(
     failed = False
     for path in sketches or [DEFAULT_SKETCH]:
         errors, warnings, code = _problems(path, broker)
-        for level, problems in (("error", errors), ("warning", warnings)):
-            for problem in problems:
-                if json:
-                    console.write_json({"file": str(path), "level": level, "line": problem.line, "column": problem.column,
-                                        "what": problem.what, "why": problem.why, "hint": problem.hint})
-                else:
-                    from eda_cli.view.escape import escaped
-
-                    said = problem.text(str(path), level if level == "warning" else "")
-                    console.out().print(escaped(said), soft_wrap=True,
-                                        style="red" if level == "error" else "yellow")
+        told = [("error", one) for one in errors] + [("warning", one) for one in warnings]
+        for level, problem in sorted(told, key=lambda one: (one[1].line, one[1].column)):
+            if json:
+                console.write_json({"file": str(path), "level": level, "line": problem.line, "column": problem.column,
+                                    "what": problem.what, "why": problem.why, "hint": problem.hint})
+            else:
+                console.write_problem(problem, str(path), warns=level == "warning")
         many = f"{len(warnings)} warning{'s' * (len(warnings) > 1)}"
         refused = bool(errors) or (strict and bool(warnings))
         failed = failed or refused
@@ -83,7 +79,7 @@ def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequen
         errors = demands(resolved, kind, loaded.places)
         return errors, [*loaded.warnings, *hints(resolved, kind, loaded.places)], own_code(resolved, loaded.places)
     except SketchError as wrong:
-        return wrong.problems, (), ()
+        return wrong.problems, wrong.warnings, ()
 
 
 def config(sketch: Sketch = DEFAULT_SKETCH) -> None:

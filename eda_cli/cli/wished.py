@@ -48,7 +48,7 @@ def load(path: Path, knobs: Knobs) -> Loaded:
 
     loaded = turned(read(path), path, knobs)
     for hint in hints(loaded.resolved, loaded.resolved.broker["kind"], loaded.places):
-        console.say(hint.text(str(path), "warning"), "yellow")
+        console.say_problem(hint, str(path), warns=True)
     return loaded
 
 
@@ -58,7 +58,7 @@ def read(path: Path) -> Loaded:
 
     loaded = load_file(path)
     for warning in loaded.warnings:
-        console.say(warning.text(str(path), "warning"), "yellow")
+        console.say_problem(warning, str(path), warns=True)
     return loaded
 
 
