@@ -31,7 +31,7 @@ def lint(resolved: Resolved, places: Places, reach: Reach = Reach.WHOLE) -> list
     looks: tuple[tuple[Reach, Callable[[Resolved, Places], Iterable[Problem]]], ...] = (
         (Reach.PARTS, _notes), (Reach.FLOW, _topics), (Reach.FLOW, _reach), (Reach.PARTS, _commands), (Reach.FLOW, _circles),
         (Reach.PARTS, _returning), (Reach.WHOLE, _idle), (Reach.CONTENTS, keyless), (Reach.WHOLE, secured.exposed),
-        (Reach.PARTS, statements), (Reach.CONTENTS, unheard), (Reach.CONTENTS, misled), (Reach.PARTS, bare),
+        (Reach.PARTS, statements), (Reach.CONTENTS, unheard), (Reach.CONTENTS, misled), (Reach.CONTENTS, bare),
         (Reach.WHOLE, faults.unseen), (Reach.PARTS, living.unreached))
     _hide_defaults(resolved, places)
     return [problem for needs, look in looks if needs <= reach for problem in look(resolved, places)]
