@@ -68,11 +68,15 @@ class Problem:
 
 
 class SketchError(UsageError):
-    """The sketch is not valid; `problems` holds every one of them, in the order of the file."""
+    """The sketch is not valid; `problems` holds every one of them, in the order of the file.
 
-    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+    `warnings` are of what else looks unintended in it, as far as it can be read.
+    """
+
+    def __init__(self, file: str, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         self.file = file
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
         super().__init__("\n".join(problem.text(file) for problem in self.problems))
 
 

@@ -88,12 +88,12 @@ class Journal:
                 "topic": topic, "partition": receipt.partition, "offset": receipt.offset,
                 **({"faults": self.faults[event.id]} if event.id in self.faults else {}), **shown(event)}))
 
-    def unpublished(self, topic: str, event: Event, reason: str) -> None:
-        """This could not be made, or the channel never takes it: it counts as failed."""
+    def unpublished(self, topic: str, event: Event, reason: str, made: bool = True) -> None:
+        """This could not be `made`, so that it is a header alone, or the channel never takes it: it counts as failed."""
         self._count("failed", topic, 1)
         if self._allowed(1):
             self._lines.append(self._line("failed", {"topic": topic, "partition": None, "offset": None, **shown(event),
-                                                     "reason": reason}))
+                                                     "reason": reason, **({} if made else {"made": False})}))
 
     def consumed(self, kind: str, deliveries: Sequence[Delivery], **fields: Any) -> None:
         """These were received, handled or failed (`kind`), just now."""

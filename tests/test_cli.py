@@ -134,6 +134,11 @@ def test_without_an_engine_kafka_is_exit_4_and_auto_is_embedded(tmp_path: Path) 
     (("up", "--scale", "webshop"), "PART=N"),
     (("up", "--scale", "nobody=2"), "webshop"),
     (("up", "--broker", "pigeon"), "embedded"),
+    (("check", "--broker", "kafak"), "did you mean 'kafka'?"),
+    (("compare", "--brokers", "embeded"), "did you mean 'embedded'?"),
+    (("up", "--scale", "shiping=2"), "did you mean 'shipping'?"),
+    (("pull", "rabitmq"), "did you mean 'rabbitmq'?"),
+    (("init", "--example", "shp"), "did you mean 'shop'?"),
     (("up", "--name", "Not A Name"), "lower case"),
     (("up", "--for", "soon"), "10s"),
     (("up", "-d", "--watch"), "leave out -d"),
@@ -207,6 +212,39 @@ def test_check_begins_each_line_with_its_place_and_says_what_strict_does(tmp_pat
     (tmp_path / "bad.yaml").write_text("generators: {shop: {publsh: a}}\n")
     assert all(line.startswith("bad.yaml:1:") for line in run("check", "bad.yaml", cwd=tmp_path, code=2).stdout.splitlines())
     assert "nothing was started" not in run("config", "bad.yaml", cwd=tmp_path, code=2).stderr
+
+
+def test_check_tells_errors_and_warnings_together_in_the_order_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "sketch.yaml").write_text("generators:\n  shop: {publishes: orders}\n  web: {publishes: visits, rate: fast}\n"
+                                          "consumers:\n  billing: {subscribes: payments}\n")
+    told = run("check", cwd=tmp_path, code=2).stdout.splitlines()
+    assert [line.split(": ")[:2] for line in told] == [
+        ["sketch.yaml:2:21", "warning"], ["sketch.yaml:3:20", "warning"],
+        ["sketch.yaml:3:34", "'rate' of generator 'web' must be a rate"], ["sketch.yaml:5:25", "warning"]]
+    problems = [json.loads(line) for line in run("check", "--json", cwd=tmp_path, code=2).stdout.splitlines()]
+    assert [(one["line"], one["level"]) for one in problems] == [(2, "warning"), (3, "warning"), (3, "error"), (5, "warning")]
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 140, None])
+def test_a_problem_is_one_line_and_on_a_terminal_broken_between_words(
+        capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int | None) -> None:
+    from eda_cli.cli import console
+    from eda_cli.errors import Problem
+
+    problem = Problem(7, 11, "lognormal(…) has wrong arguments", "the mean of the logarithm is from -30 to 30",
+                      "write lognormal(3, 0.5): 語語語 a number whose logarithm is normal, here around 20 with some far above")
+    console.err.cache_clear()
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns or 80))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: columns is not None)
+    console.say_problem(problem, "shop.yaml", warns=True)
+    console.err.cache_clear()
+    told = capsys.readouterr().err
+    lines = told.splitlines()
+    assert " ".join(line.strip() for line in lines) == problem.text("shop.yaml", "warning")
+    assert all(cell_len(line) <= (columns or 1000) for line in lines)
+    assert [line.startswith("  ") for line in lines] == [False] + [True] * (len(lines) - 1)
+    assert (len(lines) == 1) == (columns is None)
 
 
 def test_colour_is_for_terminals_and_those_who_ask(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -82,12 +83,19 @@ def test_numbers_say_what_there_is(values: list[float]) -> None:
     assert numbers.min <= numbers.p50 <= numbers.p99 <= numbers.max
     assert numbers.mean == pytest.approx(sum(values) / len(values), abs=1e-3)
     assert sum(numbers.buckets) == len(values)
-    assert len(numbers.bar) in (0, fields.BUCKETS)
+    assert len(numbers.bar) in (0, fields.BUCKETS) or (numbers.whole and len(numbers.bar) <= fields.BUCKETS)
 
 
 def test_a_bar_shows_where_the_numbers_are() -> None:
     assert Numbers.of([*[0.0] * 80, *[1.0] * 40, 8.0]).bar == "█▅     ▂"
     assert Numbers.of([5.0, 5.0]).bar == ""
+
+
+@pytest.mark.parametrize(("values", "bar"), [
+    (range(1, 7), "██████"), (range(9), "████████"), (range(-5, 5), "████████"), (range(17), "████████"),
+    ([0, 10**20], "█      █")])
+def test_whole_numbers_that_come_equally_often_have_bars_of_one_height(values: Sequence[int], bar: str) -> None:
+    assert Numbers.of(values).bar == bar
 
 
 def test_keys_that_are_drawn_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from eda_cli.cli.fields import Field
 from eda_cli.event import from_line
 from tests.test_cli import run
 
@@ -96,3 +98,23 @@ def test_a_generator_that_ends_has_no_more(here: Path) -> None:
     done = run("sample", cwd=here)
     assert len(done.stdout.splitlines()) == 3
     assert "these are all: 3 events" in done.stderr
+
+
+@pytest.mark.parametrize(("values", "wide", "narrow"), [
+    (range(1000, 2000), ["1,000", "1,500", "1,500", "1,989", "1,999", "████████"],
+     ["████████", "1,000..1,999, p50 1,500, p99 1,989, mean 1,500"]),
+    ([1, 1, 1, 2, 2], ["1", "1.4", "1", "2", "2", "█▆", "1 60%, 2 40%"], ["█▆", "1..2", "1 60%, 2 40%"]),
+    ([2e6, 3.5e6, 12e9], ["2M", "4.002G", "3.5M", "12G", "12G", "█      ▅"],
+     ["█      ▅", "2M..12G, p50 3.5M, p99 12G, mean 4.002G"]),
+])
+def test_numbers_have_a_distribution_and_those_that_come_often_are_named(values: Sequence[float], wide: list[str],
+                                                                         narrow: list[str]) -> None:
+    """Where a terminal is narrow the measures stand in words, the most telling first: what does not fit is cut."""
+    from eda_cli.cli.sample import MEASURES, _row
+
+    field = Field("$.n", len(values))
+    for value in values:
+        field.note(value, "integer")
+    columns = _row(field, MEASURES)
+    assert (columns[5:-1], columns[-1]) == (tuple(wide[:5]), "  ".join(wide[5:]))
+    assert _row(field, ())[-1] == "  ".join(narrow)

@@ -56,14 +56,13 @@ def demand_start(run: RunFolder, start: Start, option: str) -> None:
 
 def missing_topic_hint(channel: EventChannel, wanted: list[str]) -> None:
     """Raises UnknownTopic with a suggestion where one of these topics is not there."""
-    from difflib import get_close_matches
+    from eda_cli.sketch.words import did_you_mean
 
     there = [topic.name for topic in channel.topics()]
     for name in wanted:
         if name not in there:
-            close = get_close_matches(name, there, 1)
             raise UnknownTopic(name, f"topics: {', '.join(there) or 'none'}",
-                               f"did you mean '{close[0]}'?" if close else "see them with: eda topics")
+                               did_you_mean(name, there, "see them with: eda topics"))
 
 
 def check_topic_name(name: str) -> None:

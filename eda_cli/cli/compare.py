@@ -79,8 +79,10 @@ def _named(brokers: str | None) -> list[str] | None:
         return None
     names = list(dict.fromkeys(name.strip() for name in brokers.split(",") if name.strip()))
     if wrong := [name for name in names if name not in TECHNOLOGIES]:
+        from eda_cli.sketch.words import did_you_mean
+
         raise UsageError(f"there is no broker '{wrong[0]}'", f"known: {', '.join(TECHNOLOGIES)}",
-                         "for example: --brokers embedded,kafka")
+                         did_you_mean(wrong[0], TECHNOLOGIES, "for example: --brokers embedded,kafka"))
     if not names:
         raise UsageError("--brokers names none", f"known: {', '.join(TECHNOLOGIES)}", "for example: --brokers embedded,kafka")
     return names

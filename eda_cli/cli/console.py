@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from eda_cli.errors import EdaError, SketchError
+from eda_cli.errors import EdaError, Problem, SketchError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 NARROW = 8  # columns of a text in a table, at least
+INDENT = "  "  # of the lines on which a long one goes on
 
 
 @cache
@@ -55,6 +56,30 @@ def can_spin() -> bool:
 def say(text: str, style: str = "") -> None:
     """A line of narration."""
     err().print(text, style=style or None, soft_wrap=True)
+
+
+def write_problem(problem: Problem, file: str, warns: bool = False) -> None:
+    """What is wrong with a sketch, or looks it, where that was asked for."""
+    _print_problem(out(), sys.stdout.isatty(), problem, file, warns)
+
+
+def say_problem(problem: Problem, file: str, warns: bool = False) -> None:
+    """The same as narration."""
+    _print_problem(err(), sys.stderr.isatty(), problem, file, warns)
+
+
+def _print_problem(to: Console, on_terminal: bool, problem: Problem, file: str, warns: bool) -> None:
+    """One line; a terminal, which would break it in the middle of a word, gets several, the place alone at their left."""
+    from eda_cli.view.escape import escaped
+
+    text, style = escaped(problem.text(file, "warning" if warns else "")), "yellow" if warns else "red"
+    lines = [text]
+    if on_terminal:
+        from rich.text import Text
+
+        lines = [line.plain.rstrip() for line in Text(text).wrap(to, max(NARROW, to.width - len(INDENT)))]
+    for index, line in enumerate(lines):
+        to.print((INDENT if index else "") + line, style=style, soft_wrap=True)
 
 
 def events(many: int) -> str:
@@ -130,7 +155,7 @@ def report(error: EdaError) -> None:
 
     if isinstance(error, SketchError):
         for problem in error.problems:
-            say(escaped(problem.text(error.file)), "red")
+            say_problem(problem, error.file)
         many = len(error.problems)
         say(f"eda: {many} {'problem' if many == 1 else 'problems'} in {error.file}")
         return

@@ -44,7 +44,7 @@ def copy(
 
     All its own copies, the rows of one, or one row. The run need not be up.
     """
-    from eda_cli.runs.lifecycle import find_any
+    from eda_cli.runs.finding import find_any
     from eda_cli.stubs.copies import StoredCopies
     from eda_cli.stubs.store import store_path
 
@@ -68,12 +68,13 @@ def copy(
 
 def _keeper(run: RunFolder, name: str) -> Consumer:
     """The consumer of this name. Raises UsageError where there is none, or it keeps nothing."""
+    from eda_cli.sketch.words import did_you_mean
+
     sketch = run.sketch()
     part = sketch.consumers.get(name)
     if part is None:
-        close = get_close_matches(name, sketch.consumers, 1)
         raise UsageError(f"there is no consumer '{name}'", f"consumers: {', '.join(sketch.consumers) or 'none'}",
-                         f"did you mean '{close[0]}'?" if close else "see the parts with: eda ps")
+                         did_you_mean(name, sketch.consumers, "see the parts with: eda ps"))
     if part.external:
         raise UsageError(f"the copies of '{name}' are not here", "it is external: somebody else runs it")
     if not part.keeps:
@@ -84,11 +85,12 @@ def _keeper(run: RunFolder, name: str) -> Consumer:
 
 
 def _check_kept(part: Consumer, name: str) -> None:
+    from eda_cli.sketch.words import did_you_mean
+
     names = [kept.name for kept in part.keeps]
     if name not in names:
-        close = get_close_matches(name, names, 1)
         raise UsageError(f"the consumer '{part.name}' keeps no copy '{name}'", f"it keeps {', '.join(names)}",
-                         f"did you mean '{close[0]}'?" if close else f"for example: eda copy {part.name} {names[0]}")
+                         did_you_mean(name, names, f"for example: eda copy {part.name} {names[0]}"))
 
 
 def _list(part: Consumer, copies: StoredCopies, json: bool) -> None:

@@ -33,7 +33,10 @@ def pull(broker: Annotated[str, typer.Argument(metavar="BROKER", autocompletion=
     """Pull a broker's image ahead of time. The first up then need not wait for it."""
     brokers = list(complete_pulled(""))
     if broker not in brokers:
-        raise UsageError(f"there is no image for '{broker}'", f"known: {', '.join(brokers)}", "for example: eda pull kafka")
+        from eda_cli.sketch.words import did_you_mean
+
+        raise UsageError(f"there is no image for '{broker}'", f"known: {', '.join(brokers)}",
+                         did_you_mean(broker, brokers, "for example: eda pull kafka"))
     name = image_for(broker, image)
     if not pull_with_progress(name):
         console.say(f"{name} is here already")
@@ -84,7 +87,7 @@ def _pull(engine: Engine, image: str) -> None:
 
 def env(run: Run = None, json: Json = False) -> None:
     """Print the environment that your own programs need to join a run."""
-    from eda_cli.runs.lifecycle import find
+    from eda_cli.runs.finding import find
 
     found = find(run)
     info, address = found.info(), found.address()

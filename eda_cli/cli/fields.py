@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from eda_cli.event import Event
 FREQUENT = 5  # values that are named
 OFTEN = 0.01  # the share that one of them has at least
 BARS = "▁▂▃▄▅▆▇█"
-BUCKETS = 8  # of the distribution of numbers
+BUCKETS = 8  # of the distribution of numbers, at most
 MOST_KNOWN = 100_000  # different values of a field that are told apart
 MOST_FIELDS = 1_000  # paths that are told apart: keys may be drawn, too
 DEEP = 20  # levels that are looked into
@@ -24,7 +25,10 @@ _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", list:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A sample of numbers; `buckets` are how many lie in each of BUCKETS equal parts from `min` to `max`."""
+    """A sample of numbers; `buckets` are how many lie in each of BUCKETS equal parts from `min` to `max`.
+
+    Where all of them are `whole`, no bucket has parts of one, and each has its own where they are near enough.
+    """
 
     min: float
     mean: float
@@ -32,6 +36,7 @@ class Numbers:
     p99: float
     max: float
     buckets: tuple[int, ...]
+    whole: bool = False
 
     @classmethod
     def of(cls, numbers: Sequence[float]) -> Numbers:
@@ -39,19 +44,29 @@ class Numbers:
         values = sorted(numbers)
         least, most, last = values[0], values[-1], len(values) - 1
         wide = most - least
-        buckets = [0] * BUCKETS
+        whole = all(isinstance(value, int) for value in values)
+        buckets = [0] * (min(BUCKETS, int(wide) + 1) if whole else BUCKETS)
         for value in values:
-            buckets[min(BUCKETS - 1, int((value - least) / wide * BUCKETS)) if wide else 0] += 1
+            if whole:
+                buckets[int(value - least) * len(buckets) // int(wide + 1)] += 1
+            else:
+                buckets[min(BUCKETS - 1, int((value - least) / wide * BUCKETS)) if wide else 0] += 1
         return cls(least, math.fsum(values) / len(values), values[round(last * 0.5)], values[round(last * 0.99)], most,
-                   tuple(buckets))
+                   tuple(buckets), whole)
 
     @property
     def bar(self) -> str:
-        """The buckets as bars; one with few in it is no empty one. Nothing where all are equal."""
-        fullest = max(self.buckets)
+        """The buckets as bars; one with few in it is no empty one. Nothing where all are equal.
+
+        Of ten whole numbers some buckets have one and some two: the bars say how many came of each.
+        """
         if self.min == self.max:
             return ""
-        return "".join(BARS[math.ceil(many / fullest * (len(BARS) - 1))] if many else " " for many in self.buckets)
+        begin = [-(-index * int(self.max - self.min + 1) // len(self.buckets)) for index in range(len(self.buckets) + 1)]
+        dense = [many / (end - start if self.whole else 1)
+                 for many, (start, end) in zip(self.buckets, pairwise(begin), strict=True)]
+        fullest = max(dense)
+        return "".join(BARS[math.ceil(one / fullest * (len(BARS) - 1))] if one else " " for one in dense)
 
 
 @dataclass(slots=True)

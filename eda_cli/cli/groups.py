@@ -39,7 +39,7 @@ def groups(
     json: Json = False,
 ) -> None:
     """List groups and how far behind they are; reset or delete one. Its members must be stopped before."""
-    from eda_cli.runs.lifecycle import find
+    from eda_cli.runs.finding import find
 
     found = find(run)
     if action is None:
@@ -78,7 +78,10 @@ def _refuse_foreign(sketch: Resolved, group: str) -> None:
 def _known(channel: EventChannel, name: str) -> GroupInfo:
     known = {group.name: group for group in channel.groups()}
     if name not in known:
-        raise EdaError(f"there is no group '{name}'", f"groups: {', '.join(sorted(known)) or 'none'}")
+        from eda_cli.sketch.words import did_you_mean
+
+        raise EdaError(f"there is no group '{name}'", f"groups: {', '.join(sorted(known)) or 'none'}",
+                       did_you_mean(name, known))
     return known[name]
 
 

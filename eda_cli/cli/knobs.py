@@ -208,6 +208,6 @@ def _hand_over(run: RunFolder, touch: Touch) -> None:
 
 
 def _find(name: str | None) -> RunFolder:
-    from eda_cli.runs.lifecycle import find
+    from eda_cli.runs.finding import find
 
     return find(name)

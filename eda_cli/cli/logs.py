@@ -39,14 +39,17 @@ def logs(
     json: Json = False,
 ) -> None:
     """What up showed, and what the parts said on stderr. It stands in the order of time."""
-    from eda_cli.runs.lifecycle import find_any
+    from eda_cli.runs.finding import find_any
     from eda_cli.view.lines import Flow
 
     found = find_any(run)
     sketch = found.sketch()
     known = {*sketch.generators, *sketch.consumers, "run", "keeper", "stubs", "publish"}
     if unknown := [part for part in parts or () if part not in known]:
-        raise UsageError(f"there is no part '{unknown[0]}'", f"parts of {found.name}: {', '.join(sorted(known))}")
+        from eda_cli.sketch.words import did_you_mean
+
+        raise UsageError(f"there is no part '{unknown[0]}'", f"parts of {found.name}: {', '.join(sorted(known))}",
+                         did_you_mean(unknown[0], known))
     heard = _Heard(found.path, set(parts or known))
     flow = Flow(console.out(), sketch.replicas(), console.width())
     told = heard.poll(SETTLED_S if follow else 0)

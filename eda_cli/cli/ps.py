@@ -30,8 +30,8 @@ def register(app: typer.Typer) -> None:
 
 def ps(run: Run = None, json: Json = False) -> None:
     """Runs and their parts: what is alive, and how far it came. Below it why a part crashed, and the knobs turned since up."""
+    from eda_cli.runs.finding import find_any
     from eda_cli.runs.folder import all_runs
-    from eda_cli.runs.lifecycle import find_any
 
     runs = [find_any(run)] if run is not None else all_runs()
     rows = [row for one in runs for row in _run_rows(one)]

@@ -49,7 +49,7 @@ def publish(
     json: Json = False,
 ) -> None:
     """Publish an event, or what comes on stdin. Returns once it is stored."""
-    from eda_cli.runs.lifecycle import find
+    from eda_cli.runs.finding import find
 
     if tombstone and payload is not None:
         raise UsageError("--tombstone goes without a payload", "a tombstone has no body")

@@ -58,7 +58,7 @@ def redrive(
     remembered which were redriven.
     """
     from eda_cli.channels.base import Start
-    from eda_cli.runs.lifecycle import find
+    from eda_cli.runs.finding import find
     from eda_cli.runs.redriven import Redriven
 
     found = find(run)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -31,6 +30,7 @@ SEEDS = 1_000_000  # as of a run that names none
 CUT = 40  # characters of a value in a table
 MEASURES = ("MIN", "MEAN", "P50", "P99", "MAX")  # of numbers
 WIDE = 120  # columns of a terminal in which they have one each
+NAMED = 0.05  # the share of the most frequent number, at least: where all are rarer, the measures say more than their names
 
 
 def register(app: typer.Typer) -> None:
@@ -78,6 +78,8 @@ def sample(
 
 def _generator(resolved: Resolved, name: str | None, path: Path) -> Generator:
     """The generator of this name, or the only one. Raises UsageError."""
+    from eda_cli.sketch.words import did_you_mean
+
     there = resolved.generators
     named = f"generators of {path}: {', '.join(there) or 'none'}"
     if name is None:
@@ -90,8 +92,7 @@ def _generator(resolved: Resolved, name: str | None, path: Path) -> Generator:
     if name in resolved.consumers:
         raise UsageError(f"'{name}' is a consumer", "what it publishes follows from what it hears, so that there is no sample",
                          f"let it run: eda up; {named}")
-    close = get_close_matches(name, there, 1)
-    raise UsageError(f"there is no generator '{name}'", named, f"did you mean '{close[0]}'?" if close else "")
+    raise UsageError(f"there is no generator '{name}'", named, did_you_mean(name, there))
 
 
 class _Events:
@@ -166,13 +167,17 @@ def _row(field: Field, measures: Sequence[str]) -> Sequence[str]:
     from eda_cli.view.escape import escaped
 
     types = [*field.shares] or ["null"]
-    values = [", ".join(f"{escaped(value, CUT)} {_share(share)}" for value, share in field.frequent)]
+    frequent = field.frequent
+    if field.numbers and frequent and frequent[0][1] < NAMED:
+        frequent = []
+    values = [", ".join(f"{escaped(value, CUT)} {_share(share)}" for value, share in frequent)]
     figures = [""] * len(measures)
     if field.numbers:
         numbers = Numbers.of(field.numbers)
-        figures = [_number(getattr(numbers, name.lower())) for name in measures]
-        short = f"{_number(numbers.min)}..{_number(numbers.max)}, mean {_number(numbers.mean)}"
-        values = [numbers.bar, *([] if measures else [short]), *values]
+        told = {name: _number(getattr(numbers, name.lower())) for name in MEASURES}
+        figures = [told[name] for name in measures]
+        among = "" if any(values) else "".join(f", {name.lower()} {told[name]}" for name in ("P50", "P99", "MEAN"))
+        values = [numbers.bar, *([] if measures else [f"{told['MIN']}..{told['MAX']}{among}"]), *values]
     if len(types) > 1:
         values = [", ".join(f"{name} {_share(share)}" for name, share in field.shares.items()), *values]
     distinct = f"{len(field.values):,}" if field.values else ""
@@ -187,6 +192,9 @@ def _share(share: float) -> str:
 
 def _number(value: float) -> str:
     """Four digits say enough."""
-    if value and not 1e-3 <= abs(value) < 1e7:
+    if value and not 1e-3 <= abs(value) < 1e15:
         return f"{value:.2e}"
+    for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+        if abs(value) >= size:
+            return f"{value / size:,.4g}{sign}"
     return f"{value:,.0f}" if abs(value) >= 1_000 or value == int(value) else f"{value:.4g}"

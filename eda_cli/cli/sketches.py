@@ -45,17 +45,13 @@ def check(
     failed = False
     for path in sketches or [DEFAULT_SKETCH]:
         errors, warnings, code = _problems(path, broker)
-        for level, problems in (("error", errors), ("warning", warnings)):
-            for problem in problems:
-                if json:
-                    console.write_json({"file": str(path), "level": level, "line": problem.line, "column": problem.column,
-                                        "what": problem.what, "why": problem.why, "hint": problem.hint})
-                else:
-                    from eda_cli.view.escape import escaped
-
-                    said = problem.text(str(path), level if level == "warning" else "")
-                    console.out().print(escaped(said), soft_wrap=True,
-                                        style="red" if level == "error" else "yellow")
+        told = [("error", one) for one in errors] + [("warning", one) for one in warnings]
+        for level, problem in sorted(told, key=lambda one: (one[1].line, one[1].column)):
+            if json:
+                console.write_json({"file": str(path), "level": level, "line": problem.line, "column": problem.column,
+                                    "what": problem.what, "why": problem.why, "hint": problem.hint})
+            else:
+                console.write_problem(problem, str(path), warns=level == "warning")
         many = f"{len(warnings)} warning{'s' * (len(warnings) > 1)}"
         refused = bool(errors) or (strict and bool(warnings))
         failed = failed or refused
@@ -83,7 +79,7 @@ def _problems(path: Path, broker: str | None) -> tuple[Sequence[Problem], Sequen
         errors = demands(resolved, kind, loaded.places)
         return errors, [*loaded.warnings, *hints(resolved, kind, loaded.places)], own_code(resolved, loaded.places)
     except SketchError as wrong:
-        return wrong.problems, (), ()
+        return wrong.problems, wrong.warnings, ()
 
 
 def config(sketch: Sketch = DEFAULT_SKETCH) -> None:
@@ -121,10 +117,11 @@ def init(
 ) -> None:
     """Write a commented starter sketch, or one of the examples."""
     from eda_cli.sketch.starter import Example, examples, starter
+    from eda_cli.sketch.words import did_you_mean
 
     if example is not None and example not in examples():
         raise UsageError(f"there is no example '{example}'", f"known: {', '.join(sorted(examples()))}",
-                         "for example: eda init --example shop")
+                         did_you_mean(example, examples(), "for example: eda init --example shop"))
     wanted = Example(starter(), {}) if example is None else examples()[example]
     if path.is_dir():
         path = path / DEFAULT_SKETCH

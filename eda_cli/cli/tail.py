@@ -67,7 +67,7 @@ def tail(
 
     Moves nobody's position, unless -g takes part in a group.
     """
-    from eda_cli.runs.lifecycle import find
+    from eda_cli.runs.finding import find
 
     found = find(run)
     wanted = Chosen(key, grep, partition)

@@ -35,7 +35,7 @@ def topics(
     json: Json = False,
 ) -> None:
     """List the topics of a run, or create and delete some. Listed are their partitions and how many events they hold."""
-    from eda_cli.runs.lifecycle import find
+    from eda_cli.runs.finding import find
 
     found = find(run)
     if action is None:

@@ -93,9 +93,9 @@ def down(
     json: Json = False,
 ) -> None:
     """Stop a run and delete its events; says what is gone."""
-    from eda_cli.runs import folder, lifecycle
+    from eda_cli.runs import finding, folder
 
-    for one in folder.all_runs() if all_ else [lifecycle.find_any(run)]:
+    for one in folder.all_runs() if all_ else [finding.find_any(run)]:
         try:
             _down(one, keep, json)
         except NoRun:  # two at once: it is gone, which was wished

@@ -48,7 +48,7 @@ def load(path: Path, knobs: Knobs) -> Loaded:
 
     loaded = turned(read(path), path, knobs)
     for hint in hints(loaded.resolved, loaded.resolved.broker["kind"], loaded.places):
-        console.say(hint.text(str(path), "warning"), "yellow")
+        console.say_problem(hint, str(path), warns=True)
     return loaded
 
 
@@ -58,7 +58,7 @@ def read(path: Path) -> Loaded:
 
     loaded = load_file(path)
     for warning in loaded.warnings:
-        console.say(warning.text(str(path), "warning"), "yellow")
+        console.say_problem(warning, str(path), warns=True)
     return loaded
 
 
@@ -123,14 +123,18 @@ def _kafka_offered(resolved: Resolved) -> bool:
 
 
 def _broker(name: str, wished: Mapping[str, Any]) -> Mapping[str, Any]:
-    if name not in (*TECHNOLOGIES, "auto"):
-        raise UsageError(f"there is no broker '{name}'", f"known: auto, {', '.join(TECHNOLOGIES)}",
-                         "for example: --broker embedded")
+    from eda_cli.sketch.words import did_you_mean
+
+    known = ("auto", *TECHNOLOGIES)
+    if name not in known:
+        raise UsageError(f"there is no broker '{name}'", f"known: {', '.join(known)}",
+                         did_you_mean(name, known, "for example: --broker embedded"))
     return wished if wished["kind"] == name else {"kind": name}
 
 
 def _scaled(resolved: Resolved, scale: str) -> Resolved:
     from eda_cli.sketch.knobs import replicas
+    from eda_cli.sketch.words import did_you_mean
 
     part, equals, number = scale.partition("=")
     if not equals:
@@ -142,5 +146,6 @@ def _scaled(resolved: Resolved, scale: str) -> Resolved:
     if part in resolved.consumers:
         more = replace(resolved.consumers[part], replicas=replicas(number))
         return replace(resolved, consumers={**resolved.consumers, part: more})
-    names = ", ".join((*resolved.generators, *resolved.consumers))
-    raise UsageError(f"--scale {scale}: there is no part '{part}'", f"parts of this sketch: {names}")
+    names = (*resolved.generators, *resolved.consumers)
+    raise UsageError(f"--scale {scale}: there is no part '{part}'", f"parts of this sketch: {', '.join(names)}",
+                     did_you_mean(part, names))

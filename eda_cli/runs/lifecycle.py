@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from eda_cli import lock, programs
-from eda_cli.errors import EdaError, NoRun, NotReady, UsageError
+from eda_cli.errors import EdaError, NoRun, NotReady
 from eda_cli.journal import Marks, marks
 from eda_cli.runs import folder as folders
 from eda_cli.runs.changes import changes, refusals, same_door
@@ -116,37 +116,6 @@ def _await_end(run: RunFolder) -> None:
             raise NotReady(f"the run '{run.name}' is ending, and that takes more than {STOP_S:.0f} s",
                            f"its log: {run.path}/supervisor.log", "ask again, or end its processes (eda ps)")
         time.sleep(LOOK_S)
-
-
-def find(name: str | None) -> RunFolder:
-    """The run that is up: of this name, or the only one. Raises NoRun, or UsageError where several are up."""
-    if name is not None:
-        run = RunFolder.of(name)
-        if not run.exists():
-            names = ", ".join(other.name for other in folders.all_runs())
-            raise NoRun(f"there is no run '{name}'", f"runs here: {names}" if names else "there is none at all",
-                        "start one with: eda up")
-        if run.supervisor() is None:
-            raise NoRun(f"the run '{name}' is not up", "it stopped; its events are kept",
-                        f"start it with: {run.info().again()}")
-        return run
-    alive = [run for run in folders.all_runs() if run.supervisor() is not None]
-    if not alive:
-        raise NoRun("no run is up", "this command talks to a running sketch", "start one with: eda up sketch.yaml")
-    return _only(alive, "up")
-
-
-def find_any(name: str | None) -> RunFolder:
-    """The run of this name, up or not; without a name the only one that is up, else the only one there is."""
-    runs = folders.all_runs()
-    if name is not None:
-        if not RunFolder.of(name).exists():
-            return find(name)
-        return RunFolder.of(name)
-    alive = [run for run in runs if run.supervisor() is not None]
-    if not runs:
-        raise NoRun("there is no run", "nothing was started, or all of it was taken down", "start one with: eda up")
-    return _only(alive or runs, "up" if alive else "there")
 
 
 def stop(run: RunFolder) -> bool:
@@ -287,11 +256,3 @@ def _refuse(run: RunFolder, info: RunInfo, wanted: Wanted) -> None:
 
 def _seeded(resolved: Resolved, seed: int) -> Resolved:
     return replace(resolved, seed=seed)
-
-
-def _only(runs: list[RunFolder], where: str) -> RunFolder:
-    if len(runs) > 1:
-        names = ", ".join(run.name for run in runs)
-        raise UsageError(f"several runs are {where}: {names}", "this command needs to know which one",
-                         f"name it: --run {runs[0].name}")
-    return runs[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from enum import IntEnum
 
 from eda_cli.errors import Problem
 from eda_cli.sketch import faults, living, secured, words
@@ -16,13 +17,32 @@ from eda_cli.sketch.resolved import Resolved
 from eda_cli.technologies import TECHNOLOGIES, Ability
 
 
-def lint(resolved: Resolved, places: Places) -> list[Problem]:
-    """What looks unintended, as warnings."""
-    return [*_notes(resolved, places), *_topics(resolved, places), *_reach(resolved, places), *_commands(resolved, places),
-            *_circles(resolved, places), *_returning(resolved, places), *_idle(resolved, places), *keyless(resolved, places),
-            *secured.exposed(resolved, places), *statements(resolved, places), *missing(resolved, places),
-            *bare(resolved, places),
-            *faults.unseen(resolved, places), *living.unreached(resolved, places)]
+class Reach(IntEnum):
+    """How much of a sketch is known: its parts each alone, also where events go, also what they say, or all of it."""
+
+    PARTS = 0
+    FLOW = 1
+    CONTENTS = 2
+    WHOLE = 3
+
+
+def lint(resolved: Resolved, places: Places, reach: Reach = Reach.WHOLE) -> list[Problem]:
+    """What looks unintended, as warnings: what can be said by what is known of the sketch."""
+    looks: tuple[tuple[Reach, Callable[[Resolved, Places], Iterable[Problem]]], ...] = (
+        (Reach.PARTS, _notes), (Reach.FLOW, _topics), (Reach.FLOW, _reach), (Reach.PARTS, _commands), (Reach.FLOW, _circles),
+        (Reach.PARTS, _returning), (Reach.WHOLE, _idle), (Reach.CONTENTS, keyless), (Reach.WHOLE, secured.exposed),
+        (Reach.PARTS, statements), (Reach.CONTENTS, missing), (Reach.CONTENTS, bare), (Reach.WHOLE, faults.unseen),
+        (Reach.PARTS, living.unreached))
+    _hide_defaults(resolved, places)
+    return [problem for needs, look in looks if needs <= reach for problem in look(resolved, places)]
+
+
+def _hide_defaults(resolved: Resolved, places: Places) -> None:
+    """An event type that is named after a topic tells it: as a message shows it, it is no secret of the environment's."""
+    for name, generator in resolved.generators.items():
+        topic = places.spot(("generators", name, "publishes")).written
+        if topic and not places.exact(("generators", name, "event")):
+            places.hide(generator.event, f"the default for {topic}")
 
 
 def demands(resolved: Resolved, broker: str, places: Places = NOWHERE) -> list[Problem]:

@@ -22,7 +22,7 @@ def explain(error: ValidationError, places: Places) -> list[Problem]:
     problems: list[Problem] = []
     details = error.errors(include_url=False)
     unknown = [_path(one)[0] for one in details if one["type"] == "extra_forbidden"]
-    meant = {(*path[:-1], _meant(path)) for path in unknown}
+    meant = {(*path[:-1], key_meant(path)) for path in unknown}
     for detail in details:
         path, on_key = _path(detail)
         if detail["type"] == "missing" and path in meant:
@@ -70,7 +70,7 @@ def _missing(path: Path, places: Places) -> Problem:
     return Problem(*places.key(owner), what, hint=f"add it{example}")
 
 
-def _meant(path: Path) -> str:
+def key_meant(path: Path) -> str:
     """The key that an unknown one was probably meant to be."""
     return words.meant(str(path[-1]), keys_of(_model(path[:-1]))) or ""
 
@@ -80,7 +80,7 @@ def _unknown(path: Path, places: Places) -> Problem:
     kind = words.kind(owner)
     line, column = places.key(path)
     known = keys_of(_model(owner))
-    guess = _meant(path)
+    guess = key_meant(path)
     later = words.later(key, kind)
     what = f"{words.subject(places.told(owner))} has no key '{shorten(key)}'"
     if later:

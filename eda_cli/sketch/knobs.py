@@ -55,9 +55,7 @@ def part_of(resolved: Resolved, name: str, run: str) -> str:
     known = (*resolved.generators, *resolved.consumers)
     if name in _OWN:
         raise UsageError(f"'{name}' is no part", "it is a process of eda's own", f"parts of {run}: {', '.join(known)}")
-    guess = words.near(name, known)
-    raise UsageError(f"there is no part '{name}'", f"parts of {run}: {', '.join(known)}",
-                     f"did you mean '{guess}'?" if guess else "")
+    raise UsageError(f"there is no part '{name}'", f"parts of {run}: {', '.join(known)}", words.did_you_mean(name, known))
 
 
 def turn(resolved: Resolved, part: str, key: str, text: str, run: str, written: str = "") -> Turned:

@@ -54,7 +54,7 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ, f
     problems = tree.problems + read.problems
     if read.value is None and not problems:
         problems = [Problem(0, 0, "the sketch is empty", hint="`eda init` writes one to begin with")]
-    sketch: Sketch | None = None
+    sketch: Sketch | None = None  # without its problems, where it has some
     effort = Effort()
     if read.value is not None:
         _name_copies(read)
@@ -67,16 +67,16 @@ def load_text(source: str, file: str, environ: Mapping[str, str] = os.environ, f
             from eda_cli.sketch.prune import pruned
 
             problems += explain(error, read.places)
-            rest = pruned(read.value, error)
-            problems += references(rest, read.places, effort, whole=False) if rest else []
-            problems += _missing(rest, read.places, folder) if rest else []
+            sketch = pruned(read.value, error)
+            problems += references(sketch, read.places, effort, whole=False) if sketch else []
+            problems += _missing(sketch, read.places, folder) if sketch else []
     if problems or sketch is None:
-        raise SketchError(file, in_order(problems, read.places))
+        if sketch is not None:
+            from eda_cli.sketch import partly
+
+            ignored += partly.lint(sketch, problems, read.places)
+        raise SketchError(file, in_order(problems, read.places), in_order(ignored, read.places))
     resolved = defaults.fill(sketch, name_of(Path(file)))
-    for name, generator in resolved.generators.items():
-        topic = read.places.spot(("generators", name, "publishes")).written
-        if topic and not sketch.generators[name].event:
-            read.places.hide(generator.event, f"the default for {topic}")
     looked = check.lint(resolved, read.places)
     looked += own_code.unfound(resolved, read.places, folder) if folder is not None else ()
     warnings = in_order([*looked, *ignored], read.places)

@@ -132,6 +132,12 @@ def near(wrong: str, known: Collection[str], cutoff: float = 0.6) -> str | None:
     return lower[close[0]] if close else None
 
 
+def did_you_mean(wrong: str, known: Collection[str], otherwise: str = "") -> str:
+    """What to do about a name that is none of the known ones; `otherwise` where none is spelled alike."""
+    guess = near(wrong, known)
+    return f"did you mean '{guess}'?" if guess else otherwise
+
+
 def slip(wrong: str, known: Collection[str]) -> str | None:
     """The known name that differs by a slip of the pen: a letter or two, but not by a number or a whole word."""
     if not _SHORT <= len(wrong) <= _LONG:

@@ -199,7 +199,7 @@ class Clockwork:
                 try:
                     follows = self._reactions.follow_from(closed.cause, closed.seen)
                 except PayloadError as wrong:
-                    self._part.journal.unpublished(self._subscribes[0], closed.cause.event, wrong.line)
+                    self._part.journal.unpublished(self._subscribes[0], closed.cause.event, wrong.line, made=False)
                     continue
                 for topic, event in follows.now:
                     batch.setdefault(topic, []).append(event)

@@ -227,7 +227,7 @@ class _Running:
         wanted = self._speakers.wanted(numbers, happened)
         events, failed = self._make(stock.faults.earlier(wanted))
         for _, event, wrong in failed:
-            self._part.journal.unpublished(self._generator.publishes, event, wrong.line)
+            self._part.journal.unpublished(self._generator.publishes, event, wrong.line, made=False)
         if failed:
             lost = {number for number, _, _ in failed}
             wanted = [one for one in wanted if one.number not in lost]

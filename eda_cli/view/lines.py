@@ -147,7 +147,8 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     line.append(f" {escaped((fields.get('id') or '-')[:8])}", "dim")
     if fields.get("key") is not None:
         line.append(f" {escaped(fields['key'], 60)}", "italic")
-    line.append(f" {_body(seen)}")
+    if fields.get("made", True):
+        line.append(f" {_body(seen)}")
     return line
 
 

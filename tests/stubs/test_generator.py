@@ -109,6 +109,7 @@ def test_an_event_that_cannot_be_made_fails_alone(tmp_path: Path) -> None:
     assert one.journal.counts == {"failed": {"t": 4}, "published": {"t": 6}}
     assert len(told(tmp_path, "failed")) == 4
     assert all(seen.fields["reason"] and seen.fields["id"] for seen in told(tmp_path, "failed"))
+    assert [seen.fields["made"] for seen in told(tmp_path, "failed")] == [False] * 4
 
 
 def test_an_event_that_is_never_taken_fails_alone(tmp_path: Path) -> None:

@@ -66,6 +66,14 @@ def test_a_foreign_event_and_a_tombstone_are_lines_too() -> None:
     assert Screen().show(seen) == ["09:30:00.123 webshop     → t - - (tombstone)"]
 
 
+def test_an_event_that_could_not_be_made_is_no_tombstone() -> None:
+    fields = {"topic": "t", "partition": None, "offset": None, "id": "3f2a91c0-aaaa", "type": "paid", "reason": "no total"}
+    shown = Screen().show(Observation("failed", TIME, "webshop", {**fields, "made": False}))
+    assert shown == ["09:30:00.123 webshop     ✗ t no total · paid 3f2a91c0"]
+    refused = Screen().show(Observation("failed", TIME, "webshop", fields))
+    assert refused == ["09:30:00.123 webshop     ✗ t no total · paid 3f2a91c0 (tombstone)"]
+
+
 @pytest.mark.parametrize("width", [40, 80, 140])
 @pytest.mark.parametrize("body", ["x" * 500, "漢字" * 200, "🎉" * 300, "e\u0301" * 300])
 def test_a_line_is_as_wide_as_the_terminal_at_most(width: int, body: str) -> None:
