@@ -64,7 +64,7 @@ class _Running:
             if one:
                 one.close()
         self._speakers.close()
-        self._stock.spool.close()
+        self._stock.close()
         self._numbers.close()
 
     def run(self) -> bool:
@@ -170,7 +170,7 @@ class _Running:
                     return None
             held.callback(os.close, fd)
             left.append(Stock(self._part, self._generator, process))
-            held.callback(left[-1].spool.close)
+            held.callback(left[-1].close)
         for stock in left:
             batch, pending = stock.left
             if pending and batch.numbers == self._numbers.claimed(stock.process) and not self._deliver(stock, batch):

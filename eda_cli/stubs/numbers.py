@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from eda_cli.event import Event
-from eda_cli.stubs.held import Packed
+from eda_cli.stubs.held import NOTHING, Change
 from eda_cli.stubs.pace import Place
 from eda_cli.stubs.packing import fields_of
 
@@ -145,15 +145,15 @@ _PENDING, _DONE = b"P", b"D"
 class Batch:
     """What a replica publishes together: the numbers that it is made of, and what of other numbers came due.
 
-    `faults` are those of its events, by id; `held` is what is published later. `faulted` is how many events of this replica had
-    each fault so far, whatever became of the process that made them. `change` is what it changes of the entities, `told` what
-    those are told who look it up (None: nothing).
+    `faults` are those of its events, by id; `held` is what it changes of what is published later. `faulted` is how many events
+    of this replica had each fault so far, whatever became of the process that made them. `change` is what it changes of the
+    entities, `told` what those are told who look it up (None: nothing).
     """
 
     numbers: range = range(0)
     events: Sequence[Event] = ()
     faults: Mapping[str | None, Sequence[str]] = field(default_factory=dict)
-    held: Sequence[Packed] = ()
+    held: Change = NOTHING
     faulted: Mapping[str, int] = field(default_factory=dict)
     change: Sequence[Any] | None = None
     told: bytes | None = None
@@ -170,10 +170,10 @@ class Spool:
         self._fd = -1
 
     def store(self, batch: Batch) -> None:
-        """Keep what is about to be published, and what is held back."""
+        """Keep what is about to be published, and what changes with it."""
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
         data = pickle.dumps((batch.numbers.start, batch.numbers.stop, [fields_of(event) for event in batch.events],
-                             batch.faults, batch.held, batch.faulted,
+                             batch.faults, tuple(batch.held), batch.faulted,
                              batch.change and tuple(batch.change), batch.told), 5)
         self.close()
         self._fd = _replace(self._path, _PENDING + zlib.crc32(data).to_bytes(4, "big") + data, keep=True)
@@ -187,9 +187,11 @@ class Spool:
         if (found := _read(self._path)) is None:
             return Batch(), False
         done, (first, last, events, *rest) = found
+        faults, held, *more = rest or ({}, ())
         self.close()
         self._fd = os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
-        return Batch(range(first, last), [Event(*fields) for fields in events], *rest), not done
+        change = Change(*held) if isinstance(held, tuple) else Change(held)  # an earlier version stored all that was held
+        return Batch(range(first, last), [Event(*fields) for fields in events], faults, change, *more), not done
 
     def forget(self) -> None:
         """Nothing of it is needed any more."""

@@ -12,6 +12,7 @@ from eda_cli.stubs.faults import Faulty
 from eda_cli.stubs.held import Going, Held
 from eda_cli.stubs.numbers import Batch, Spool
 from eda_cli.stubs.part import Part
+from eda_cli.stubs.shelf import Shelf
 
 FAULTED = "faulted"  # the kind under which the journal counts events by their faults
 
@@ -24,13 +25,16 @@ class Stock:
         self._counted = last_counts(part.folder / f"{process}.jsonl").get(FAULTED, {})
         self.spool = Spool(part.folder, process)
         self.left = self.spool.pending()
-        self.held = Held(self.left[0].held)
+        self._shelf = Shelf(part.folder, part.name, process)
+        self._shelf.put(self.left[0].held)  # a kill may have come between the two
+        self.held = Held(self._shelf.all())
         self.faults = Faulty(generator.faults, part.seed, part.name, self.held, self.left[0].faulted or self._counted)
 
     def store(self, numbers: range, going: Going, change: Sequence[Any] | None = None, told: bytes | None = None) -> Batch:
         """Keep what is about to be published, what is held back, what changes of the entities, and what is told of it."""
-        batch = Batch(numbers, going.events, going.faults, self.held.packed(), dict(self.faults.faulted), change, told)
+        batch = Batch(numbers, going.events, going.faults, self.held.changed(), dict(self.faults.faulted), change, told)
         self.spool.store(batch)
+        self._shelf.put(batch.held)
         return batch
 
     def keep(self, numbers: range) -> None:
@@ -44,3 +48,8 @@ class Stock:
         uncounted = other.faults.faulted - Counter(other._counted)
         self.faults.faulted += uncounted
         other.faults.faulted -= uncounted
+
+    def close(self) -> None:
+        """Let go of its files."""
+        self._shelf.close()
+        self.spool.close()

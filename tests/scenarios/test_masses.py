@@ -37,7 +37,7 @@ generators:
       items: {{$list: {{sku: "pick(A, B, C)", many: poisson(2)}}, size: 1..4}}
       note: {{$maybe: faker.word(), null: 20%, absent: 30%}}
       heat: walk(21, 0.2, 15..30)
-    faults: {{duplicate: 5%, drop: 5%, corrupt: 2%, null_key: 3%}}
+    faults: {{duplicate: 5%, drop: 5%, corrupt: 2%, null_key: 3%, out_of_order: {{share: 10%, by: 5s..7s}}}}
 consumers:
   books: {{subscribes: payments}}
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
@@ -191,6 +192,24 @@ def test_an_event_by_hand_is_the_first_one_of_a_life_of_its_own(tmp_path: Path) 
     assert live(tmp_path, sketch(LIFE, count=200), channel)
     assert {one.id, other.id}.isdisjoint(event.id for event in channel.stored)
     assert {one.key, other.key}.isdisjoint(event.key for event in channel.stored)
+
+
+def test_lives_take_as_much_memory_as_they_have_fields(tmp_path: Path) -> None:
+    entities, used = 500, 0
+
+    def look(step: str) -> None:
+        nonlocal used
+        channel.stored.clear()
+        used = tracemalloc.get_traced_memory()[0]
+
+    channel = Channel()
+    channel.step = look
+    tracemalloc.start()
+    try:
+        assert live(tmp_path, sketch(LIFE, entities, count=2 * entities), channel)
+    finally:
+        tracemalloc.stop()
+    assert 0 < used < 2048 * entities
 
 
 def test_fewer_entities_rest_and_more_begin(tmp_path: Path) -> None:

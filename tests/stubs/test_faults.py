@@ -130,8 +130,21 @@ def test_what_is_held_outlives_its_process_in_its_order() -> None:
     held = Held()
     for number in (3, 1, 2):
         held.hold(float(number // 2), Kept(event(number), ("late",), number))
-    assert list(Held(held.packed()).due(9.0)) == [
+    assert list(Held(held.changed().more).due(9.0)) == [
         Kept(event(1), ("late",), 1), Kept(event(3), ("late",), 3), Kept(event(2), ("late",), 2)]
+
+
+def test_a_change_says_what_came_and_what_went_and_nothing_of_what_did_both() -> None:
+    held = Held()
+    for number in range(3):
+        held.hold(float(number), Kept(event(number)))
+    before = held.changed()
+    assert [order for _, order, _ in before.more] == [1, 2, 3]
+    assert held.changed() == ([], [])
+    held.hold(0.5, Kept(event(3)))
+    held.hold(9.0, Kept(event(4)))
+    assert len(list(held.due(1.0))) == 3
+    assert held.changed() == ([(9.0, 5, before.more[0][2].replace(b"id-0", b"id-4"))], [1, 2])
 
 
 def test_who_takes_over_holds_nothing_twice() -> None:
@@ -142,6 +155,7 @@ def test_who_takes_over_holds_nothing_twice() -> None:
     mine.take_over(other)
     assert [kept.event.id for kept in mine.due(2.0)] == ["id-2", "id-1"]
     assert not other
+    assert other.changed() == ([], [])
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers(-10**9, 10**9) | st.text(max_size=20),

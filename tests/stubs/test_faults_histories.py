@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from pickle import dumps
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -18,6 +21,7 @@ from eda_cli.stubs import generator
 from eda_cli.stubs.faults import Drawn, drawer
 from eda_cli.stubs.numbers import Numbers, Spool
 from eda_cli.stubs.part import Part
+from eda_cli.stubs.shelf import Shelf
 from tests.stubs.playing import Killed, Log, Memory, let_go, part
 
 COUNT = 40
@@ -26,7 +30,7 @@ FAULTS = Faults(duplicate=0.2, drop=0.2, late=Spread(0.2, (5.0, 60.0)), out_of_o
 SKETCH = Resolved("shop", {"kind": "embedded"}, 7, {"t": Topic("t", key="k-{{ body.n }}")}, {}, {
     "web": Generator("web", "t", "made", {"n": "seq(0)", "some": "normal(5, 2)"}, rate=float("inf"), count=COUNT, faults=FAULTS)},
     {})
-STEPS = ("claim", "store", "publish", "published", "stored")
+STEPS = ("claim", "store", "shelved", "publish", "published", "stored")
 
 
 def with_web(**fields: Any) -> Resolved:
@@ -150,26 +154,60 @@ def test_a_kill_at_any_step_loses_nothing_and_holds_nothing_twice(kill: str, tmp
 
 
 def _stepping(monkeypatch: pytest.MonkeyPatch, step: Callable[[str], object]) -> None:
-    """`step` is called behind each claim and each stored batch, and before it is marked as published."""
-    claim, store, stored = Numbers.claim, Spool.store, Spool.stored
+    """`step` is called behind each claim, each stored batch and what is held with it, and before it is marked as published."""
+    claim, store, stored, put = Numbers.claim, Spool.store, Spool.stored, Shelf.put
+    monkeypatch.setattr(Shelf, "put", lambda *given: (put(*given), step("shelved"))[0])
     monkeypatch.setattr(Numbers, "claim", lambda *given: (claim(*given), step("claim"))[0])
     monkeypatch.setattr(Spool, "store", lambda *given: (store(*given), step("store"))[0])
     monkeypatch.setattr(Spool, "stored", lambda *given: (step("stored"), stored(*given))[1])
 
 
-def test_what_is_held_when_it_is_stopped_comes_after_the_next_start(tmp_path: Path, small: None) -> None:
-    sketch = with_web(faults=Faults(out_of_order=Spread(1.0, (0.3, 0.3))), count=8)
+def held_all(folder: Path, hold_s: float = 0.3) -> None:
+    """A life in which all of eight events are held back."""
     channel = Memory()
-    one = part(tmp_path, sketch, "web", 1, channel)
+    one = part(folder, with_web(faults=Faults(out_of_order=Spread(1.0, (hold_s, hold_s))), count=8), "web", 1, channel)
     store = Spool.store
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Spool, "store", lambda *given: (store(*given), one.stop.wish())[0])
         assert not generator.run(one)
     let_go(one)
     assert channel.stored == []
+
+
+def test_what_is_held_when_it_is_stopped_comes_after_the_next_start(tmp_path: Path, small: None) -> None:
+    held_all(tmp_path)
+    channel = Memory()
     assert played(tmp_path, with_web(faults=None, count=8), channel)  # the faults are turned off meanwhile
     assert channel.numbers() == list(range(8))
     assert counted(tmp_path) == {"out_of_order": 8}
+
+
+def test_what_an_earlier_version_held_comes_too(tmp_path: Path, small: None) -> None:
+    """Given a spool with all that is held, and no other file."""
+    held_all(tmp_path)
+    batch, _ = Spool(tmp_path, "web.1").pending()
+    for path in tmp_path.glob("web.held.db*"):
+        path.unlink()
+    old = dumps((0, 8, [], {}, list(batch.held.more), {"out_of_order": 8}, None, None), 5)
+    (tmp_path / "web.1.spool").write_bytes(b"D" + crc32(old).to_bytes(4, "big") + old)
+    channel = Memory()
+    assert played(tmp_path, with_web(faults=None, count=8), channel)
+    assert channel.numbers() == list(range(8))
+    assert counted(tmp_path) == {"out_of_order": 8}
+
+
+def test_a_batch_is_as_large_as_what_it_changes_however_much_is_held(tmp_path: Path, small: None,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    store = Spool.store
+    monkeypatch.setattr(Spool, "store", lambda *given: (
+        store(*given), sizes.append((tmp_path / "web.1.spool").stat().st_size))[0])
+    sketch = with_web(faults=Faults(out_of_order=Spread(1.0, (0.5, 0.5))), count=400)
+    channel = Memory()
+    assert played(tmp_path, sketch, channel)
+    assert sorted(channel.numbers()) == list(range(400))
+    assert len(sizes) >= 50
+    assert max(sizes[40:50]) < 2 * max(sizes[:10])
 
 
 def test_what_a_replica_held_is_inherited_and_counted_once(tmp_path: Path, small: None) -> None:
@@ -215,6 +253,45 @@ def test_an_orphan_of_two_kills_is_taken_over_once(tmp_path: Path, clean: Memory
         with pytest.raises(Killed):
             played(tmp_path, SKETCH, channel)
     assert played(tmp_path, SKETCH, channel)
+    assert many_of(channel) == many_of(clean)
+    assert counted(tmp_path) == faulted()
+
+
+@contextmanager
+def killed_at(number: int) -> Iterator[None]:
+    """The process ends at this step of those by which held events get from one replica to another."""
+    left = number
+
+    def around(whose: type, name: str) -> Callable[..., Any]:
+        wrapped = getattr(whose, name)
+
+        def called(*given: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise Killed
+            return wrapped(*given)
+
+        return called
+
+    with pytest.MonkeyPatch.context() as patch:
+        for whose, name in ((Spool, "store"), (Shelf, "put"), (Numbers, "drop"), (Spool, "forget")):
+            patch.setattr(whose, name, around(whose, name))
+        with pytest.raises(Killed):
+            yield
+
+
+@pytest.mark.parametrize("step", range(1, 13))
+def test_what_replicas_hold_survives_that_they_go_and_come(step: int, tmp_path: Path, clean: Memory) -> None:
+    """Given two replicas that hold events, one that takes over and is killed at a step of it, and three of them then."""
+    channel = Memory()
+    for replica in (1, 2):
+        assert not played(tmp_path, with_web(replicas=2), channel, replica, stop_at=2)
+    with killed_at(step):
+        played(tmp_path, SKETCH, channel)
+    played(tmp_path, SKETCH, channel, stop_at=1)
+    for replica in (3, 2, 1):
+        assert played(tmp_path, with_web(replicas=3), channel, replica)
     assert many_of(channel) == many_of(clean)
     assert counted(tmp_path) == faulted()
 

@@ -53,7 +53,7 @@ def test_the_claims_of_replicas_that_are_gone_are_orphans_until_they_are_dropped
 def test_a_stored_batch_comes_back_equal_until_it_is_done(tmp_path: Path) -> None:
     held = Held()
     held.hold(5.0, Kept(EVENTS[0], ("late",), 2))
-    batch = Batch(range(7, 10), EVENTS, {"1": ("corrupt",)}, held.packed(), {"late": 4})
+    batch = Batch(range(7, 10), EVENTS, {"1": ("corrupt",)}, held.changed(), {"late": 4})
     spool = Spool(tmp_path, "web.1")
     assert spool.pending() == (Batch(), False)
     spool.store(batch)
