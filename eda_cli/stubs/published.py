@@ -150,6 +150,7 @@ class Source:
         self._more = True  # whether there may be something that was not read
         self._gap = (-1, 0.0)  # the number that is missing, and since when
         self.ahead: deque[Told] = deque()
+        self.latest = PAST  # the latest moment that was read
 
     def used(self, looker: str) -> int:
         """Read on behind what the looker has used: the rank of the first match there."""
@@ -210,6 +211,7 @@ class Source:
             self._gap = (-1, 0.0)
             for at, (moment, fields) in enumerate(pickle.loads(events) if events is not None else ()):
                 self.ahead.append(Told(moment, Event(*fields), first if at == 0 else -1))
+                self.latest = max(self.latest, moment)
 
     def _over_gap(self, first: int) -> bool:
         """Whether the numbers before `first` were let go of. Those that nobody tells in time are said to be without events."""

@@ -164,6 +164,22 @@ def test_a_source_that_is_silent_is_not_waited_for_long(tmp_path: Path, monkeypa
     assert len(waited.steps) >= 2  # and for the other events not at all
 
 
+@pytest.mark.parametrize(("start", "least"), [(None, 570), (("ago", 3600.0), 0)])
+def test_a_schedule_that_begins_beside_one_of_long_ago_looks_up_what_is_new(
+        tmp_path: Path, start: tuple[str, float] | None, least: int) -> None:
+    """As after `eda set`, a pause, or where the part is new in the sketch; but what lies in the past looks at its past."""
+    shop = Shop(tmp_path)
+    shop.begin()
+    for first in range(0, 600, 10):
+        shop.tell(first, 10)
+    channel = Memory()
+    sketch = sketch_of({"$lookup": "orders", "path": "$.n", "last": 20}, rate=100.0, count=5, start=start)
+    assert generator.run(part(tmp_path, sketch, "bank", 1, channel))
+    assert len(channel.stored) == 5
+    assert all(event.body() >= least for event in channel.stored)
+    assert start is None or all(event.body() == 0 for event in channel.stored)
+
+
 def test_where_nothing_is_there_it_is_waited_for_and_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eda_cli.stubs.lookers.PATIENCE_S", 0.0)
     lookers = lookers_of(tmp_path, sketch_of({"$lookup": "orders", "path": "$.n", "where": "body.n > 4"}))
