@@ -1,8 +1,8 @@
 """What a generator looks up while it makes its events: waits for what it needs, chooses nothing. Knows no channel.
 
 An event that happens at a moment of the run chooses from what happened until a second before it: that is there
-by then, so that two runs find the same, however fast their processes are. Who is far behind those it looks up, because
-its schedule began anew or stood still meanwhile, is as far as they are from then on.
+by then, so that two runs find the same, however fast their processes are. A schedule stands still while its process
+does: who is far behind those it looks up is as far as they are from then on, and waits for none of them that is far behind.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class _Feed:
         self.looked = Looked(lookup, self._sources[0].used(self._looker) if lookup.once else 0)
         self._marks: deque[tuple[int, int]] = deque()  # first numbers of batches, with the rank of the first match there
         self._noted = 0  # the rank up to which it is noted that matches are used
-        self._impatient = False  # a source is behind its schedule: what is there is taken
+        self._impatient = False  # a source is behind: what is there is taken
         self._flat_out = generator.rate == float("inf")
         self._all = all(part.rate == float("inf") and part.count is not None for part in parts)
 
@@ -143,7 +143,9 @@ class _Feed:
         return all(source.told(moment) for source in self._awaited)
 
     def _await(self, moment: int, stop: Stop) -> bool:
-        """Wait until all is told that happened up to a moment, or a source stays silent; False where stopping was wished."""
+        """Wait until all is told that happened up to a moment, or a source stays silent or is far behind; False where
+        stopping was wished.
+        """
         self._read()
         if self._told(moment):
             self._impatient = False
@@ -154,8 +156,8 @@ class _Feed:
             self._hear(moment)
             if self._read():
                 silent = time.monotonic()
-            elif time.monotonic() - silent > PATIENCE_S:
-                self._impatient = True
+            self._impatient = time.monotonic() - silent > PATIENCE_S or any(
+                source.behind(moment - APART) for source in self._awaited)
         return True
 
     def _hear(self, moment: int) -> None:

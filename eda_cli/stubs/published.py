@@ -189,6 +189,10 @@ class Source:
             return True
         return not self._more and all(self._progress.get(process, (PAST, False))[0] > moment for process in self._processes)
 
+    def behind(self, moment: int) -> bool:
+        """Whether a process of it stands before that moment, and no longer in a past that it makes up for."""
+        return any(0 <= self._progress.get(process, (PAST, False))[0] < moment for process in self._processes)
+
     @property
     def over(self) -> bool:
         """Whether nothing will ever come any more."""
