@@ -76,7 +76,8 @@ class _Feed:
     def __init__(self, folder: Path, sketch: Resolved, generator: Generator, index: int, lookup: Lookup) -> None:
         parts = [sketch.generators[name] for name in sources(sketch, lookup.topic, lookup.of)]
         self._sources = [Source(folder, part.name, part.replicas) for part in parts]
-        self._awaited = [source for source in self._sources if source.part != generator.name]  # it waits not for itself
+        self._awaited = [source for source, part in zip(self._sources, parts, strict=True)  # it waits not for itself
+                         if part.name != generator.name and (part.rate != float("inf") or part.count is not None)]
         self._looker = looker(generator.name, index)
         self.looked = Looked(lookup, self._sources[0].used(self._looker) if lookup.once else 0)
         self._marks: deque[tuple[int, int]] = deque()  # first numbers of batches, with the rank of the first match there

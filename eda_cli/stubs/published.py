@@ -84,9 +84,12 @@ class Published:
                moments: Sequence[float] | None) -> bytes:
         """What is told of the events that are published under the numbers: they stand in the order of what was `wanted`.
 
-        `moments` has one for each number, in seconds of the run; None: they lie in the past. A tombstone says nothing.
+        `moments` has one for each number, in seconds of the run; None: they lie in the past. Flat out nobody
+        knows them, and all is seen that is there. A tombstone says nothing.
         """
-        ticks = [PAST] * len(numbers) if moments is None else [self._moment(moment) for moment in moments]
+        ticks = [PAST] * len(numbers)
+        if moments is not None and self._generator.rate != inf:
+            ticks = [tick(moment) for moment in moments]
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
         return pickle.dumps([(ticks[one.number - numbers.start], fields_of(event))
                              for one, event in zip(wanted, events, strict=True) if event.data is not None], 5)

@@ -164,6 +164,17 @@ def test_a_source_that_is_silent_is_not_waited_for_long(tmp_path: Path, monkeypa
     assert len(waited.steps) >= 2  # and for the other events not at all
 
 
+def test_of_who_publishes_as_fast_as_it_goes_all_is_seen_that_is_there(tmp_path: Path) -> None:
+    flat_out = replace(SHOP, rate=inf)
+    shop = Shop(tmp_path, flat_out)
+    shop.begin()
+    shop.tell(0, 100)
+    lookers = lookers_of(tmp_path, sketch_of({"$lookup": "orders", "path": "$.n", "last": 12}, flat_out))
+    assert all(one >= 88 for one in chosen(lookers, range(10, 20), Turning()))
+    shop.tell(100, 100)
+    assert all(one >= 188 for one in chosen(lookers, range(20, 30), Turning()))
+
+
 def test_a_source_that_stood_still_is_not_waited_for_until_it_is_as_far(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     shop.begin()
