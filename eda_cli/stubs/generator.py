@@ -126,6 +126,8 @@ class _Running:
                 if not numbers:
                     return self._finish_held()
                 self._next_s = timing.next_s()
+                if self._lookers and not timing.in_past:
+                    self._lookers.catch_up(timing.moments[0])
                 if not self._publish(self._stock, numbers, happened, timing.moments):
                     return False
                 made += len(numbers)

@@ -1,7 +1,8 @@
 """What a generator looks up while it makes its events: waits for what it needs, chooses nothing. Knows no channel.
 
 An event that happens at a moment of the run chooses from what happened until a second before it: that is there
-by then, so that two runs find the same, however fast their processes are.
+by then, so that two runs find the same, however fast their processes are. A schedule stands still while its process
+does: who is far behind those it looks up is as far as they are from then on, and waits for none of them that is far behind.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from eda_cli.sketch.resolved import Generator, Resolved
 from eda_cli.sketch.text import shorten
 from eda_cli.stubs.forms import seen_of
 from eda_cli.stubs.pace import BATCH
-from eda_cli.stubs.published import FOREVER, Source, tick
+from eda_cli.stubs.published import FOREVER, PAST, Source, tick
 from eda_cli.stubs.stop import Stop
 
 BEFORE = 1_000_000  # microseconds: what happened so long before an event is what it chooses from
 PATIENCE_S = 1.0  # that a source may be silent while it has not told what it should have
 LOOK_S = 0.01  # between two looks at what others told
+APART = 10_000_000  # microseconds: schedules that are further from each other do not go side by side
 NOTE = 1_000  # matches after which it is noted how far they are used
 
 Trouble = Callable[[EdaError], str]
@@ -36,6 +38,13 @@ class Lookers:
     def __init__(self, folder: Path, sketch: Resolved, generator: Generator, lookups: Sequence[Lookup]) -> None:
         self._feeds = [_Feed(folder, sketch, generator, index, lookup) for index, lookup in enumerate(lookups)]
         self.found = [feed.looked for feed in self._feeds]
+        self._behind_s = 0.0  # how much later the sources are than the schedule says
+
+    def catch_up(self, moment: float) -> None:
+        """The next event happens now, and at that moment of the schedule: when its sources are far ahead of it, it follows."""
+        latest = max(feed.latest() for feed in self._feeds)
+        if latest - tick(moment + self._behind_s) > APART:
+            self._behind_s = latest / 1e6 - moment
 
     def prepare(self, numbers: range, moments: Sequence[float] | None, oldest: int, stop: Stop, trouble: Trouble) -> bool:
         """Let each of these events choose from what it may see; waits for it. False where stopping was wished.
@@ -43,6 +52,8 @@ class Lookers:
         `moments` are when they happen, in seconds of the run; without them everything that is there is seen. Events
         before number `oldest` are not made any more.
         """
+        if moments is not None:
+            moments = [moment + self._behind_s for moment in moments]
         return all(feed.prepare(numbers, moments, oldest, stop, trouble) for feed in self._feeds)
 
     def most(self, number: int) -> int:
@@ -65,14 +76,20 @@ class _Feed:
     def __init__(self, folder: Path, sketch: Resolved, generator: Generator, index: int, lookup: Lookup) -> None:
         parts = [sketch.generators[name] for name in sources(sketch, lookup.topic, lookup.of)]
         self._sources = [Source(folder, part.name, part.replicas) for part in parts]
-        self._awaited = [source for source in self._sources if source.part != generator.name]  # it waits not for itself
+        self._awaited = [source for source, part in zip(self._sources, parts, strict=True)  # it waits not for itself
+                         if part.name != generator.name and (part.rate != float("inf") or part.count is not None)]
         self._looker = looker(generator.name, index)
         self.looked = Looked(lookup, self._sources[0].used(self._looker) if lookup.once else 0)
         self._marks: deque[tuple[int, int]] = deque()  # first numbers of batches, with the rank of the first match there
         self._noted = 0  # the rank up to which it is noted that matches are used
-        self._impatient = False  # a source is behind its schedule: what is there is taken
+        self._impatient = False  # a source is behind: what is there is taken
         self._flat_out = generator.rate == float("inf")
         self._all = all(part.rate == float("inf") and part.count is not None for part in parts)
+
+    def latest(self) -> int:
+        """The latest moment that its sources told of."""
+        self._read()
+        return max((source.latest for source in self._sources), default=PAST)
 
     def prepare(self, numbers: range, moments: Sequence[float] | None, oldest: int, stop: Stop, trouble: Trouble) -> bool:
         looked = self.looked
@@ -127,7 +144,9 @@ class _Feed:
         return all(source.told(moment) for source in self._awaited)
 
     def _await(self, moment: int, stop: Stop) -> bool:
-        """Wait until all is told that happened up to a moment, or a source stays silent; False where stopping was wished."""
+        """Wait until all is told that happened up to a moment, or a source stays silent or is far behind; False where
+        stopping was wished.
+        """
         self._read()
         if self._told(moment):
             self._impatient = False
@@ -138,8 +157,8 @@ class _Feed:
             self._hear(moment)
             if self._read():
                 silent = time.monotonic()
-            elif time.monotonic() - silent > PATIENCE_S:
-                self._impatient = True
+            self._impatient = time.monotonic() - silent > PATIENCE_S or any(
+                source.behind(moment - APART) for source in self._awaited)
         return True
 
     def _hear(self, moment: int) -> None:

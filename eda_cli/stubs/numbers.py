@@ -52,12 +52,13 @@ class Numbers:
             places = {process: Place(**one) for process, one in state["places"].items()}
             same = [place for place in places.values() if place.clock == clock]
             least = min(same or places.values(), key=lambda place: (place.next or 0.0, place.at), default=None)
-            if least and same:
+            if least is None:
+                fresh = Place(clock, replicas, origin=origin)
+            elif same:
                 fresh = dataclasses.replace(least, among=replicas)
-            elif least and least.origin is not None:
-                fresh = Place(clock, replicas, origin=least.origin + least.at)
             else:
-                fresh = Place(clock, replicas, origin=None if least else origin)
+                reached = None if least.origin is None else least.origin + least.at
+                fresh = Place(clock, replicas, origin=reached, before=least.before + least.at)
             part = self._process.rpartition(".")[0]
             wished = [f"{part}.{replica}" for replica in range(1, replicas + 1)]
             kept = {process: place for process, place in places.items() if process in wished and (

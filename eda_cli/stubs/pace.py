@@ -23,7 +23,7 @@ class Place:
     `clock`: what the schedule is made of, `among` so many replicas. `at`: seconds of it that are played. `next`: what its curve
     has reached when the next event is due (None: not begun). `drawn`: pauses that were drawn. `was` and `was_drawn`: the same
     before the events that were taken last. `origin`: when it began, in epoch seconds, while its events lie in the past; else
-    None.
+    None. `before`: seconds of other schedules that the generator played before this one.
     """
 
     clock: str = ""
@@ -34,6 +34,7 @@ class Place:
     was: float = 0.0
     was_drawn: int = 0
     origin: float | None = None
+    before: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,9 +84,12 @@ class Published:
                moments: Sequence[float] | None) -> bytes:
         """What is told of the events that are published under the numbers: they stand in the order of what was `wanted`.
 
-        `moments` has one for each number, in seconds of the run; None: they lie in the past. A tombstone says nothing.
+        `moments` has one for each number, in seconds of the run; None: they lie in the past. Flat out nobody
+        knows them, and all is seen that is there. A tombstone says nothing.
         """
-        ticks = [PAST] * len(numbers) if moments is None else [self._moment(moment) for moment in moments]
+        ticks = [PAST] * len(numbers)
+        if moments is not None and self._generator.rate != inf:
+            ticks = [tick(moment) for moment in moments]
         # pickle, as the fastest that keeps bytes; the folder is the user's own (mode 0700), as is its code
         return pickle.dumps([(ticks[one.number - numbers.start], fields_of(event))
                              for one, event in zip(wanted, events, strict=True) if event.data is not None], 5)
@@ -150,6 +153,7 @@ class Source:
         self._more = True  # whether there may be something that was not read
         self._gap = (-1, 0.0)  # the number that is missing, and since when
         self.ahead: deque[Told] = deque()
+        self.latest = PAST  # the latest moment that was read
 
     def used(self, looker: str) -> int:
         """Read on behind what the looker has used: the rank of the first match there."""
@@ -188,6 +192,10 @@ class Source:
             return True
         return not self._more and all(self._progress.get(process, (PAST, False))[0] > moment for process in self._processes)
 
+    def behind(self, moment: int) -> bool:
+        """Whether a process of it stands before that moment, and no longer in a past that it makes up for."""
+        return any(0 <= self._progress.get(process, (PAST, False))[0] < moment for process in self._processes)
+
     @property
     def over(self) -> bool:
         """Whether nothing will ever come any more."""
@@ -210,6 +218,7 @@ class Source:
             self._gap = (-1, 0.0)
             for at, (moment, fields) in enumerate(pickle.loads(events) if events is not None else ()):
                 self.ahead.append(Told(moment, Event(*fields), first if at == 0 else -1))
+                self.latest = max(self.latest, moment)
 
     def _over_gap(self, first: int) -> bool:
         """Whether the numbers before `first` were let go of. Those that nobody tells in time are said to be without events."""

@@ -66,12 +66,12 @@ class Timing:
 
     While its events lie in the past they are due at once, each at its moment; from then on by a clock that
     stands still while the process is away. `moments` are those of the events that were taken last, in seconds of the
-    run: the same in each run, unless some were given up. The schedule begins `zero` seconds after the run.
+    run: the same in each run, unless some were given up. The first schedule begins `zero` seconds after the run.
     """
 
     def __init__(self, pace: Played, place: Place, zero: float = 0.0) -> None:
         self.moments: Sequence[float] = ()
-        self._begins = zero
+        self._begins = zero + place.before
         self.place = place  # as it was when events were taken last; now: `here()`
         self._pace = pace
         self._zero = time.monotonic() - place.at

@@ -164,6 +164,58 @@ def test_a_source_that_is_silent_is_not_waited_for_long(tmp_path: Path, monkeypa
     assert len(waited.steps) >= 2  # and for the other events not at all
 
 
+def test_of_who_publishes_as_fast_as_it_goes_all_is_seen_that_is_there(tmp_path: Path) -> None:
+    flat_out = replace(SHOP, rate=inf)
+    shop = Shop(tmp_path, flat_out)
+    shop.begin()
+    shop.tell(0, 100)
+    lookers = lookers_of(tmp_path, sketch_of({"$lookup": "orders", "path": "$.n", "last": 12}, flat_out))
+    assert all(one >= 88 for one in chosen(lookers, range(10, 20), Turning()))
+    shop.tell(100, 100)
+    assert all(one >= 188 for one in chosen(lookers, range(20, 30), Turning()))
+
+
+def test_a_source_that_stood_still_is_not_waited_for_until_it_is_as_far(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.begin()
+    shop.tell(0, 600)
+    shop.begin()
+    goes_on = Turning(*[partial(shop.tell, 600 + at, 1, next_s=at / 10) for at in range(50)])
+    found = chosen(lookers_of(tmp_path, sketch_of({"$lookup": "orders", "path": "$.n", "last": 9})), range(800, 830), goes_on)
+    assert all(one >= 590 for one in found)
+    assert len(goes_on.steps) >= 48
+
+
+def test_a_schedule_that_begins_anew_tells_moments_behind_those_before(tmp_path: Path) -> None:
+    moments: list[float] = []
+    for rate, count in ((100.0, 40), (50.0, 50)):
+        shop = replace(SHOP, rate=rate, count=count, replicas=1)
+        sketch = sketch_of({"$lookup": "orders"}, shop)
+        assert generator.run(part(tmp_path, sketch, "shop", 1, Memory()))
+        source = Source(tmp_path, "shop", 1)
+        source.read()
+        moments = [told.moment / 1e6 for told in source.ahead]
+    assert len(moments) == 50
+    assert moments == sorted(moments)
+    assert moments[40] >= moments[39]
+
+
+@pytest.mark.parametrize(("start", "least"), [(None, 570), (("ago", 3600.0), 0)])
+def test_a_schedule_that_begins_beside_one_of_long_ago_looks_up_what_is_new(
+        tmp_path: Path, start: tuple[str, float] | None, least: int) -> None:
+    """As after `eda set`, a pause, or where the part is new in the sketch; but what lies in the past looks at its past."""
+    shop = Shop(tmp_path)
+    shop.begin()
+    for first in range(0, 600, 10):
+        shop.tell(first, 10)
+    channel = Memory()
+    sketch = sketch_of({"$lookup": "orders", "path": "$.n", "last": 20}, rate=100.0, count=5, start=start)
+    assert generator.run(part(tmp_path, sketch, "bank", 1, channel))
+    assert len(channel.stored) == 5
+    assert all(event.body() >= least for event in channel.stored)
+    assert start is None or all(event.body() == 0 for event in channel.stored)
+
+
 def test_where_nothing_is_there_it_is_waited_for_and_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eda_cli.stubs.lookers.PATIENCE_S", 0.0)
     lookers = lookers_of(tmp_path, sketch_of({"$lookup": "orders", "path": "$.n", "where": "body.n > 4"}))

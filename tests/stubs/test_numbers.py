@@ -105,11 +105,15 @@ def test_the_first_replica_begins_for_all_so_that_a_late_one_misses_nothing(tmp_
     assert begun(tmp_path, 2, 2).next is None
 
 
-def test_another_clock_begins_at_zero(tmp_path: Path) -> None:
+def test_another_clock_begins_at_zero_behind_all_that_was_played(tmp_path: Path) -> None:
     place = begun(tmp_path)
     place.at, place.next = 7.5, 8.0
     noted(tmp_path, place)
-    assert begun(tmp_path, clock="b") == Place("b")
+    place = begun(tmp_path, clock="b")
+    assert place == Place("b", before=7.5)
+    place.at = 2.0
+    noted(tmp_path, place)
+    assert begun(tmp_path, clock="a") == Place("a", before=9.5)
 
 
 def test_another_clock_goes_on_in_the_past_where_the_old_one_was(tmp_path: Path) -> None:
@@ -117,7 +121,7 @@ def test_another_clock_goes_on_in_the_past_where_the_old_one_was(tmp_path: Path)
     place.at = 60.0
     noted(tmp_path, place)
     assert begun(tmp_path, origin=5000.0) == place, "where it began is fixed"
-    assert begun(tmp_path, clock="b", origin=5000.0) == Place("b", origin=1060.0)
+    assert begun(tmp_path, clock="b", origin=5000.0) == Place("b", origin=1060.0, before=60.0)
 
 
 def test_who_is_wished_no_more_leaves_no_place_for_those_that_come_later(tmp_path: Path) -> None:
