@@ -96,3 +96,10 @@ def test_a_generator_that_ends_has_no_more(here: Path) -> None:
     done = run("sample", cwd=here)
     assert len(done.stdout.splitlines()) == 3
     assert "these are all: 3 events" in done.stderr
+
+
+def test_what_cannot_be_made_is_told_of_few_events_too(here: Path) -> None:
+    (here / "sketch.yaml").write_text(SKETCH.replace("id: uuid()", '$vars: {n: 0..1}, id: "{{ 1 // vars.n }}"'))
+    done = run("sample", "--seed", "7", "-n", "6", cwd=here)
+    assert len(done.stdout.splitlines()) == 6
+    assert "could not be made: '{{ 1 // vars.n }}' cannot be made for 'id': integer division or modulo by zero" in done.stderr
