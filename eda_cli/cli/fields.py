@@ -38,11 +38,15 @@ class Numbers:
         """Of at least one number."""
         values = sorted(numbers)
         least, most, last = values[0], values[-1], len(values) - 1
-        wide = most - least
+        wide = most / 2 - least / 2  # half of it, which no float is too small for
         buckets = [0] * BUCKETS
         for value in values:
-            buckets[min(BUCKETS - 1, int((value - least) / wide * BUCKETS)) if wide else 0] += 1
-        return cls(least, math.fsum(values) / len(values), values[round(last * 0.5)], values[round(last * 0.99)], most,
+            buckets[min(BUCKETS - 1, int((value / 2 - least / 2) / wide * BUCKETS)) if wide else 0] += 1
+        try:
+            mean = math.fsum(values) / len(values)
+        except OverflowError:  # numbers near the largest there are
+            mean = math.fsum(value / len(values) for value in values)
+        return cls(least, mean, values[round(last * 0.5)], values[round(last * 0.99)], most,
                    tuple(buckets))
 
     @property

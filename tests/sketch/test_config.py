@@ -80,7 +80,7 @@ def test_a_rich_sketch_loads_back_to_the_same() -> None:
 
 
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=20)
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=20)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.sampled_from(["on", "010", "0o17", "12:30", "1.", ".5", "~", "", " ", "a: b", "- a", "#", "${A}", "$${A}",
                        "<<", "=", "!x", "&a", "*a", "a\nb", "\ta", "a ", "\x85", "\u2028", "\x07", "é", "1e3", "1e+3",
