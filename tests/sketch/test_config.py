@@ -119,7 +119,7 @@ def test_rates(per_second: float, text: str) -> None:
 
 
 @settings(derandomize=True, database=None, deadline=None)
-@given(st.floats(1e-9, 1e7), st.floats(0, 3e8), st.floats(0, 100))
+@given(st.floats(1e-8, 1e7), st.floats(0, 3e8), st.floats(0, 100))
 def test_any_quantity_comes_back(per_second: float, seconds: float, percent: float) -> None:
     assert parse_share(share(percent / 100)) == percent / 100
     assert parse_rate(rate(per_second)) == per_second
