@@ -36,6 +36,7 @@ def test_init_writes_a_sketch_that_is_fine_and_overwrites_nothing(tmp_path: Path
     run("init", "--force", "--example", "shop", cwd=tmp_path)
     assert (tmp_path / "sketch.yaml").read_text() == (ROOT / "sketches" / "shop.yaml").read_text()
     assert "shop" in run("init", "--example", "nothing", cwd=tmp_path, code=2).stderr
+    assert "mkdir -p a/b" in run("init", "a/b/c.yaml", cwd=tmp_path, code=1).stderr
 
 
 @pytest.mark.parametrize("sketch", sorted((ROOT / "sketches").glob("*.yaml")), ids=lambda path: path.stem)

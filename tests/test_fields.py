@@ -86,6 +86,14 @@ def test_numbers_say_what_there_is(values: list[float]) -> None:
     assert len(numbers.bar) in (0, fields.BUCKETS) or (numbers.whole and len(numbers.bar) <= fields.BUCKETS)
 
 
+def test_the_largest_numbers_have_a_mean_and_a_bar() -> None:
+    numbers = Numbers.of([1.7e308, 1.7e308, 1.1e308])
+    assert numbers.mean == pytest.approx(1.5e308)
+    assert numbers.buckets == (1, *[0] * (fields.BUCKETS - 2), 2)
+    both = Numbers.of([-1.7e308, 0.0, 1.7e308])
+    assert (both.mean, sum(both.buckets), both.buckets[0], both.buckets[-1]) == (0.0, 3, 1, 1)
+
+
 def test_a_bar_shows_where_the_numbers_are() -> None:
     assert Numbers.of([*[0.0] * 80, *[1.0] * 40, 8.0]).bar == "█▅     ▂"
     assert Numbers.of([5.0, 5.0]).bar == ""

@@ -118,3 +118,10 @@ def test_numbers_have_a_distribution_and_those_that_come_often_are_named(values:
     columns = _row(field, MEASURES)
     assert (columns[5:-1], columns[-1]) == (tuple(wide[:5]), "  ".join(wide[5:]))
     assert _row(field, ())[-1] == "  ".join(narrow)
+
+
+def test_what_cannot_be_made_is_told_of_few_events_too(here: Path) -> None:
+    (here / "sketch.yaml").write_text(SKETCH.replace("id: uuid()", '$vars: {n: 0..1}, id: "{{ 1 // vars.n }}"'))
+    done = run("sample", "--seed", "7", "-n", "6", cwd=here)
+    assert len(done.stdout.splitlines()) == 6
+    assert "could not be made: '{{ 1 // vars.n }}' cannot be made for 'id': integer division or modulo by zero" in done.stderr

@@ -43,16 +43,19 @@ class Numbers:
         """Of at least one number."""
         values = sorted(numbers)
         least, most, last = values[0], values[-1], len(values) - 1
-        wide = most - least
+        half = most / 2 - least / 2  # of their width, which no float is too small for
         whole = all(isinstance(value, int) for value in values)
-        buckets = [0] * (min(BUCKETS, int(wide) + 1) if whole else BUCKETS)
+        buckets = [0] * (min(BUCKETS, int(most - least) + 1) if whole else BUCKETS)
         for value in values:
             if whole:
-                buckets[int(value - least) * len(buckets) // int(wide + 1)] += 1
+                buckets[int(value - least) * len(buckets) // int(most - least + 1)] += 1
             else:
-                buckets[min(BUCKETS - 1, int((value - least) / wide * BUCKETS)) if wide else 0] += 1
-        return cls(least, math.fsum(values) / len(values), values[round(last * 0.5)], values[round(last * 0.99)], most,
-                   tuple(buckets), whole)
+                buckets[min(BUCKETS - 1, int((value / 2 - least / 2) / half * BUCKETS)) if half else 0] += 1
+        try:
+            mean = math.fsum(values) / len(values)
+        except OverflowError:  # numbers near the largest there are
+            mean = math.fsum(value / len(values) for value in values)
+        return cls(least, mean, values[round(last * 0.5)], values[round(last * 0.99)], most, tuple(buckets), whole)
 
     @property
     def bar(self) -> str:

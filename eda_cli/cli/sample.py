@@ -100,11 +100,11 @@ class _Events:
 
     def __init__(self, resolved: Resolved, part: Generator, seed: int, many: int) -> None:
         from eda_cli.stubs.sampled_lookups import Others
-        from eda_cli.stubs.sampling import sampled, wanted_of
+        from eda_cli.stubs.sampling import TOGETHER, sampled, wanted_of
 
         now = time.time()
         make = Others(resolved, seed, now).maker(part)
-        self._made = sampled(make, part, seed, islice(wanted_of(part, seed, now), many * TRIES))
+        self._made = sampled(make, part, seed, islice(wanted_of(part, seed, now), many * TRIES), min(many, TOGETHER))
         self._wanted = many
         self._failed: list[PayloadError] = []
         self._came = 0

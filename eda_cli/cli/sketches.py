@@ -134,7 +134,8 @@ def init(
             with each.open("w" if force else "x") as file:
                 file.write(text)
         except OSError as wrong:
-            raise EdaError(f"{each} cannot be written", wrong.strerror or str(wrong)) from None
+            raise EdaError(f"{each} cannot be written", wrong.strerror or str(wrong),
+                           "" if each.parent.exists() else f"make the folder first: mkdir -p {each.parent}") from None
     console.say(f"wrote {', '.join(map(str, texts))}; start it with: eda up" + ("" if path == DEFAULT_SKETCH else f" {path}"))
 
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from eda_cli.payloads.believable import KEYS, Raw, called, is_map, literal, nullable, number, pick, sized, text_of
+from eda_cli.payloads.believable import KEYS, Raw, called, is_map, literal, nullable, number, pick, say, sized, text_of
+from eda_cli.payloads.patterns import LONGEST
 from eda_cli.payloads.problems import Refused, did_you_mean, shown
 
 MOST_PARTS = 5_000
@@ -81,10 +82,11 @@ class AvroSchema:
             return self._record(schema, _space(schema, space), over or {})
         single = name[:-1] if name.endswith("s") else name
         if kind == "enum":
-            return pick([literal(one) for one in schema.get("symbols", ())] or [""])
+            if not schema.get("symbols"):
+                raise Refused(f"the enum of {called(name)} has no symbols", "", "mend the schema")
+            return pick([literal(one) for one in schema["symbols"]])
         if kind == "fixed":
-            return _decimal(schema, name) if schema.get("logicalType") == "decimal" else sized(
-                ("", -1, 0), int(schema.get("size", 1)), int(schema.get("size", 1)))
+            return _decimal(schema, name) if schema.get("logicalType") == "decimal" else _fixed(schema, name)
         if kind in ("array", "map"):
             try:
                 of = self._value(schema.get("items" if kind == "array" else "values"), single, space)
@@ -127,6 +129,8 @@ class AvroSchema:
         return self._value(field.get("type"), name, space, over)
 
     def _union(self, branches: list[Any], name: str, space: str, over: Mapping[str, Any] | None) -> Raw:
+        if not branches:
+            raise Refused(f"the union of {called(name)} is empty", "", "mend the schema")
         options: list[Raw] = []
         endless: _Endless | None = None
         for branch in branches:
@@ -156,6 +160,13 @@ def _primitive(schema: Mapping[str, Any], kind: str, name: str) -> Raw:
     if kind in ("float", "double"):
         return number(name, False, None, None)
     return sized(text_of(name), 0, None) if kind == "string" else "pattern([a-z]{8})"
+
+
+def _fixed(schema: Mapping[str, Any], name: str) -> Raw:
+    size = schema.get("size", 1)
+    if type(size) is not int or not 0 <= size <= LONGEST:
+        raise Refused(f"{called(name)} is a fixed of {shown(size)} bytes", f"0 to {LONGEST:,} are made", say(name))
+    return sized(None, size, size)
 
 
 def _decimal(schema: Mapping[str, Any], name: str) -> Raw:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from eda_cli.payloads.patterns import LONGEST
 from eda_cli.payloads.problems import Refused, shown
 
 Raw = Any
@@ -82,6 +83,11 @@ def called(name: str) -> str:
     return f"'{shown(name)}'" if name else "the body"
 
 
+def say(name: str, value: str = "…") -> str:
+    """What to do about a field that a schema does not say in a way that can be made."""
+    return f"say it in the sketch: {shown(name)}: {value}" if name else "say the body in the sketch"
+
+
 def literal(value: Raw) -> Raw:
     """The value of the language that gives exactly this JSON."""
     if isinstance(value, str):
@@ -122,7 +128,7 @@ def sized(text: Text | None, low: int, high: int | None) -> Raw:
         return text[0]
     if text is None and low <= 2 and (high is None or high >= 15):
         return "faker.word()"
-    most = max(low, min(low + 10, high if high is not None else low + 10))
+    most = max(low, min(low + 10, LONGEST, high if high is not None else LONGEST))
     return "" if most == 0 else f"pattern([a-z]{{{max(low, 1)},{most}}})"
 
 

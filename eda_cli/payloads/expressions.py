@@ -128,6 +128,8 @@ def _read(source: str, text: str, bare: bool) -> Read:
 
 def _parts(source: str, named: str) -> list[str | nodes.Expr]:
     """The texts and the expressions of a template, in order."""
+    if "{%" in named and any(kind == "raw_begin" for _, kind, _ in sandbox().lex(named)):
+        raise _statement(source)
     parts: list[str | nodes.Expr] = []
     for node in sandbox().parse(named).body:
         if not isinstance(node, nodes.Output):

@@ -22,11 +22,13 @@ from eda_cli.payloads.believable import (
     multiple,
     number,
     pick,
+    say,
     sized,
     text_of,
 )
 from eda_cli.payloads.compile import compile_value
-from eda_cli.payloads.problems import InvalidValue, Refused, shown
+from eda_cli.payloads.patterns import LONGEST
+from eda_cli.payloads.problems import InvalidValue, Refused
 
 _MOST_DISTINCT = 1_000  # items of a list that are all different
 _FORMATS: Mapping[str, Text] = {
@@ -35,9 +37,11 @@ _FORMATS: Mapping[str, Text] = {
     **dict.fromkeys(("uri", "uri-reference", "iri", "iri-reference", "url"), URL), "ipv4": ("faker.ipv4()", 7, 15),
     "ipv6": ("faker.ipv6()", 15, 39), "duration": ("pattern(PT([1-9]|[1-5][0-9])M)", 4, 5),
 }
+_SHORTER: Mapping[str, Text] = {  # where there is less room
+    "date-time": ("2025-01-01T00:00:00Z..2026-12-31T23:59:59Z", 20, 20), "email": ("pattern([a-z]{2,4}@[a-z]{2,4}\\.com)", 9, 13),
+}
 _ONE_CLASS = re.compile(r"\^?(\[(?:[^\[\]\\]|\\.)+\]|\\[dws])[+*]\$?\Z")
 _GROUP_NAME = re.compile(r"\(\?<(?![=!])")
-
 
 
 def size_of(low: int, high: int) -> Raw:
@@ -45,10 +49,21 @@ def size_of(low: int, high: int) -> Raw:
     return low if low == high else f"{low}..{high}"
 
 
+def in_order(schema: Mapping[str, Any], least: str, most: str, name: str) -> tuple[int, int | None]:
+    """Both bounds of a size; None where nothing is the most. Raises Refused where nothing lies between them."""
+    low, high = int(schema.get(least, 0)), schema.get(most)
+    if high is not None and low > high:
+        raise Refused(f"the schema allows no value for {called(name)}", f"{least} is {low}, and {most} {high}", "mend the schema")
+    return low, None if high is None else int(high)
+
+
 def distinct(item: Raw, fewest: int, low: int, high: int) -> Raw:
     """A list without an item twice: of options, of parts of a range, of ids, else of one item. Raises Refused."""
     if isinstance(item, Mapping) and "$pick" in item and not any(map(is_map, item["$pick"])):
         options = item["$pick"]
+        if fewest > len(options):
+            raise Refused(f"{fewest} items that are all different cannot be made", f"there are {len(options)} to choose from",
+                          "mend the schema")
         high = min(high, len(options))
         return pick([[*options, *options][at:at + size] for size in range(max(fewest, min(low, high)), high + 1)
                      for at in range(min(len(options), 50))])
@@ -85,9 +100,12 @@ def json_number(schema: dict[str, Any], name: str, whole: bool) -> Raw:
 
 def json_string(schema: dict[str, Any], name: str) -> Raw:
     """A text: of its format, else its pattern, else its examples, else its name, else its default. Raises Refused."""
-    low, high = int(schema.get("minLength", 0)), schema.get("maxLength")
-    if known := _FORMATS.get(str(schema.get("format"))):
-        return sized(known, low, high)
+    low, high = in_order(schema, "minLength", "maxLength", name)
+    if low > LONGEST:
+        raise Refused(f"{called(name)} is {low:,} characters long at least", f"at most {LONGEST:,} are made", say(name))
+    form = str(schema.get("format"))
+    if known := _FORMATS.get(form):
+        return sized(_SHORTER.get(form, known) if high is not None and high < known[2] else known, low, high)
     if "pattern" in schema:
         return _pattern(str(schema["pattern"]), name, low, high)
     if examples := [one for one in schema.get("examples", ()) if isinstance(one, str)]:
@@ -107,5 +125,5 @@ def _pattern(regex: str, name: str, low: int, high: int | None) -> Raw:
         compile_value(text, "rule")
     except InvalidValue as wrong:
         raise Refused(f"the pattern of {called(name)} cannot be made", wrong.problems[0].text(),
-                      f"say it in the sketch: {shown(name)}: pattern(…)") from wrong
+                      say(name, "pattern(…)")) from wrong
     return text

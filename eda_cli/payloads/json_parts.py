@@ -8,6 +8,8 @@ from urllib.parse import unquote
 
 from eda_cli.payloads.problems import Refused, shown
 
+_OF: Mapping[Any, Any] = {"object": Mapping, "array": list, "string": str, "number": (int, float)}
+
 
 def found(document: Any, pointer: str) -> Any:
     """What a reference leads to. Raises Refused for one that leads out of the document, or nowhere."""
@@ -44,6 +46,32 @@ def _anchored(document: Any, anchor: str) -> Any:
     return None
 
 
+def allows(schema: Mapping[str, Any], value: Any) -> bool:
+    """Whether a value is of the type, the bounds and the lengths that stand beside an `enum`."""
+    kinds = schema.get("type", [])
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    if kinds and not any(_is_of(kind, value) for kind in kinds):
+        return value is None and schema.get("nullable") is True
+    if isinstance(value, str):
+        return bool(schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return True
+    low, high = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")  # in draft 4 they say so of the others
+    if (low is True and value == schema.get("minimum")) or (high is True and value == schema.get("maximum")):
+        return False
+    return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value)
+                and (low is None or isinstance(low, bool) or value > low)
+                and (high is None or isinstance(high, bool) or value < high))
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    if isinstance(value, bool) or value is None:
+        return bool(kind == ("null" if value is None else "boolean"))
+    if kind == "integer":
+        return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    return isinstance(value, _OF.get(kind, ()))
+
+
 def merged_schema(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """A schema that allows what both allow, as far as that can be said."""
     merged = {**one, **other}
@@ -55,14 +83,15 @@ def merged_schema(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
         elif key == "required" and isinstance(mine, list) and isinstance(theirs, list):
             merged[key] = list(dict.fromkeys((*mine, *theirs)))
         elif key == "enum":
-            merged[key] = [value for value in mine if value in theirs] or theirs
+            merged[key] = [value for value in mine if value in theirs]
         elif key in ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"):
             merged[key] = max(mine, theirs)
         elif key in ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"):
             merged[key] = min(mine, theirs)
         elif key == "type":
             mine, theirs = ([one] if isinstance(one, str) else list(one) for one in (mine, theirs))
-            merged[key] = [kind for kind in mine if kind in theirs or (kind == "integer" and "number" in theirs)] or theirs
+            merged[key] = [kind for kind in mine if kind in theirs or (kind == "integer" and "number" in theirs)]
+            merged[key] += [kind for kind in theirs if kind == "integer" and "number" in mine and kind not in merged[key]]
         elif key == "items" and isinstance(mine, Mapping) and isinstance(theirs, Mapping):
             merged[key] = {"allOf": [mine, theirs]}
     return merged

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from eda_cli.payloads.believable import KEYS, Raw, called, is_map, literal, nullable, optional, pick
-from eda_cli.payloads.json_leaves import distinct, json_number, json_string, size_of
-from eda_cli.payloads.json_parts import found, merged_schema
+from eda_cli.payloads.believable import KEYS, Raw, called, is_map, literal, nullable, optional, pick, say
+from eda_cli.payloads.json_leaves import distinct, in_order, json_number, json_string, size_of
+from eda_cli.payloads.json_parts import allows, found, merged_schema
+from eda_cli.payloads.long_forms import LONGEST_LIST
 from eda_cli.payloads.problems import Refused, did_you_mean, shown
 
 MOST_PARTS = 5_000  # subschemas that one value is made of
 _TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
-_IGNORED = frozenset({"not", "if", "dependentSchemas", "contains", "unevaluatedProperties", "propertyNames"})
+_IGNORED = frozenset({"not", "if", "dependentSchemas", "contains", "unevaluatedProperties", "propertyNames",
+                      "$dynamicRef", "$recursiveRef"})
 _TYPICAL = {
     **dict.fromkeys(("properties", "required", "additionalProperties", "minProperties", "maxProperties"), "object"),
     **dict.fromkeys(("items", "prefixItems", "minItems", "maxItems", "uniqueItems"), "array"),
@@ -66,7 +68,7 @@ class JsonSchema:
             pointer = str(schema["$ref"])
             if pointer in self._inside or pointer in chain:
                 raise Endless(f"{called(name)} would never end", f"{shown(pointer)} stands inside of itself, and must be there",
-                              f"say it in the sketch: {shown(name)}: …")
+                              say(name))
             chain = (*chain, pointer)
             target, entered = self._flat(found(self._document, pointer), name, chain)
             entered = [pointer, *entered]
@@ -91,9 +93,16 @@ class JsonSchema:
             if schema.get(key):
                 return self._choice(schema, key, name, over)
         if "enum" in schema:
-            return pick([literal(value) for value in schema["enum"]])
+            fitting = [literal(value) for value in schema["enum"] if allows(schema, value)]
+            if not fitting:
+                raise Refused(f"the schema allows no value for {called(name)}", "none of its enum fits what else it says",
+                              "mend the schema")
+            return pick(fitting)
         types = schema.get("type", next((_TYPICAL[key] for key in schema if key in _TYPICAL), "string"))
         types = [types] if isinstance(types, str) else list(types)
+        if not types:
+            raise Refused(f"the schema allows no value for {called(name)}", "there is no type that it may have",
+                          "mend the schema")
         for one in types:
             if one not in _TYPES:
                 raise Refused(f"'{shown(one)}' is no type of JSON Schema", f"{called(name)} has it",
@@ -201,13 +210,15 @@ class JsonSchema:
         items, first = schema.get("items", {}), schema.get("prefixItems", [])
         if isinstance(items, list):  # up to draft 2019-09
             items, first = schema.get("additionalItems", {}), items
-        fewest, most = int(schema.get("minItems", 0)), schema.get("maxItems")
+        fewest, most = in_order(schema, "minItems", "maxItems", name)
+        if fewest > LONGEST_LIST:
+            raise Refused(f"{called(name)} has {fewest:,} items at least", f"at most {LONGEST_LIST:,} are made", say(name))
         single = name[:-1] if name.endswith("s") else name
         head = [self._value(one, single) for one in first[:most]]
         if first or items is False:
             return head + [self._value(items, single) for _ in range(max(0, fewest - len(head)))]
         low = max(fewest, 1 if most is None or most >= 1 else 0)
-        high = max(low, low + 3 if most is None else min(int(most), low + 3))
+        high = max(low, min(low + 3, LONGEST_LIST if most is None else most))
         if not high:
             return []
         try:

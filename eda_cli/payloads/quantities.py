@@ -64,6 +64,8 @@ def parse_rate(text: object, *, zero: bool = False) -> float:
         raise ValueError(f"'{shown(written)}' is negative: a rate is not")
     if not rate and not zero:
         raise ValueError(f"'{shown(written)}' is never: write a rate such as 1/h")
+    if 0 < rate < 0.999 / LONGEST_S:  # it may have been rounded
+        raise ValueError(f"'{shown(written)}' is less than once in ten years: write a rate such as 1/h")
     if rate > FASTEST_PER_S:
         raise ValueError(f"'{shown(written)}' is faster than any channel: write max for as fast as it goes")
     return rate

@@ -95,13 +95,14 @@ def _numbers(text: str, low_text: str, high_text: str, code: Code) -> str:
             raise Refused(f"'{shown(text)}' has a bound with leading zeros", "numbers have none",
                           "write them without, or {$literal: …} for the text itself")
         if len(bound) > 40:
-            raise Refused(f"'{shown(text)}' has too many digits")
+            raise Refused(f"'{shown(text)}' has too many digits", "", "write fewer")
     low, high = (_scaled(bound, decimals) for bound in (low_text, high_text))
     if low > high:
         raise _backwards(text, low_text, high_text)
     if not decimals:
         if low < _SMALLEST or high > _LARGEST:
-            raise Refused(f"'{shown(text)}' leaves the numbers of 64 bits")
+            raise Refused(f"'{shown(text)}' leaves the numbers of 64 bits", "",
+                          f"write numbers from {_SMALLEST} to {_LARGEST}")
         return f"({uniform(low, high, code)})"
     if max(-low, high) > _EXACT:
         raise Refused(f"'{shown(text)}' has too many digits", "a JSON number keeps 15", "write fewer")

@@ -130,6 +130,15 @@ def compile_states(raw: Any) -> Lives:
     return Lives(states, bodies, key, lookups)
 
 
+def _gives_fields(body: Any) -> bool:
+    """Whether a state's body is, as far as one can tell, a map or a tombstone in each event."""
+    if not isinstance(body, Mapping):
+        return bool(body == "$tombstone")
+    if isinstance(options := body.get("$pick"), list):
+        return all(map(_gives_fields, options))
+    return not {"$list", "$maybe"} & body.keys() and isinstance(body.get("$literal", {}), Mapping)
+
+
 def _draws(shares: Shares) -> Callable[[float], str | None]:
     """From a number of [0, 1) to the state whose share holds it."""
     sums, names = list(accumulate(share for _, share in shares)), [name for name, _ in shares]
@@ -189,7 +198,7 @@ class _Reader:
         event, body = raw.get("event") or "", raw.get("body")
         if not isinstance(event, str):
             self._wrong(Refused(f"'{shown(event)}' is no event type", "", "write it as orderPaid").at((*at, "event")))
-        if body is not None and body != "$tombstone" and not isinstance(body, Mapping):
+        if body is not None and not _gives_fields(body):
             self._wrong(Refused(f"the body of the state '{shown(at[-1])}' is no map",
                                 "its fields come on top of those that the entity has",
                                 "write body: {total: 1..5}, or body: $tombstone").at((*at, "body")))
@@ -211,15 +220,17 @@ class _Reader:
 
     def _shares(self, raw: Any, named: Mapping[str, Any], at: Path, whole: bool = False) -> Shares:
         """States and their shares; `whole`: there must be one for certain."""
-        if isinstance(raw, str):
-            return self._known([(raw, 1.0)], named, at, ((),))
+        if isinstance(raw, str) or type(raw) is int:  # as the states of a list are: 404 names one, too
+            return self._known([(str(raw), 1.0)], named, at, ((),))
         if isinstance(raw, list) and raw:
             return self._known([(str(name), 1 / len(raw)) for name in raw], named, at, [(step,) for step in range(len(raw))])
         found: list[tuple[str, float]] = []
+        steps: list[Path] = []
         with self._at(*at):
             if not isinstance(raw, Mapping) or not raw:
                 raise Refused(f"'{at[-1]}' names no state", "",
                               f"write {at[-1]}: paid, [paid, cancelled] or {{paid: 80%, cancelled: 20%}}")
+            steps = [(name,) for name in raw]
             found = [(str(name), self._share(said, (*at, name))) for name, said in raw.items()]
             total = sum(share for _, share in found)
             if total > 1 + _ROUNDING:
@@ -229,7 +240,7 @@ class _Reader:
                 raise Refused(f"the shares of '{at[-1]}' are {100 * total:.6g} % together",
                               "each life begins in one of the states" if whole else "so nothing ever follows",
                               "make them 100 %" if whole else f"leave {at[-1]}: out where a life ends")
-        return self._known(found, named, at, [(name,) for name in raw])
+        return self._known(found, named, at, steps)
 
     def _share(self, raw: Any, at: Path) -> float:
         try:

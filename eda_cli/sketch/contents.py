@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eda_cli.errors import Problem
-from eda_cli.payloads import is_states
+from eda_cli.payloads import is_states, meant
 from eda_cli.sketch import words
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.resolved import Consumer, Raw, Resolved, Topic
@@ -19,13 +19,19 @@ _STATEMENTS = (("{%", "%}", "write {{ A if CONDITION else B }}"), ("{#", "#}", "
 
 
 def statements(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    """Texts that look like a template's statement and hold no expression, so that they are no template."""
+    """Texts that look like a template's statement and hold no expression, so that they are no template; and those that are
+    nearly a call or a range.
+    """
     for path, raw in _values(resolved):
         for at, text in texts(path, raw) if places.exact(places.told(path)) else ():
             for opening, closing, hint in _STATEMENTS:
                 if opening in text and closing in text and "{{" not in text:
                     yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is published as it stands",
                                   "a template knows expressions only, in {{ }}", hint)
+            if "$pick" not in at and (value := meant(text)):  # an option may well be the word
+                said = shorten(places.said(at, text))
+                yield Problem(*places.value(at), f"'{said}' is text as it stands",
+                              hint=f"did you mean {shorten(places.said(at, value))}? As a text write {{$literal: \"{said}\"}}")
 
 
 def keyless(resolved: Resolved, places: Places) -> Iterator[Problem]:

@@ -27,7 +27,7 @@ _TAGS = {
     "!": "scalar", "tag:yaml.org,2002:str": "scalar",
     "tag:yaml.org,2002:map": "map", "tag:yaml.org,2002:seq": "list",
 }
-_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+_LOWEST, _HIGHEST = -(2**63), 2**64 - 1  # what JSON carries here
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from eda_cli.sketch.kinds import SHARE, SPAN, quantity
 from eda_cli.sketch.strict import GeneratorValue, Strict, says
 
 MAX_ENTITIES = 1_000_000
+EARLIEST_YEAR = 1000  # so that now(-3650d) and what is late lie in the calendar, too
 
 
 def _arrivals(raw: Any) -> str:
@@ -39,9 +40,14 @@ def _past(raw: Any) -> tuple[str, float]:
         raise Misfit("it lies in the future", f"write -{raw}")
     try:
         moment = datetime.fromisoformat(raw)
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except ValueError as wrong:
         raise Misfit from wrong
-    return "at", (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except OverflowError as wrong:  # in UTC it is of another year
+        raise Misfit("it lies outside of the calendar") from wrong
+    if moment.year < EARLIEST_YEAR:
+        raise Misfit(f"it lies before the year {EARLIEST_YEAR}")
+    return "at", moment.timestamp()
 
 
 _REPEATS = whole(1, 10**9, "a whole number above 0, or forever", "write it as 3")

@@ -5,7 +5,9 @@ Knows no channel and no file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from eda_cli.event import Delivery, Event
 from eda_cli.payloads import Looked, Lookup
@@ -44,30 +46,42 @@ class Others:
         make = maker(self._sketch.topics[generator.publishes], generator, self._seed, source, self._now, look)
 
         def prepared(wanted: Sequence[Wanted]) -> tuple[list[Event], Failed]:
-            for one in looking:
-                one.prepare(wanted)
-            return make(wanted)
+            events: list[Event] = []
+            failed: list[Any] = []
+            for one in wanted:  # each by itself: what it does not choose from any more is let go of
+                for each in looking:
+                    each.prepare(one)
+                its, wrong = make([one])
+                events += its
+                failed += wrong
+            return events, failed
 
         return prepared if looking else make
 
     def _stream(self, name: str) -> _Stream:
         if name not in self._streams:
             generator = self._sketch.generators[name]
-            self._streams[name] = _Stream(generator, self._seed, wanted_of(generator, self._seed, self._now),
-                                          lambda: self.maker(generator))
+            stream = _Stream(generator, self._seed, wanted_of(generator, self._seed, self._now))
+            self._streams[name] = stream  # before its maker: generators may look each other up
+            stream.make = self.maker(generator)
         return self._streams[name]
 
 
 class _Stream:
-    """The events of one generator, made as far as they are asked for. `made` has each with its moment."""
+    """The events of one generator, made as far as they are asked for. Who listens gets each with its moment."""
 
-    def __init__(self, generator: Generator, seed: int, wanted: Iterator[Wanted], maker: Callable[[], Make]) -> None:
-        self.made: list[tuple[float, Event]] = []
+    make: Make
+
+    def __init__(self, generator: Generator, seed: int, wanted: Iterator[Wanted]) -> None:
+        self._listeners: list[deque[tuple[float, Event]]] = []
         self._wanted = wanted
         self._next = next(wanted, None)
-        self._maker = maker
-        self._make: Make | None = None  # made when it is needed: generators may look each other up
         self._faults = Faulty(generator.faults, seed, generator.name, Held(), {})
+
+    def listen(self) -> deque[tuple[float, Event]]:
+        """Where all of its events come in, one by one, to be taken out."""
+        self._listeners.append(deque())
+        return self._listeners[-1]
 
     def advance(self, until: float) -> None:
         """Make what happens up to that moment (MOST at most)."""
@@ -84,11 +98,12 @@ class _Stream:
                 not some or self._next.now <= min(first.now + BEFORE_S / 2, until)):
             some.append(self._next)
             self._next = next(self._wanted, None)
-        self._make = self._make or self._maker()
-        events, failed = self._make(self._faults.earlier(some))
+        events, failed = self.make(self._faults.earlier(some))
         lost = {number for number, _, _ in failed}
         come = self._faults.come([one for one in some if one.number not in lost], events)
-        self.made += [(one.now, event) for one, event in zip(*come, strict=True) if event.data is not None]
+        made = [(one.now, event) for one, event in zip(*come, strict=True) if event.data is not None]
+        for listener in self._listeners:
+            listener.extend(made)
         return len(some)
 
 
@@ -98,19 +113,18 @@ class _Looking:
     def __init__(self, looked: Looked, streams: Sequence[_Stream]) -> None:
         self.looked = looked
         self._streams = streams
-        self._heard = [0] * len(streams)
+        self._coming = [stream.listen() for stream in streams]
         self._in_vain = 0
 
-    def prepare(self, wanted: Sequence[Wanted]) -> None:
-        """Let each of these events choose from what it would see in a run."""
+    def prepare(self, one: Wanted) -> None:
+        """Let this event choose from what it would see in a run."""
         self.looked.begin()
-        for one in wanted:
-            for stream in self._streams:
-                stream.advance(one.now - BEFORE_S)
-            self._hear(one.now - BEFORE_S)
-            if not self.looked.lookup.otherwise and self.looked.lacks(one.number):
-                self._need(one.number)
-            self.looked.sees(one.number)
+        for stream in self._streams:
+            stream.advance(one.now - BEFORE_S)
+        self._hear(one.now - BEFORE_S)
+        if not self.looked.lookup.otherwise and self.looked.lacks(one.number):
+            self._need(one.number)
+        self.looked.sees(one.number)
 
     def _need(self, number: int) -> None:
         """Hear more, whenever it happens."""
@@ -129,14 +143,13 @@ class _Looking:
 
     def _hear(self, until: float, most: int = MOST) -> None:
         for _ in range(most):
-            if (at := self._next()) is None or (told := self._streams[at].made[self._heard[at]])[0] > until:
+            if (coming := self._next()) is None or coming[0][0] > until:
                 return
-            self._heard[at] += 1
+            _, event = coming.popleft()
             before = self.looked.matches
-            self.looked.hear(seen_of(Delivery(told[1], self.looked.lookup.topic, None, None, 0.0)))
+            self.looked.hear(seen_of(Delivery(event, self.looked.lookup.topic, None, None, 0.0)))
             self._in_vain = 0 if self.looked.matches > before else self._in_vain + 1
 
-    def _next(self) -> int | None:
-        """The stream with the earliest event that was not heard."""
-        there = [at for at, stream in enumerate(self._streams) if self._heard[at] < len(stream.made)]
-        return min(there, key=lambda at: self._streams[at].made[self._heard[at]][0], default=None)
+    def _next(self) -> deque[tuple[float, Event]] | None:
+        """That of the stream with the earliest event that was not heard."""
+        return min(filter(None, self._coming), key=lambda coming: coming[0][0], default=None)

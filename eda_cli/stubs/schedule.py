@@ -62,6 +62,11 @@ class Curve:
         """Whether a moment lies in a stage of rate `max`."""
         return 0 <= moment < self.end and self._flat[self._at(moment)[1]]
 
+    @property
+    def first_flat_out(self) -> float | None:
+        """When the first stage of rate `max` begins; None where there is none."""
+        return next((begin for begin, flat in zip(self._begins, self._flat, strict=False) if flat), None)
+
     def stage_end(self, moment: float) -> float:
         """When the stage of a moment is over."""
         if not 0 <= moment < self.end:

@@ -44,6 +44,12 @@ def test_what_the_sketch_says_lies_on_top() -> None:
     ({"type": "record", "name": "A", "fields": [{"name": "a", "type": "A"}]}, "the record 'A' would never end"),
     ({"type": "record", "name": "A", "fields": [{"name": "a"}]}, "'None' is no Avro schema"),
     ([{"type": "fixed"}, 1], "'1' is no Avro schema"),
+    ({"type": "fixed", "name": "F", "size": -1},
+     "the body is a fixed of -1 bytes: 0 to 1,000 are made; say the body in the sketch"),
+    ({"type": "fixed", "name": "F", "size": 10**9}, "the body is a fixed of 1000000000 bytes"),
+    ({"type": "record", "name": "A", "fields": [{"name": "a", "type": {"type": "enum", "name": "E", "symbols": []}}]},
+     "the enum of 'a' has no symbols; mend the schema"),
+    ({"type": "record", "name": "A", "fields": [{"name": "a", "type": []}]}, "the union of 'a' is empty; mend the schema"),
 ])
 def test_what_cannot_be_made_is_said(schema: Any, said: str) -> None:
     with pytest.raises(Refused) as caught:

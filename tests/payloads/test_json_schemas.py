@@ -181,3 +181,43 @@ def test_whatever_stands_in_a_schema_is_made_or_refused(name: str, steps: list[i
         bodies(schema, times=1)
     except (Refused, InvalidValue) as refused:
         assert str(refused)
+
+
+@pytest.mark.parametrize("schema", [
+    {"type": "integer", "enum": [1, 5, 10, "a", 7.0, 7.5], "minimum": 5, "exclusiveMaximum": 10},
+    {"type": ["string", "null"], "enum": ["a", "long", None, True, 1], "maxLength": 3},
+    {"type": "array", "items": {"type": "boolean"}, "minItems": 9_999},
+    {"type": "string", "minLength": 995},
+    {"type": "string", "format": "date-time", "maxLength": 20},
+    {"type": "string", "format": "email", "maxLength": 13},
+    {"allOf": [{"type": "number"}, {"type": ["integer", "string"]}]},
+    {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"],
+     "oneOf": [{"type": "string"}, {"properties": {"a": {"minimum": 7}}}]},
+])
+def test_what_stands_beside_each_other_holds_together(schema: dict[str, Any]) -> None:
+    valid(schema, bodies(schema))
+
+
+@pytest.mark.parametrize(("schema", "said"), [
+    ({"type": "string", "enum": [1, 2]}, "the schema allows no value for 'a': none of its enum fits what else it says"),
+    ({"enum": []}, "the schema allows no value for 'a': none of its enum"),
+    ({"allOf": [{"enum": [1, 2]}, {"enum": [3]}]}, "the schema allows no value for 'a': none of its enum"),
+    ({"allOf": [{"type": "integer"}, {"type": "string"}]}, "the schema allows no value for 'a': there is no type"),
+    ({"type": "array", "minItems": 5, "maxItems": 2}, "the schema allows no value for 'a': minItems is 5, and maxItems 2"),
+    ({"type": "string", "minLength": 5, "maxLength": 2}, "the schema allows no value for 'a': minLength is 5, and maxLength 2"),
+    ({"type": "array", "minItems": 10**9},
+     "'a' has 1,000,000,000 items at least: at most 10,000 are made; say it in the sketch: a: …"),
+    ({"type": "string", "minLength": 2_000}, "'a' is 2,000 characters long at least: at most 1,000 are made"),
+    ({"type": "array", "uniqueItems": True, "minItems": 4, "items": {"enum": [1, 2, 3]}},
+     "4 items that are all different cannot be made: there are 3 to choose from; mend the schema"),
+])
+def test_what_allows_nothing_names_the_field(schema: dict[str, Any], said: str) -> None:
+    with pytest.raises(Refused) as caught:
+        expand({"properties": {"a": schema}, "required": ["a"]}, {})
+    assert caught.value.at(()).text().startswith(said)
+
+
+def test_without_a_field_the_body_is_said() -> None:
+    with pytest.raises(Refused) as caught:
+        expand({"$ref": "#"}, {})
+    assert caught.value.hint == "say the body in the sketch"

@@ -67,6 +67,7 @@ def test_ranges_are_two_of_a_kind(text, parse_one, bounds):
     (parse_rate, "fast", "'fast' is no rate: write one such as 5/s, 120/min, 10/h, or max"),
     (parse_rate, "5s", "'5s' is no rate"),
     (parse_rate, "0/s", "'0/s' is never: write a rate such as 1/h"),
+    (parse_rate, "0.000001/h", "'0.000001/h' is less than once in ten years: write a rate such as 1/h"),
     (parse_rate, "-1/s", "'-1/s' is negative: a rate is not"),
     (parse_rate, "99999999/s", "faster than any channel: write max"),
     (parse_share, "2", "'2' has no unit: write 2%"),

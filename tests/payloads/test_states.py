@@ -40,6 +40,27 @@ def test_a_list_of_states_has_equal_shares() -> None:
         (("$states", "states", "alpha", "next", 1), "did you mean alpha?")]
 
 
+def test_a_number_can_name_a_state_and_nothing_else_does() -> None:
+    states = read_states({"$states": {"start": 200, "states": {"200": {"next": 404}, "404": {"next": [200, 404]}}}})
+    assert (states.start, states.states["200"].next) == ((("200", 1.0),), (("404", 1.0),))
+    for wrong in (True, 1.5):
+        assert told(life(states={"created": {"next": wrong}}))[0].startswith(
+            "$states.states.created.next: 'next' names no state; write next: paid")
+
+
+@pytest.mark.parametrize("body", [{"$list": 1, "size": 2}, {"$literal": [1]}, {"$maybe": {"a": 1}, "null": "5%"},
+                                  {"$pick": [{"a": 1}, 2]}])
+def test_a_body_that_gives_no_fields_is_refused(body: Any) -> None:
+    assert told(life(start=None, states={"on": {"body": body}}))[0].startswith(
+        "$states.states.on.body: the body of the state 'on' is no map")
+
+
+@pytest.mark.parametrize("body", [{"$literal": {"a": "1..5"}}, {"$pick": [{"a": 1}, "$tombstone"]},
+                                  {"$lookup": "orders"}])
+def test_a_body_that_may_give_fields_is_taken(body: Any) -> None:
+    compile_states(life(start=None, states={"on": {"body": body}}))
+
+
 def test_a_life_is_read_with_its_defaults() -> None:
     states = read_states(ORDER)
     assert (states.key, states.entities, states.start) == ("uuid()", 40, (("created", 1.0),))

@@ -190,6 +190,8 @@ def test_a_generator_may_compute():
     ("{{ body.x is defned }}", "there is no test 'defned': in '{{ body.x is defned }}'; did you mean defined?"),
     ("{% if body.x %}{{ body.x }}{% endif %}", "there are only expressions, no {% %}"),
     ("{% for x in body %}{{ x }}", "there are only expressions"),
+    ("{{ body.x }}{% raw %}", "there are only expressions"),
+    ("{% raw %}{{ x }}{% endraw %}{{ body.x }}", "there are only expressions"),
     ("{{ body.x", "is no expression"),
     ("{{ }}", "is no expression"),
     ("{{ body.a && body.b }}", "write and"),

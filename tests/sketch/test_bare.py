@@ -90,3 +90,14 @@ def test_an_awaited_key_that_is_in_no_event() -> None:
           bank: {publishes: payments}
         consumers: {a: {subscribes: orders, publishes: {to: b, after: 1s, unless: {payments: $.idd}}}, b: {subscribes: b}}
         """) == ["sketch.yaml:4:86: '$.idd' is in no event that 'a' hears: a missing path is null; did you mean '$.id'?"]
+
+
+def test_what_is_nearly_a_value_is_told() -> None:
+    assert warnings("""
+        generators:
+          shop: {publishes: orders, body: {id: uuid, n: 1...5, kind: {$pick: [uuid, date]}, as: {$literal: uuid}}}
+        consumers: {a: {subscribes: orders, publishes: {to: bills, body: {who: faker.name}}}, b: {subscribes: bills}}
+        """) == [f"sketch.yaml:{place}: '{text}' is text as it stands; did you mean {value}? "
+                 f"As a text write {{$literal: \"{text}\"}}"
+                 for place, text, value in (("3:40", "uuid", "uuid()"), ("3:49", "1...5", "1..5"),
+                                            ("4:72", "faker.name", "faker.name()"))]

@@ -93,3 +93,17 @@ def test_once_is_once_and_what_is_dropped_is_not_found() -> None:
     assert len(set(bodies)) == 100
     assert bodies == sorted(bodies)
     assert 120 < bodies[-1] < 180
+
+
+def test_what_was_heard_is_not_held_for_good() -> None:
+    sketch = Resolved("shop", {"kind": "embedded"}, 7, {"orders": Topic("orders"), "payments": Topic("payments")}, {}, {
+        "shop": Generator("shop", "orders", "made", {"n": "seq(0)"}, rate=5_000.0),
+        "bank": Generator("bank", "payments", "paid", {"$lookup": "orders", "path": "$.n", "last": 10}, rate=2.0)}, {})
+    others = Others(sketch, 7, NOW)
+    make = others.maker(sketch.generators["bank"])
+    stream = others._stream("shop")
+    listener, = stream._listeners
+    wanted = wanted_of(sketch.generators["bank"], 7, NOW)
+    events, _ = make([next(wanted) for _ in range(8)])
+    assert [event.body() // 2_500 for event in events] == [0, 0, 0, 0, 1, 2, 3, 4]
+    assert len(listener) < 5_000

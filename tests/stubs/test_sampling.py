@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -93,3 +94,25 @@ def test_what_cannot_be_made_says_why_and_hinders_no_other() -> None:
     made = sample(web(count=9, body={"n": "seq(0)"}, key="{{ 10 // (body.n % 3) }}", faults=Faults(duplicate=1.0)))
     assert [one.body()["n"] for one in made if isinstance(one, Event)] == [1, 1, 2, 2, 4, 4, 5, 5, 7, 7, 8, 8]
     assert len([one for one in made if not isinstance(one, Event)]) == 3
+
+
+def test_a_stage_that_is_flat_out_happens_when_it_begins() -> None:
+    stages = (Stage((2.0, 2.0), 1.0), Stage((math.inf, math.inf), 1.0), Stage((5.0, 5.0), None))
+    assert moments(web(rate=None, stages=stages), 5) == [0.0, 0.5, 1.0, 1.0, 1.0]
+    assert moments(web(rate=None, stages=stages[1:]), 2) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("fields", [{"every": (3e8, 3e8)}, {"every": (3e8, 3e8), "entities": Entities(3)}])
+def test_with_the_calendar_each_schedule_ends(fields: dict[str, Any]) -> None:
+    came = sample(web(rate=None, **fields), 5_000)
+    assert 800 < len(came) < 2_600
+    assert max(event.time for event in came)[:3] == "999"
+
+
+def test_what_could_not_be_made_comes_before_what_is_made_together_with_it() -> None:
+    one = web(body={"n": "{{ 1 // vars.n }}", "$vars": {"n": "0..1"}})
+    make = maker(Topic("t"), one, 7, "/eda/shop/web", NOW)
+    first = list(islice(sampled(make, one, 7, wanted_of(one, 7, NOW), 4), 4))
+    kinds = [isinstance(each, Event) for each in first]
+    assert kinds == sorted(kinds)
+    assert len(set(kinds)) == 2
