@@ -125,8 +125,8 @@ def line_of(seen: Observation, colour: str, name: str = "") -> Text | None:
 def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     """`09:30:00.123 webshop → purchases[1]@42 purchaseCreated 3f2a91c0 ann {…}`.
 
-    Behind its place stands how long after it was published it was handled, which faults it has, or why it failed: a narrow
-    terminal cuts the body, not that.
+    Behind its place stands how long after it was published it was handled, which faults it has, that it was redriven, or
+    why it failed: a narrow terminal cuts the body, not that.
     """
     fields = seen.fields
     place = fields["topic"]
@@ -141,6 +141,8 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
         line.append(f" +{_duration(fields['after_ms'])}", "dim")
     if faults := fields.get("faults"):
         line.append(f" ({', '.join(map(_words, faults))})", "yellow")
+    if fields.get("redriven"):
+        line.append(" (redriven)", "yellow")
     if seen.kind in ("failed", "skipped"):
         line.append(f" {escaped(str(fields.get('reason', '')), 300)}{_fate(fields)} ·", "red" if seen.kind == "failed" else "dim")
     line.append(f" {escaped(fields.get('type') or '-')}", "bold")
@@ -167,7 +169,9 @@ def _fate(fields: Mapping[str, Any]) -> str:
         return f"; attempt {fields['attempt']}, again in {_duration(fields['again_in_s'] * 1000)}"
     if "dead_letter" in fields:
         return f"; {tries} to {escaped(fields['dead_letter'])}".replace(";  ", "; ")
-    return f"; given up {tries}".rstrip() if fields.get("given_up") else ""
+    if fields.get("given_up"):
+        return f"; given up {tries}".rstrip()
+    return f"; {tries}" if tries else ""  # of a dead letter
 
 
 def life_line(seen: Observation, colour: str, name: str = "") -> Text | None:

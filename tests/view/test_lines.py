@@ -50,6 +50,11 @@ def test_one_that_was_published_with_faults_says_which() -> None:
         '09:30:00.123 webshop     → purchases[1]@42 (duplicate, out of order) purchaseCreated 3f2a91c0 ann {"id":1}']
 
 
+def test_one_that_is_redriven_says_so() -> None:
+    assert Screen().show(published(redriven=2)) == [
+        '09:30:00.123 webshop     → purchases[1]@42 (redriven) purchaseCreated 3f2a91c0 ann {"id":1}']
+
+
 def test_how_many_faults_there_were() -> None:
     assert faults_told({"late": 1200, "drop": 1, "out_of_order": 5}) == "1 drop, 1,200 late, 5 out of order"
 
