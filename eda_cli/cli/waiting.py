@@ -31,7 +31,6 @@ class Waiting:
     def __init__(self, text: str) -> None:
         self._text, self._detail = text, ""
         self._since = time.monotonic()
-        self._said = ("", "")
         self._over = threading.Event()
         self._shown: Any = None  # rich's status, or the thread that says it line by line
 
@@ -75,16 +74,17 @@ class Waiting:
         return line
 
     def _say(self) -> None:
-        global _quiet_since
+        global _quiet_since, _said
         while not self._over.wait(LOOK_S):
             now, current = time.monotonic(), (self._text, self._detail)
-            quiet = QUIET_S if current[0] != self._said[0] else DETAIL_EVERY_S
-            if current != self._said and now - _quiet_since >= quiet:
+            quiet = QUIET_S if current[0] != _said[0] else DETAIL_EVERY_S
+            if current != _said and now - _quiet_since >= quiet:
                 console.say(f"{escaped(current[0])} …" + (f" · {escaped(current[1])}" if current[1] else ""), "dim")
-                self._said, _quiet_since = current, now
+                _said, _quiet_since = current, now
 
 
 _now: Waiting | None = None
+_said = ("", "")  # by whichever wait: several steps in a row reach the same engine
 _quiet_since = time.monotonic() - time.process_time()  # about when the command was typed
 
 
