@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_red", "bright_c
            "bright_magenta", "bright_yellow", "bright_blue")
 ARROWS = {"published": "→", "handled": "←", "failed": "✗", "skipped": "○"}
 PART_WIDTH = (8, 20)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)  # as a key it is as short as an id
 BODY_LIMIT = 2_000  # characters of a body on a line that no terminal cuts
 
 
@@ -148,7 +150,7 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     line.append(f" {escaped(fields.get('type') or '-')}", "bold")
     line.append(f" {escaped((fields.get('id') or '-')[:8])}", "dim")
     if fields.get("key") is not None:
-        line.append(f" {escaped(fields['key'], 60)}", "italic")
+        line.append(f" {escaped(fields['key'][:8] if _UUID.match(fields['key']) else fields['key'], 60)}", "italic")
     line.append(f" {_body(seen)}")
     return line
 
@@ -205,7 +207,7 @@ def _news(seen: Observation) -> tuple[str, str]:
         case "finished":
             return "finished: all its events are published", "dim"
         case "stopped" if seen.part != RUN:
-            return "stopped", "dim"
+            return "stopped" + (f", to start again: {fields['again']}" if "again" in fields else ""), "dim"
         case "touched" | "loaded":
             return str(fields["text"]), "green"
         case "applied" if not fields.get("by_touch"):  # else it is told by part
