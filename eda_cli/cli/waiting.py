@@ -74,17 +74,18 @@ class Waiting:
         return line
 
     def _say(self) -> None:
-        global _quiet_since, _said
+        global _quiet_since
         while not self._over.wait(LOOK_S):
             now, current = time.monotonic(), (self._text, self._detail)
-            quiet = QUIET_S if current[0] != _said[0] else DETAIL_EVERY_S
-            if current != _said and now - _quiet_since >= quiet:
+            news = [one for one in current if one and one not in _said]
+            if news and now - _quiet_since >= (QUIET_S if current[0] in news else DETAIL_EVERY_S):
                 console.say(f"{escaped(current[0])} …" + (f" · {escaped(current[1])}" if current[1] else ""), "dim")
-                _said, _quiet_since = current, now
+                _said.update(current)
+                _quiet_since = now
 
 
 _now: Waiting | None = None
-_said = ("", "")  # by whichever wait: several steps in a row reach the same engine
+_said: set[str] = set()  # in a pipe, by whichever wait: several steps reach the same engine, and one line says so
 _quiet_since = time.monotonic() - time.process_time()  # about when the command was typed
 
 
