@@ -2,7 +2,7 @@
 
 It keeps all that the event said (id, source, type, time, key, body, its own headers), so that taking off the
 headers gives the event back. There is no standard for these; the names are eda's, the form is that of Kafka
-Connect's dead letter headers: text, a header for each fact.
+Connect's dead letter headers: text, a header for each fact. An event that is redriven carries one more, how often.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ from dataclasses import replace
 from eda_cli.event import Delivery, Event, rfc3339
 
 REASON = "dead-letter-reason"
+ATTEMPTS = "dead-letter-attempts"
 TOPIC = "dead-letter-topic"  # where it came from, as are the partition and the offset
-HEADERS = (REASON, "dead-letter-attempts", TOPIC, "dead-letter-partition", "dead-letter-offset", "dead-letter-consumer",
-           "dead-letter-time")
+CONSUMER = "dead-letter-consumer"
+HEADERS = (REASON, ATTEMPTS, TOPIC, "dead-letter-partition", "dead-letter-offset", CONSUMER, "dead-letter-time")
+REDRIVEN = "redriven"
 REASON_LIMIT = 1_000  # characters
 
 
@@ -32,9 +34,17 @@ def dead_letter(delivery: Delivery, reason: str, attempts: int, consumer: str, n
 
 
 def revived(event: Event) -> tuple[str, Event] | None:
-    """Where a dead letter came from, and the event as it was there; None where it is no dead letter."""
+    """Where a dead letter came from, and the event as it was there but redriven once more; None where it is no dead letter."""
     topic = said(event, TOPIC)
-    return (topic, replace(event, headers=_own(event), partition=None)) if topic else None
+    if not topic:
+        return None
+    own = tuple(pair for pair in _own(event) if pair[0] != REDRIVEN)
+    return topic, replace(event, headers=(*own, (REDRIVEN, b"%d" % (redriven(event) + 1))), partition=None)
+
+
+def redriven(event: Event) -> int:
+    """How often it was redriven."""
+    return number_said(event, REDRIVEN) if event.headers else 0
 
 
 def said(event: Event, name: str) -> str | None:
@@ -43,6 +53,12 @@ def said(event: Event, name: str) -> str | None:
         if own == name and value is not None:
             return value.decode(errors="replace")
     return None
+
+
+def number_said(event: Event, name: str) -> int:
+    """The number that a header says; 0 where it has none, or says none that eda wrote."""
+    text = said(event, name) or ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 def _own(event: Event) -> tuple[tuple[str, bytes | None], ...]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from eda_cli.dead_letter import redriven
 from eda_cli.event import Delivery, Event, rfc3339
 
 LINES_PER_S = 200  # events a process tells one by one; above it samples
@@ -331,4 +332,6 @@ def shown(event: Event) -> dict[str, Any]:
         shown["size"] = len(data)
     if event.causationid is not None:
         shown["causationid"] = event.causationid
+    if times := redriven(event):
+        shown["redriven"] = times
     return shown

@@ -37,6 +37,17 @@ def stamped(line: str) -> tuple[str, str]:
     return "", line
 
 
+def last_words(path: Path, lines: int, not_before: float = 0.0) -> list[str]:
+    """The last so many lines of a log, without their times; none where it was written to last before that (epoch seconds)."""
+    try:
+        if path.stat().st_mtime < not_before:
+            return []
+        text = path.read_bytes()[-4000:].decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    return [stamped(line)[1] for line in text.splitlines()[-lines:]]
+
+
 def log_to(path: Path) -> None:
     """From now on stdout and stderr of this process, and the warnings of its libraries, go to that file."""
     global _log_path

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.cells import cell_len
 
 from eda_cli.technologies import TECHNOLOGIES
+from tests.eventually import eventually
 
 ROOT = Path(__file__).parent.parent
 
@@ -289,6 +291,36 @@ def test_ps_cuts_no_name_and_no_number_and_says_why_below(capsys: pytest.Capture
     assert crashed.split() == [name, "crashed", "1,234,567", "3", "?"]
     assert shop.split() == ["shop", "running", "12345", "59s", "7"]
     assert lines[6:] == [f"  {name} crashed: killed by SIGKILL", "  shop: rate=50/s count=9"]
+
+
+def test_runs_stand_apart(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from eda_cli.cli import ps
+
+    monkeypatch.setattr("eda_cli.runs.folder.all_runs", lambda: ["bar", "shop"])
+    monkeypatch.setattr(ps, "_run_rows", lambda run: [{
+        "run": run, "state": "stopped", "broker": "embedded", "address": None, "sketch": "/x.yaml", "broker_away": None,
+        "failure": None, "parts": [{"part": "web", "state": "stopped", "touched": {}}]}])
+    ps.ps()
+    lines = capsys.readouterr().out.splitlines()
+    assert [index for index, line in enumerate(lines) if not line] == [lines.index("shop: stopped on embedded") - 1]
+
+
+def test_a_pipe_is_told_once_of_what_several_steps_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from eda_cli.cli import console, waiting
+
+    told: list[str] = []
+    looks: list[float] = []
+    monkeypatch.setattr(console, "can_spin", lambda: False)
+    monkeypatch.setattr(console, "say", lambda text, style="": told.append(text))
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: looks.append(0.0) or 10.0 * len(looks)))
+    monkeypatch.setattr(waiting, "DETAIL_EVERY_S", 1e9)
+    monkeypatch.setattr(waiting, "_said", set())
+    monkeypatch.setattr(waiting, "_quiet_since", 0.0)
+    for text in ("reaching it", "reaching it", "starting", "reaching it"):
+        with waiting.waiting(text):
+            seen = len(looks)
+            eventually(lambda seen=seen: len(looks) > seen + 3, 10)
+    assert told == ["reaching it …", "starting …"]
 
 
 def test_on_a_terminal_a_row_of_a_table_is_one_line(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,6 +88,17 @@ def test_the_fields_of_the_rows_are_columns(home: Path) -> None:
         {"key": "c", "row": "text\x1b[2J"}, {"key": "d", "row": {}}]
 
 
+def test_keys_that_count_stand_in_that_order_and_floats_are_as_one_writes_them(home: Path) -> None:
+    keep(home, **{"1": b"145.14000000000001", "10": b'{"n":[6.1899999999999995]}', "2": b"0.1", "-3": b"100.0", "x": b"1e-20",
+                  "007": b"12345678901234567890"})
+    assert [line.split() for line in copy(home, "billing", "purchases").stdout.splitlines()] == [
+        ["KEY", "n", "ROW"], ["-3", "100.0"], ["1", "145.14"], ["2", "0.1"], ["007", "12345678901234567890"],
+        ["10", "[6.19]"], ["x", "1e-20"]]
+    assert on_terminal(home, "billing", "purchases").split()[3:] == [
+        "-3", "100.0", "1", "145.14", "2", "0.1", "007", "12345678901234567890", "10", "[6.19]", "x", "1e-20"]
+    assert '{"key":"1","row":145.14000000000001}' in copy(home, "billing", "purchases", "--json").stdout
+
+
 def test_rows_that_have_nothing_in_common_are_one_cell_each(home: Path) -> None:
     keep(home, **{f"{n:04}": json.dumps({f"{n}.{field}": field for field in range(50)}, separators=(",", ":")).encode()
                   for n in range(1_500)})

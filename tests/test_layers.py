@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "eda_cli"
 LAYERS = [  # lowest first; rooms of one line do not know each other
     {"errors", "leash", "lock", "sqlite", "technologies"},
     {"event"},
-    {"journal", "log", "dead_letter", "programs"},
+    {"dead_letter"},
+    {"journal", "log", "programs"},
     {"payloads"},
     {"sketch"},
     {"channels"},

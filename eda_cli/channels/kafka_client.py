@@ -28,6 +28,7 @@ CLOSE_S = 3.0  # for the last words with a broker that may be gone
 # The library warns of every broken connection; whoever wants to hear it adds a handler.
 logging.getLogger("kafka").addHandler(logging.NullHandler())
 logging.getLogger("kafka.net.sasl").setLevel(logging.ERROR)  # a password in the clear is a warning of `check`, told once
+logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)  # a busy machine is a warning: some task took 0.1 s
 logging.getLogger("kafka.net.transport").setLevel(logging.CRITICAL)  # names no cause; the connection that is lost does
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from itertools import islice
+from heapq import nsmallest
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SHOWN = 1_000  # rows on a terminal
 CELL = 60  # characters of a value there
+DIGITS = 12  # of a float: a sum of cents is 145.14, and not 145.14000000000001
 FIELDS = 50  # columns; rows of more different fields have nothing in common, and each is one cell
 NEAR = 50  # keys on each side that one which is not there is compared with
 
@@ -128,10 +130,12 @@ def _write_rows(copies: StoredCopies, name: str) -> None:
 
 
 def _show_rows(copies: StoredCopies, name: str) -> None:
-    """A table whose columns are the fields of the rows, where these have few enough."""
+    """A table whose columns are the fields of the rows, where these have few enough. Keys that count stand in that order."""
     import orjson
 
-    rows = [(key, orjson.loads(row)) for key, row in islice(copies.rows(name), SHOWN if console.on_terminal() else None)]
+    stored = copies.rows(name)
+    chosen = nsmallest(SHOWN, stored, key=_counted) if console.on_terminal() else sorted(stored, key=_counted)
+    rows = [(key, orjson.loads(row)) for key, row in chosen]
     if not rows:
         console.say(f"the copy '{name}' has no rows", "dim")
         return
@@ -147,6 +151,12 @@ def _show_rows(copies: StoredCopies, name: str) -> None:
         console.say(f"… {more:,} more rows; all of them: --json", "dim")
 
 
+def _counted(row: tuple[str, bytes]) -> tuple[int, int, str]:
+    """The place of a row: whole numbers as numbers, and behind them all other keys as texts."""
+    key = row[0]
+    return (0, int(key), key) if re.fullmatch(r"-?[0-9]{1,18}", key, re.ASCII) else (1, 0, key)
+
+
 def _are_numbers(values: Sequence[Any]) -> bool:
     return all(isinstance(value, int | float) or value == "" for value in values)
 
@@ -156,5 +166,14 @@ def _cell(value: Any) -> str:
     from eda_cli.event import encode_json
     from eda_cli.view.escape import escaped
 
-    text = value if isinstance(value, str) else encode_json(value).decode()
+    text = value if isinstance(value, str) else encode_json(_rounded(value)).decode()
     return escaped(text, CELL if console.on_terminal() else None)
+
+
+def _rounded(value: Any) -> Any:
+    """Its floats without the digits that only arithmetic made."""
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

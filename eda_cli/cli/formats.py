@@ -30,7 +30,7 @@ def shower(json: bool, raw: bool, format_: str | None) -> Callable[[Delivery], N
 
 
 def _pretty() -> Callable[[Delivery], None]:
-    from eda_cli.dead_letter import REASON, said
+    from eda_cli.dead_letter import ATTEMPTS, CONSUMER, REASON, number_said, said
     from eda_cli.event import rfc3339
     from eda_cli.journal import Observation, shown
     from eda_cli.view.lines import COLOURS, event_line
@@ -41,12 +41,14 @@ def _pretty() -> Callable[[Delivery], None]:
 
     def show(delivery: Delivery) -> None:
         nonlocal longest
-        part = (delivery.event.source or "-").rpartition("/")[2] or "-"
+        event = delivery.event
+        part = (event.source or "-").rpartition("/")[2] or "-"
+        fields = {"topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset, **shown(event)}
+        if (reason := said(event, REASON)) is not None:  # a dead letter says why it is one, and who could not handle it
+            part = said(event, CONSUMER) or part
+            fields |= {"reason": reason, "attempt": number_said(event, ATTEMPTS)}
         colour = colours.setdefault(delivery.topic, COLOURS[len(colours) % len(COLOURS)])
-        reason = said(delivery.event, REASON)  # a dead letter says why it is one
-        seen = Observation("published" if reason is None else "failed", rfc3339(delivery.published), part, {
-            "topic": delivery.topic, "partition": delivery.partition, "offset": delivery.offset, "reason": reason,
-            **shown(delivery.event)})
+        seen = Observation("published" if reason is None else "failed", rfc3339(delivery.published), part, fields)
         longest = min(max(longest, len(part)), 20)
         line = event_line(seen, colour, f"{part:<{longest}}")
         if (width := console.width()) is not None:

@@ -125,8 +125,10 @@ def kill(
     told = tuple({"part": process.rpartition(".")[0], "replica": int(process.rpartition(".")[2]), "text": "killed"}
                  for process in victims)
     _hand_over(found, Touch(told, kill=tuple(victims)))
+    replicas = found.sketch().replicas()
     for process in victims:
-        console.say(f"{process}: killed (process {alive[process]})")
+        part = process.rpartition(".")[0]
+        console.say(f"{part if replicas[part] == 1 else process}: killed (process {alive[process]})")
 
 
 def _processes(run: RunFolder, given: str, alive: dict[str, int]) -> list[str]:

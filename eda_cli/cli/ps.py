@@ -41,7 +41,9 @@ def ps(run: Run = None, json: Json = False) -> None:
         return
     if not rows:
         console.say("there is no run; start one with: eda up")
-    for row in rows:
+    for index, row in enumerate(rows):
+        if index:
+            console.out().print()
         _print_run(row)
 
 

@@ -55,7 +55,8 @@ def redrive(
     """Publish dead letters again where they came from.
 
     All of them, or some. They stay what they were, id, time and key included, and they stay in TOPIC as well: it is
-    remembered which were redriven.
+    remembered which were redriven. A header says that they are. Every group of the topic hears them again: a consumer that
+    handled them passes them over where it is `idempotent: true`, and --to TOPIC sends them to others.
     """
     from eda_cli.channels.base import Start
     from eda_cli.runs.finding import find

@@ -31,7 +31,6 @@ class Waiting:
     def __init__(self, text: str) -> None:
         self._text, self._detail = text, ""
         self._since = time.monotonic()
-        self._said = ("", "")
         self._over = threading.Event()
         self._shown: Any = None  # rich's status, or the thread that says it line by line
 
@@ -78,13 +77,15 @@ class Waiting:
         global _quiet_since
         while not self._over.wait(LOOK_S):
             now, current = time.monotonic(), (self._text, self._detail)
-            quiet = QUIET_S if current[0] != self._said[0] else DETAIL_EVERY_S
-            if current != self._said and now - _quiet_since >= quiet:
+            news = [one for one in current if one and one not in _said]
+            if news and now - _quiet_since >= (QUIET_S if current[0] in news else DETAIL_EVERY_S):
                 console.say(f"{escaped(current[0])} …" + (f" · {escaped(current[1])}" if current[1] else ""), "dim")
-                self._said, _quiet_since = current, now
+                _said.update(current)
+                _quiet_since = now
 
 
 _now: Waiting | None = None
+_said: set[str] = set()  # in a pipe, by whichever wait: several steps reach the same engine, and one line says so
 _quiet_since = time.monotonic() - time.process_time()  # about when the command was typed
 
 

@@ -23,7 +23,7 @@ from eda_cli.payloads.dice import Dice, derive_seed, derived_id, event_id
 from eda_cli.payloads.functions import FUNCTIONS, Function
 from eda_cli.payloads.looked import Looked
 from eda_cli.payloads.lookups import Lookup, last_of, lookups_in, once_of
-from eda_cli.payloads.meant import meant
+from eda_cli.payloads.meant import meant_value
 from eda_cli.payloads.problems import NOT_YET, Exhausted, InvalidValue, PayloadError, ValueProblem
 from eda_cli.payloads.quantities import parse_duration, parse_range, parse_rate, parse_share
 from eda_cli.payloads.states import Lives, States, compile_body, compile_states, is_states, read_states
@@ -71,7 +71,7 @@ __all__ = [
     "last_of",
     "lookups_in",
     "lookups_of",
-    "meant",
+    "meant_value",
     "names_used",
     "once_of",
     "parse_duration",

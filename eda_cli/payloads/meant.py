@@ -15,7 +15,7 @@ _DOTS = re.compile(r"\s*\.{2,3}\s*")
 _NO_ZERO = re.compile(r"(?<![\d.])\.(?=\d)")
 
 
-def meant(text: str) -> str | None:
+def meant_value(text: str) -> str | None:
     """The value that a text, which is none, was meant as; None where it may be a text."""
     bare = text.strip()
     if len(text) > _LONGEST or _is_call(text) or is_range(text) or not bare:

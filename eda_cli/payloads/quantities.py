@@ -78,7 +78,7 @@ def parse_share(text: object) -> float:
         raise ValueError(_no_share(written))
     share = float(match[1]) / 100
     if not 0 <= share <= 1:
-        raise ValueError(f"'{shown(written)}' is not between 0% and 100%")
+        raise ValueError(f"'{shown(written)}' is {'negative' if share < 0 else 'too much'}: a share is 0% to 100%")
     return share
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from eda_cli import lock, programs
 from eda_cli.errors import Futile
 from eda_cli.journal import Journal
-from eda_cli.log import stamped
+from eda_cli.log import last_words
 from eda_cli.runs.declaring import Declaring, Wished
 from eda_cli.runs.folder import ENDING, SUPERVISOR, RunFolder
 from eda_cli.runs.handing import TOUCHES, WISH, taken
@@ -47,6 +47,7 @@ LEFT_S = 3.0  # a stub that lost its leash is gone after 2 s, in whatever way
 LEFT_LOOK_S = 0.2
 LAG_S = 5.0  # for asking the broker how far the groups came
 LOG_LINES = 5  # of a crashed process that are told
+CAUSE_S = 2.0  # before a SIGKILL: what was said earlier is not why, and of the signal itself nothing can be said
 FOLDER_LOOK_S = 2.0  # how long it may take to notice that the folder is gone
 
 DECLARE = "declare"  # the process that makes topics and groups
@@ -72,6 +73,7 @@ class Supervisor:
         self._again: dict[str, float] = {}  # helpers to start again, and when
         self._failures: dict[str, int] = {}  # of helpers, in a row
         self._explained: dict[str, str] = {}  # why processes end, of those that said it
+        self._killed: set[str] = set()  # by `eda kill`: nothing that they said is why
         self._channel_ready = not self._info.broker.get("kept")
         self._warm = self._declared = self._told_ready = False
         self._signals = signals
@@ -152,7 +154,7 @@ class Supervisor:
             case "exited" if process == DECLARE:
                 if (pause := self._declaring.exited(time.monotonic())) is not None:  # killed before it said a word
                     self._journal.tell("crashed", reason=f"making topics and groups: {_reason(report['status'])}",
-                                       log=self._log_of(DECLARE), again_in_s=pause)
+                                       log=self._log_of(DECLARE, report["status"]), again_in_s=pause)
         return None
 
     def _failed(self, process: str, report: dict[str, Any]) -> dict[str, Any] | None:
@@ -188,15 +190,18 @@ class Supervisor:
     def _exited(self, process: str, seen: Seen, status: int) -> None:
         after = self._seen[process] = after_exit(seen, status, time.monotonic())
         if seen.state == "stopping":
-            self._journal.tell("stopped", **_about(seen.need))
+            again = process in self._needed
+            why = self._touching.why.get(seen.need.part, "the sketch has changed")
+            self._journal.tell("stopped", **_about(seen.need), **({"again": why} if again else {}))
         elif status == Futile.status:
             self._journal.tell("stopped", **_about(seen.need), reason=self._explained.get(process, ""))
         elif after.state == "crashed":
             self._journal.count("restarts", process)
-            log = [] if process in self._explained else self._log_of(process)
+            log = [] if process in self._explained or process in self._killed else self._log_of(process, status)
             self._journal.tell("crashed", **_about(seen.need), reason=_reason(status), log=log,
                                again_in_s=backoff(after.failures))
         self._explained.pop(process, None)
+        self._killed.discard(process)
 
     def _tell_when_ready(self) -> None:
         if self._told_ready or len(self._seen) < len(self._needed):
@@ -216,6 +221,7 @@ class Supervisor:
             for process in touch.kill:
                 if process in self._seen and self._seen[process].alive and (stubs := self._helpers.get("stubs")):
                     stubs.order({"do": "stop", "process": process, "kill": True})
+                    self._killed.add(process)
             if not self._touching.hear(touch):
                 self._needed = needed(self._sketch, self._touching.restarts)
                 self._journal.tell("applied", changes=[touch.id], by_touch=True)
@@ -256,6 +262,8 @@ class Supervisor:
         self._sketch = wished.sketch
         self._told_ready = False
         self._journal.tell("applied", changes=wished.ids, by_touch=wished.by_touch)
+        if not wished.by_touch:
+            self._touching.why.clear()
         self._declared = True
         self._needed = needed(self._sketch, self._touching.restarts)
 
@@ -279,7 +287,7 @@ class Supervisor:
             del self._helpers[process]
             failures = 1 if helper.age() >= SETTLED_S else self._failures.get(process, 0) + 1
             self._failures[process], self._again[process] = failures, now + backoff(failures)
-            self._journal.tell("crashed", part=process, reason=_reason(status), log=self._log_of(process),
+            self._journal.tell("crashed", part=process, reason=_reason(status), log=self._log_of(process, status),
                                again_in_s=backoff(failures))
             if process == "stubs":
                 self._lose_stubs()
@@ -298,12 +306,10 @@ class Supervisor:
                 if after.failures:
                     self._journal.count("restarts", process)
 
-    def _log_of(self, process: str) -> list[str]:
-        try:
-            text = (self._folder.path / f"{process}.log").read_bytes()[-4000:].decode(errors="replace")
-        except FileNotFoundError:
-            return []
-        return [stamped(line)[1] for line in text.splitlines()[-LOG_LINES:]]  # when it crashed is told already
+    def _log_of(self, process: str, status: int) -> list[str]:
+        """What it said at last, where that may be why it ended."""
+        not_before = time.time() - CAUSE_S if status == -signal.SIGKILL else 0.0
+        return last_words(self._folder.path / f"{process}.log", LOG_LINES, not_before)
 
     # --- the end
 

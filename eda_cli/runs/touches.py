@@ -51,16 +51,23 @@ class Touch:
 
 
 class Touching:
-    """The touches that wait until nothing else is being made live, and how often each part was to be restarted."""
+    """The touches that wait until nothing else is being made live, and how often each part was to be restarted.
+
+    `why` is what the last touch said of each part that it starts anew.
+    """
 
     def __init__(self) -> None:
         self._waiting: list[Touch] = []
         self.restarts: dict[str, int] = {}
+        self.why: dict[str, str] = {}
 
     def hear(self, touch: Touch) -> bool:
         """Take it in; whether it changes the sketch, so that it is live only with that."""
         for part in touch.restart:
             self.restarts[part] = self.restarts.get(part, 0) + 1
+        if not touch.kill:
+            self.why |= {told["part"]: ", ".join(one["text"] for one in touch.told if one["part"] == told["part"])
+                         for told in touch.told}
         if touch.fields:
             self._waiting.append(touch)
         return bool(touch.fields)

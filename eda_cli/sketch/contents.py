@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from eda_cli.errors import Problem
-from eda_cli.payloads import is_states, meant
+from eda_cli.payloads import is_states, meant_value
 from eda_cli.sketch import words
 from eda_cli.sketch.places import Path, Places
 from eda_cli.sketch.resolved import Consumer, Raw, Resolved, Topic
@@ -28,7 +28,7 @@ def statements(resolved: Resolved, places: Places) -> Iterator[Problem]:
                 if opening in text and closing in text and "{{" not in text:
                     yield Problem(*places.value(at), f"'{shorten(places.said(at, text))}' is published as it stands",
                                   "a template knows expressions only, in {{ }}", hint)
-            if "$pick" not in at and (value := meant(text)):  # an option may well be the word
+            if "$pick" not in at and (value := meant_value(text)):  # an option may well be the word
                 said = shorten(places.said(at, text))
                 yield Problem(*places.value(at), f"'{said}' is text as it stands",
                               hint=f"did you mean {shorten(places.said(at, value))}? As a text write {{$literal: \"{said}\"}}")

@@ -79,7 +79,7 @@ def turn(resolved: Resolved, part: str, key: str, text: str, run: str, written: 
     topics = {name: topic for name, topic in new["topics"].items() if name not in resolved.topics}
     typed = (resolved.generators.get(part) or resolved.consumers[part]).touched
     old = next((name for name in own if fields_of(name) == fields_of(key)), key)
-    before = typed.get(old) or (_HIDDEN if _varies(written, kind, part, old) else _words(own.get(old)))
+    before = typed.get(old) or (_HIDDEN if _varies(written, kind, part, old) else _words(_short(own.get(old))))
     return Turned(part, key, text, _said(old, before, key, text), fields, topics)
 
 
@@ -202,6 +202,11 @@ class _Anything(Mapping[str, str]):
 
     def __len__(self) -> int:
         return 0
+
+
+def _short(value: Any) -> Any:
+    """`20%` for `{share: 20%}`."""
+    return value["share"] if isinstance(value, Mapping) and value.keys() == {"share"} else value
 
 
 def _words(value: Any) -> str:

@@ -1,11 +1,19 @@
-"""Counts, sums, means, the smallest and the largest: gathered value by value, in a form that JSON carries. Knows no window."""
+"""Counts, sums, means, the smallest and the largest: gathered value by value, in a form that JSON carries. Knows no window.
+
+A sum is exact in whatever order it is gathered, as that of math.fsum: of floats it is a list, and of too many some fewer with
+the same sum.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import copysign, fsum
+from sys import float_info
 from typing import Any
 
 from eda_cli.payloads import Context, PayloadError, Seen, aggregate_path, compile_value, quick_of
+
+MOST_PARTS = 16  # of a sum; an append for each event, and now and then a sum of so many, cost about what an addition costs
 
 
 class Aggregates:
@@ -69,10 +77,37 @@ def _alike(choose: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return lambda one, other: choose(one, other) if isinstance(one, str) is isinstance(other, str) else one
 
 
-def _sum(one: float, other: float) -> float:
-    """As a float where JSON could not carry the whole number."""
-    total = one + other
-    return total if -(2**63) <= total < 2**64 else float(total)
+Sum = float | list[float]
+
+
+def _sum(one: Sum, other: Sum) -> Sum:
+    """As a list from the first float on, or where JSON could not carry the whole number. Changes `one` where it is a list."""
+    if isinstance(one, list):
+        if isinstance(other, list):
+            one += other
+        else:
+            one.append(other)
+        return one if len(one) < MOST_PARTS else _fewer(one)
+    if type(one) is int and type(other) is int and -(2**63) <= (total := one + other) < 2**64:
+        return total
+    return _sum([one], other)
+
+
+def _fewer(parts: Sequence[float]) -> list[float]:
+    """Floats with exactly the same sum: that sum, what is missing to it, and so on. Beyond all floats is the largest."""
+    fewer: list[float] = []
+    missing = list(parts)
+    try:
+        while total := fsum(missing):
+            fewer.append(total)
+            missing.append(-total)
+    except (OverflowError, ValueError):
+        return [copysign(float_info.max, sum(parts))]
+    return fewer or [0.0]
+
+
+def _total(value: Sum) -> float:
+    return _fewer(value)[0] if isinstance(value, list) else value
 
 
 _JOIN: dict[str, Callable[[Any, Any], Any]] = {  # of two values that are there
@@ -88,5 +123,7 @@ def _result(kind: str, value: Any, events: int) -> Any:
     if kind == "count":
         return events
     if kind == "mean":
-        return value[0] / value[1] if value else None
-    return 0 if kind == "sum" and value is None else value
+        return _total(value[0]) / value[1] if value else None
+    if kind == "sum":
+        return 0 if value is None else _total(value)
+    return value

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from eda_cli.dead_letter import dead_letter
+from eda_cli.dead_letter import dead_letter, redriven
 from eda_cli.event import Delivery, Event
 from eda_cli.payloads import Context, Dice, PayloadError, Seen, compile_condition
 from eda_cli.sketch.resolved import Consumer
@@ -65,11 +65,12 @@ class Fate:
         return self._share > 0
 
     def strike(self, delivery: Delivery, seen: Seen | None = None) -> Failure | None:
-        """Whether this attempt is one of those that the sketch wants to fail."""
+        """Whether this attempt is one of those that the sketch wants to fail; redriven, it is another attempt."""
         if not self._share:
             return None
         attempt = self._count(delivery.identity)[0] + 1
-        dice = self._dice.roll(f"{delivery.identity}/{attempt}")
+        again = f"/{times}" if (times := redriven(delivery.event)) else ""
+        dice = self._dice.roll(f"{delivery.identity}/{attempt}{again}")
         if dice.random() >= self._share:
             return None
         if self._when is not None:

@@ -114,12 +114,12 @@ class _Running:
     def _play(self, timing: Timing) -> bool:
         """Publish what is due until stopping is wished, or all is published (then True)."""
         stop, shortfall = self._part.stop, Shortfall(self._part.journal, self._generator.publishes, time.monotonic())
-        made = 0
+        made, before = 0, self._stored()
         while not stop.wished:
             in_past = timing.in_past
             happened = timing.due(self._lookers.most(self._numbers.next()) if self._lookers else None)
             if in_past and not timing.in_past:
-                self._part.journal.tell("live", events=made)
+                self._part.journal.tell("live", events=self._stored() - before)
             shortfall.see(time.monotonic(), Sums(made, timing.wished(), timing.lost, self._part.troubles))
             if happened:
                 numbers = self._numbers.claim(len(happened), self._generator.count, timing.place)
@@ -136,6 +136,10 @@ class _Running:
         self._numbers.note(timing.here())
         self._part.journal.flush()  # what was given up last
         return not stop.wished and self._finish_held()
+
+    def _stored(self) -> int:
+        """How many were published: fewer than were made where some are dropped."""
+        return self._part.journal.counts.get("published", {}).get(self._generator.publishes, 0)
 
     def _wait(self, timing: Timing) -> bool:
         """Wait until something is due, or until it is time to note the place; False where stopping was wished."""

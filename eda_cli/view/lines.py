@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_red", "bright_c
            "bright_magenta", "bright_yellow", "bright_blue")
 ARROWS = {"published": "→", "handled": "←", "failed": "✗", "skipped": "○"}
 PART_WIDTH = (8, 20)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)  # as a key it is as short as an id
 BODY_LIMIT = 2_000  # characters of a body on a line that no terminal cuts
 
 
@@ -125,8 +127,8 @@ def line_of(seen: Observation, colour: str, name: str = "") -> Text | None:
 def event_line(seen: Observation, colour: str, name: str = "") -> Text:
     """`09:30:00.123 webshop → purchases[1]@42 purchaseCreated 3f2a91c0 ann {…}`.
 
-    Behind its place stands how long after it was published it was handled, which faults it has, or why it failed: a narrow
-    terminal cuts the body, not that.
+    Behind its place stands how long after it was published it was handled, which faults it has, that it was redriven, or
+    why it failed: a narrow terminal cuts the body, not that.
     """
     fields = seen.fields
     place = fields["topic"]
@@ -141,12 +143,14 @@ def event_line(seen: Observation, colour: str, name: str = "") -> Text:
         line.append(f" +{_duration(fields['after_ms'])}", "dim")
     if faults := fields.get("faults"):
         line.append(f" ({', '.join(map(_words, faults))})", "yellow")
+    if fields.get("redriven"):
+        line.append(" (redriven)", "yellow")
     if seen.kind in ("failed", "skipped"):
         line.append(f" {escaped(str(fields.get('reason', '')), 300)}{_fate(fields)} ·", "red" if seen.kind == "failed" else "dim")
     line.append(f" {escaped(fields.get('type') or '-')}", "bold")
     line.append(f" {escaped((fields.get('id') or '-')[:8])}", "dim")
     if fields.get("key") is not None:
-        line.append(f" {escaped(fields['key'], 60)}", "italic")
+        line.append(f" {escaped(fields['key'][:8] if _UUID.match(fields['key']) else fields['key'], 60)}", "italic")
     if fields.get("made", True):
         line.append(f" {_body(seen)}")
     return line
@@ -168,7 +172,9 @@ def _fate(fields: Mapping[str, Any]) -> str:
         return f"; attempt {fields['attempt']}, again in {_duration(fields['again_in_s'] * 1000)}"
     if "dead_letter" in fields:
         return f"; {tries} to {escaped(fields['dead_letter'])}".replace(";  ", "; ")
-    return f"; given up {tries}".rstrip() if fields.get("given_up") else ""
+    if fields.get("given_up"):
+        return f"; given up {tries}".rstrip()
+    return f"; {tries}" if tries else ""  # of a dead letter
 
 
 def life_line(seen: Observation, colour: str, name: str = "") -> Text | None:
@@ -202,7 +208,7 @@ def _news(seen: Observation) -> tuple[str, str]:
         case "finished":
             return "finished: all its events are published", "dim"
         case "stopped" if seen.part != RUN:
-            return "stopped", "dim"
+            return "stopped" + (f", to start again: {fields['again']}" if "again" in fields else ""), "dim"
         case "touched" | "loaded":
             return str(fields["text"]), "green"
         case "applied" if not fields.get("by_touch"):  # else it is told by part

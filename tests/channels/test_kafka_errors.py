@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 
 import kafka.errors
 import pytest
@@ -45,6 +46,12 @@ def test_what_it_becomes(error: Exception, expected: type[ChannelError]) -> None
         assert raised.value.exit_code == 4
     if expected is UnknownTopic:
         assert "orders" in raised.value.what
+
+
+def test_a_busy_machine_is_no_warning() -> None:
+    import eda_cli.channels.kafka_client  # noqa: F401
+
+    assert not logging.getLogger("kafka.net.selector").isEnabledFor(logging.WARNING)
 
 
 def test_a_channel_error_passes_as_it_is() -> None:

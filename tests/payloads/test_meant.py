@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eda_cli.payloads import meant
+from eda_cli.payloads import meant_value
 
 
 @pytest.mark.parametrize(("text", "value"), [
@@ -15,7 +15,7 @@ from eda_cli.payloads import meant
     ("-5 .. 5", "-5..5"), ("2026-01-01 .. 2026-12-31", "2026-01-01..2026-12-31"),
 ])
 def test_what_is_nearly_a_value_was_meant_as_one(text: str, value: str) -> None:
-    assert meant(text) == value
+    assert meant_value(text) == value
 
 
 @pytest.mark.parametrize("text", [
@@ -23,4 +23,4 @@ def test_what_is_nearly_a_value_was_meant_as_one(text: str, value: str) -> None:
     "faker", "faker.", "Faker.name", "faker.name: x", "$.a", "{{ 1 .. 5 }}", "x" * 500, "1.5", "192.168.0.1", "v1..v5",
 ])
 def test_what_may_be_a_text_is_one(text: str) -> None:
-    assert meant(text) is None
+    assert meant_value(text) is None

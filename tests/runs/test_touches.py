@@ -61,3 +61,13 @@ def test_a_restart_changes_no_sketch() -> None:
     assert not touching.hear(Touch((), restart=("web", "bill")))
     assert touching.restarts == {"web": 2, "bill": 1}
     assert not touching.waits
+
+
+def test_why_a_part_starts_again_is_what_the_last_touch_of_it_said() -> None:
+    touching = Touching()
+    touching.hear(FASTER)
+    touching.hear(Touch(({"part": "web", "text": "killed"},), kill=("web.1",)))
+    assert touching.why == {"web": "set rate=9/s"}
+    touching.hear(Touch(({"part": "web", "text": "set rate=1/s"}, {"part": "web", "text": "set count=9"}), {"web": {}}))
+    touching.hear(Touch(({"part": "bill", "text": "restarted"},), restart=("bill",)))
+    assert touching.why == {"web": "set rate=1/s, set count=9", "bill": "restarted"}

@@ -97,7 +97,7 @@ def test_each_touch_acts_at_once(eda: Eda, sketch: Path) -> None:
 
     shop, seen = eda.pid("knobs", "shop.1"), Watched(eda)
     told = acts(eda, "kill shop", lambda: "crashed" in seen.kinds("shop") and "ready" in seen.kinds("shop"))
-    assert f"shop.1: killed (process {shop})" in told
+    assert f"shop: killed (process {shop})" in told
     assert eda.pid("knobs", "shop.1") != shop
     assert part(eda, "shop")["touched"] == {"rate": "200/s"}
 
@@ -148,7 +148,12 @@ def test_several_touches_at_the_same_instant_are_all_live(embedded: Eda, sketch:
 def test_a_crashed_part_keeps_its_knobs_and_up_brings_back_what_the_file_says(embedded: Eda, sketch: Path) -> None:
     embedded.up(sketch)
     embedded("set", "shop.every=1h", "billing.takes=1ms")
+    with (embedded.home / "knobs" / "shop.1.log").open("a") as log:
+        log.write("WARNING some.library: something took 0.148s\n")
+    dying = Watched(embedded)
     embedded("kill", "shop", "billing.1")
+    eventually(lambda: "crashed" in dying.kinds("shop"), ACTS_S)
+    assert all(not one.fields["log"] for one in dying.seen if one.kind == "crashed"), "what it said before is not why"
     eventually(lambda: [part(embedded, "shop")[key] for key in ("restarts", "state")] == [1, "running"], ACTS_S, every=0.2)
     seen = Watched(embedded)
     live = embedded.run("knobs").sketch()

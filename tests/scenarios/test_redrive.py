@@ -37,7 +37,7 @@ def bury(eda: Eda, *names: str, topic: str = "purchases", key: str = "ann") -> N
         "specversion": "1.0", "id": name, "source": "/eda/quiet/webshop", "type": "purchaseCreated",
         "time": "2026-01-02T03:04:05.000000Z", "partitionkey": key, "data": {"name": name},
         "headers": [["own", "1"], ["dead-letter-reason", f"no {name}"], ["dead-letter-topic", topic],
-                    ["dead-letter-attempts", "4"]]}) + "\n" for name in names))
+                    ["dead-letter-attempts", "4"], ["dead-letter-consumer", "invoicing"]]}) + "\n" for name in names))
 
 
 def ids(events: list[dict[str, Any]]) -> list[str]:
@@ -53,14 +53,15 @@ def test_they_go_back_as_they_were_and_only_once(eda: Eda, tmp_path: Path) -> No
     eda("publish", DLQ, '{"no": "dead letter"}')
     dry = eda("redrive", DLQ, "--dry-run")
     assert "would be redriven: 3 events to purchases, 1 event to other; 1 event without the header" in dry.stderr
-    assert "no a" in dry.stdout and len(dry.stdout.splitlines()) == 4
+    assert "invoicing ✗ purchases.dlq[" in dry.stdout and "no a; after 4 attempts · purchaseCreated a" in dry.stdout
+    assert len(dry.stdout.splitlines()) == 4 and "webshop" not in dry.stdout and "redriven" not in dry.stdout
     assert eda.events("purchases", "quiet") == []
     told = eda.lines("redrive", DLQ, "--json")
     buried = {event["id"]: event for event in eda.events(DLQ, "quiet") if event["id"] in "abcx"}
     back = eda.events("purchases", "quiet") + eda.events("other", "quiet")
     assert ids(back) == ["a", "b", "c", "x"]
     for event in back:
-        assert event["headers"] == [["own", "1"]]
+        assert event["headers"] == [["own", "1"], ["redriven", "1"]]
         before = buried[event["id"]]
         assert {name: event[name] for name in event if name not in COORDINATES} == {
             name: before[name] for name in before if name not in COORDINATES}
@@ -68,6 +69,7 @@ def test_they_go_back_as_they_were_and_only_once(eda: Eda, tmp_path: Path) -> No
         (event["id"], event["topic"], event["partition"], event["offset"]) for event in back}
     assert {(one["id"], *one["dead_letter"].values()) for one in told} == {
         (id_, DLQ, event["partition"], event["offset"]) for id_, event in buried.items()}
+    assert eda("tail", "purchases", "-o", "beginning", "-e").stdout.count("(redriven) purchaseCreated") == 3
     assert "nothing to redrive in purchases.dlq: 4 events redriven before (with --again these too), 1 event without" \
         in eda("redrive", DLQ).stderr
     bury(eda, "a", "d")

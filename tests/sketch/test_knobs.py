@@ -21,7 +21,7 @@ SKETCH = """
       mail: {publishes: purchases, event: made, every: 1s..2s}
       spike: {publishes: purchases, event: made, stages: [{rate: 1/s..9/s, for: 10s}], repeat: 3}
     consumers:
-      billing: {subscribes: purchases, takes: 20ms..80ms, publishes: {to: bills, event: billed}}
+      billing: {subscribes: purchases, takes: 20ms..80ms, fails: 20%, publishes: {to: bills, event: billed}}
       audit: {subscribes: [purchases, bills], external: true}
 """
 
@@ -50,6 +50,8 @@ def shop() -> Resolved:
     ("web", "faults", "{}", {"faults": {"duplicate": 0.0, "drop": 0.0, "late": None, "out_of_order": None, "corrupt": 0.0,
                                         "null_key": 0.0}}, "faults none -> {}"),
     ("billing", "takes", "2s", {"takes": (2.0, 2.0)}, "takes 20ms..80ms -> 2s"),
+    ("billing", "fails", "0%", {"fails": {"share": 0.0, "when": ""}}, "fails 20% -> 0%"),
+    ("billing", "fails", "20%", {"fails": {"share": 0.2, "when": ""}}, "fails is 20% already"),
     ("billing", "accepts", "[made]", {"accepts": ("made",)}, "accepts none -> [made]"),
     ("billing", "replicas", "0", {"replicas": 0}, "replicas 1 -> 0"),
 ])
@@ -65,6 +67,7 @@ def test_a_knob_is_read_as_the_key_of_a_sketch(shop: Resolved, part: str, key: s
     ("web", "count", "many", ("'count' of generator 'web' must be a whole number above 0", "it is the text 'many'")),
     ("web", "faults", "{drop: lots}", ("'drop' of 'faults' of generator 'web' must be a share", "write one such as 2%")),
     ("web", "faults", "{lost: 2%}", ("'lost'",)),
+    ("billing", "fails", "150%", ("must be a share", "'150%' is too much", "a share is 0% to 100%")),
     ("billing", "takes", "fast", ("must be a duration or a range of durations",)),
     ("billing", "accepts", "maed", ("the event type 'maed' is not under 'events'", "did you mean 'made'?")),
     ("billing", "replicas", "-1", ("it is a number from 0 to 100",)),

@@ -93,6 +93,22 @@ def test_a_share_of_the_attempts_fails_the_same_ones_each_time_and_only_where_it
     assert broken is not None and "fails.when" in broken.reason
 
 
+def test_what_is_redriven_is_drawn_anew_and_the_same_each_time(store: Store) -> None:
+    fate = Fate(replace(TRIES, fails=Fails(0.5)), 7, store)
+
+    def struck(numbers: list[int], times: int) -> list[int]:
+        headers = (("redriven", b"%d" % times),) if times else ()
+        return [number for number in numbers if fate.strike(
+            Delivery(replace(event(number), headers=headers), "t", 0, number, 0.0)) is not None]
+
+    left = list(range(600))
+    for times in range(3):
+        assert struck(left, times) == struck(left, times)
+        again = struck(left, times)
+        assert 0.35 * len(left) < len(again) < 0.65 * len(left)
+        left = again
+
+
 def test_a_replica_goes_on_counting_where_another_has_failed(tmp_path: Path) -> None:
     bill = replace(BILL, retries=Retries(1, (3600.0, 3600.0)))
     parts = [part(tmp_path, sketch_of(bill), "bill", number, Log()) for number in (1, 2)]

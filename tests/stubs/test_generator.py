@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from eda_cli.errors import Futile
 from eda_cli.event import epoch
 from eda_cli.journal import Observation, last_counts, last_observations
-from eda_cli.sketch.resolved import Generator, Resolved, Stage, Topic
+from eda_cli.sketch.resolved import Faults, Generator, Resolved, Stage, Topic
 from eda_cli.stubs import generator, numbers
 from eda_cli.stubs.numbers import Numbers
 from eda_cli.stubs.pace import Pace, Place, curve_of, gaps_of
@@ -230,6 +230,23 @@ def test_the_past_is_made_up_for_and_then_it_is_live(tmp_path: Path) -> None:
     assert began + 600 > time.time(), "it did not take as long as it tells of"
     assert Numbers(tmp_path, "web", "web.1").begin("other", 1, None).origin is None, "it is live"
     assert [seen.fields["events"] for seen in told(tmp_path, "live")] == [pytest.approx(6_000, abs=5)]
+
+
+def test_what_is_told_of_the_past_is_what_was_published_of_it(tmp_path: Path) -> None:
+    channel = Memory()
+    web = with_web(rate=10.0, count=None, start=("ago", 600.0), faults=Faults(drop=0.5))
+    one = part(tmp_path, web, "web", 1, channel)
+    stored: list[int] = []  # of the past, then of more
+
+    def go_on() -> None:
+        if told(tmp_path, "live"):
+            stored.append(len(channel.stored))
+            one.stop.wish()
+
+    channel.on_publish = go_on
+    assert not generator.run(one)
+    assert [seen.fields["events"] for seen in told(tmp_path, "live")] == stored[:1]
+    assert 2_500 < stored[0] < 3_500
 
 
 def test_stages_end_and_have_ended_for_whoever_starts_again(tmp_path: Path) -> None:

@@ -50,6 +50,23 @@ def test_one_that_was_published_with_faults_says_which() -> None:
         '09:30:00.123 webshop     → purchases[1]@42 (duplicate, out of order) purchaseCreated 3f2a91c0 ann {"id":1}']
 
 
+def test_a_key_that_is_a_uuid_is_as_short_as_an_id_and_leaves_room_for_the_body() -> None:
+    key = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    line = Screen(80).show(published(key=key, partition=0))[0]
+    assert line == '09:30:00.123 webshop     → purchases[0]@42 purchaseCreated 3f2a91c0 0f8fad5b {"…'
+    assert f" {key}-1 " in Screen().show(published(key=f"{key}-1"))[0]
+
+
+def test_who_stops_to_start_again_says_why() -> None:
+    assert Screen().show(Observation("stopped", TIME, "webshop", {"replica": 1, "again": "set rate=9/s"})) == [
+        "09:30:00.123 webshop     ● stopped, to start again: set rate=9/s"]
+
+
+def test_one_that_is_redriven_says_so() -> None:
+    assert Screen().show(published(redriven=2)) == [
+        '09:30:00.123 webshop     → purchases[1]@42 (redriven) purchaseCreated 3f2a91c0 ann {"id":1}']
+
+
 def test_how_many_faults_there_were() -> None:
     assert faults_told({"late": 1200, "drop": 1, "out_of_order": 5}) == "1 drop, 1,200 late, 5 out of order"
 
