@@ -39,12 +39,13 @@ def groups(
     json: Json = False,
 ) -> None:
     """List groups and how far behind they are; reset or delete one. Its members must be stopped before."""
-    from eda_cli.runs.finding import find
+    from eda_cli.runs.finding import find, find_kept
 
-    found = find(run)
     if action is None:
-        with_channel(found, lambda channel: _list_groups(channel.groups(), json))
-    elif action == "reset":
+        with_channel(find_kept(run), lambda channel: _list_groups(channel.groups(), json))
+        return
+    found = find(run)
+    if action == "reset":
         if name is None or to is None:
             raise UsageError("which group, and where to?", "reset needs a group and --to",
                              "for example: eda groups reset invoicing --to beginning")

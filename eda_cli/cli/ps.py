@@ -98,7 +98,7 @@ def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, 
     row: dict[str, Any] = {"part": name if replicas == 1 else process, "kind": kind, "pid": alive.get(process)}
     if process in alive:
         row["state"] = "running"
-        row["up_s"] = round(time.time() - (run.path / f"{process}.lock").stat().st_mtime, 1)
+        row["up_s"] = round(max(0.0, time.time() - (run.path / f"{process}.lock").stat().st_mtime), 1)
     elif told in ("finished", "stopped", "crashed"):
         row["state"] = told
     elif "supervisor" in alive:

@@ -65,11 +65,15 @@ def tail(
 ) -> None:
     """Show the events of topics and follow them. Times are UTC.
 
-    Moves nobody's position, unless -g takes part in a group.
+    Moves nobody's position, unless -g takes part in a group. Shows also what a run kept that stopped, where that needs no
+    broker to be started.
     """
-    from eda_cli.runs.finding import find
+    from eda_cli.runs.finding import find, find_kept
 
-    found = find(run)
+    found = find_kept(run) if group is None else find(run)
+    if found.supervisor() is None and not exit_ and not wait:
+        console.say(f"the run '{found.name}' stopped: shown is what it kept", "dim")
+        exit_ = True
     wanted = Chosen(key, grep, partition)
     show = shower(json, raw, format_)
     _check_usage(found, offset, group, partition)

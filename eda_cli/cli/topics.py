@@ -34,13 +34,17 @@ def topics(
     run: Run = None,
     json: Json = False,
 ) -> None:
-    """List the topics of a run, or create and delete some. Listed are their partitions and how many events they hold."""
-    from eda_cli.runs.finding import find
+    """List the topics of a run, or create and delete some. Listed are their partitions and how many events they hold.
 
-    found = find(run)
+    They are listed of a run that stopped, too, where that needs no broker to be started.
+    """
+    from eda_cli.runs.finding import find, find_kept
+
     if action is None:
-        with_channel(found, lambda channel: _list_topics(channel.topics(), json))
-    elif action == "create":
+        with_channel(find_kept(run), lambda channel: _list_topics(channel.topics(), json))
+        return
+    found = find(run)
+    if action == "create":
         _create_topics(found, names, partitions, compacted, retention)
     elif action == "delete":
         _delete_topics(found, names)

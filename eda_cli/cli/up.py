@@ -38,7 +38,7 @@ def register(app: typer.Typer) -> None:
 def up(
     sketch: Sketch = DEFAULT_SKETCH,
     broker: Annotated[str | None, typer.Option("--broker", metavar="NAME", autocompletion=complete_broker,
-                                               help="embedded, kafka, …: whatever the sketch says.")] = None,
+                                               help="embedded, kafka, …: in place of the sketch's.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Another name for this run.")] = None,
     detach: Annotated[bool, typer.Option("-d", "--detach", help="Start it and leave it running.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Apply each change of the sketch when it is saved.")] = False,

@@ -40,6 +40,18 @@ def find_any(name: str | None) -> RunFolder:
     return _only(up, stopped)
 
 
+def find_kept(name: str | None) -> RunFolder:
+    """The run whose events can be read: one that is up, or one that stopped and whose channel is there all the same.
+
+    That is a file, or a broker that eda did not start. Raises what `find` raises.
+    """
+    run = find_any(name)
+    address = run.address()
+    if run.supervisor() is None and (address is None or address.get("ours", "path" not in address)):
+        return find(name)
+    return run
+
+
 def _runs() -> tuple[list[RunFolder], list[RunFolder]]:
     """Those that are up, and those that stopped."""
     up: list[RunFolder] = []

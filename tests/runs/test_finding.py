@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from eda_cli.errors import NoRun, UsageError
 from eda_cli.runs import folder
-from eda_cli.runs.finding import find, find_any
+from eda_cli.runs.finding import find, find_any, find_kept
 from eda_cli.sketch.resolved import Resolved
 
 Make = Callable[[str, bool], None]
@@ -50,7 +51,26 @@ def test_the_only_one_that_stopped_is_meant_where_it_need_not_be_up(make: Make) 
     assert str(none.value) == ("no run is up\nthis command talks to a running sketch; stopped: a\nstart one with: eda up a.yaml")
 
 
-@pytest.mark.parametrize("look", [find, find_any])
+@pytest.mark.parametrize(("address", "readable"), [
+    ({"channel": "embedded", "path": "events.db"}, True),
+    ({"channel": "kafka", "at": "127.0.0.1:9092", "ours": False}, True),
+    ({"channel": "kafka", "at": "127.0.0.1:9092", "ours": True}, False),
+    (None, False),
+], ids=["a file", "a broker of others", "a container", "it never had one"])
+def test_what_a_run_that_stopped_kept_can_be_read_where_no_broker_is_to_be_started(
+        make: Make, address: dict[str, object] | None, readable: bool) -> None:
+    make("a", False)
+    if address is not None:
+        (folder.RunFolder.of("a").path / "channel.json").write_text(json.dumps(address))
+    if readable:
+        assert find_kept("a").name == find_kept(None).name == "a"
+        return
+    for name in ("a", None):
+        with pytest.raises(NoRun):
+            find_kept(name)
+
+
+@pytest.mark.parametrize("look", [find, find_any, find_kept])
 def test_of_several_it_is_said_which_are_up_and_which_stopped(make: Make, look: Callable[[None], object]) -> None:
     for name, up in (("a", False), ("b", True), ("c", False), ("d", True)):
         make(name, up)

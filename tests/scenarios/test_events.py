@@ -205,6 +205,25 @@ def test_a_closed_pipe_ends_quietly(embedded: Eda, quiet: Path) -> None:
     assert tail.stderr.read() == ""
 
 
+@pytest.mark.timeout(240)
+def test_what_a_run_that_stopped_kept_can_be_read_where_no_broker_is_to_be_started(eda: Eda, quiet: Path) -> None:
+    eda.up(quiet)
+    eda("publish", "purchases", '{"user": "bob"}')
+    eventually(lambda: len(eda.events("bills", "quiet")) == 1, 30, every=0.3)
+    eda("down", "--keep")
+    if eda.broker != "embedded":
+        assert "stopped: quiet" in eda("tail", "purchases", code=4).stderr
+        return
+    done = eda("tail", "purchases", "--json")
+    assert [json.loads(line)["data"] for line in done.stdout.splitlines()] == [{"user": "bob"}]
+    assert "the run 'quiet' stopped: shown is what it kept" in done.stderr
+    assert {row["topic"]: row["events"] for row in eda.lines("topics", "--json")} == {"purchases": 1, "bills": 1}
+    assert eda.lag("quiet") == {"billing": 0, "mailer": 0}
+    eda("publish", "purchases", "1", code=4)
+    eda("tail", "-g", "mine", code=4)
+    eda("groups", "reset", "billing", "--to", "beginning", code=4)
+
+
 def test_the_environment_is_for_a_shell(embedded: Eda, quiet: Path) -> None:
     embedded.up(quiet)
     script = f'{embedded("env").stdout}\necho "$EDA_RUN $EDA_CHANNEL"'

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from eda_cli.event import epoch
 from tests.eventually import eventually
 from tests.scenarios.harness import READY_S, Eda
 
@@ -89,8 +90,11 @@ def test_ctrl_c_stops_and_keeps_then_up_goes_on_and_fresh_begins_anew(eda: Eda, 
     assert len({event["id"] for event in events}) >= second["published"]
     assert events[0]["data"]["number"] == 1
     eda("down", "--keep")
-    third = once("--fresh")
-    assert third["published"] < second["published"] + 50
+    anew = time.time()
+    once("--fresh")
+    eda.up(small)
+    assert {event["id"] for event in eda.events("purchases", "small")} & {event["id"] for event in events}, "the same seed"
+    assert all(epoch(event["time"]) > anew - 1 for event in eda.events("purchases", "small")), "what was there is gone"
     eda("down")
     assert not any(eda.labelled().values())
 

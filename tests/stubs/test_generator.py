@@ -219,17 +219,18 @@ def gone_through(web: Generator) -> list[float]:
 def test_the_past_is_made_up_for_and_then_it_is_live(tmp_path: Path) -> None:
     channel = Memory()
     one = part(tmp_path, with_web(rate=10.0, count=None, start=("ago", 600.0)), "web", 1, channel)
-    channel.on_publish = lambda: one.stop.wish() if len(channel.stored) >= 6_010 else None
+    channel.on_publish = lambda: one.stop.wish() if len(channel.stored) >= 6_010 and told(tmp_path, "live") else None
     began = time.time()
     assert not generator.run(one)
     happened = [epoch(event.time or "") for event in channel.stored]
     assert happened[0] == pytest.approx(began - 600, abs=1)
     gaps = [behind - before for before, behind in itertools.pairwise(happened)]
     assert gaps[:5_990] == pytest.approx([0.1] * 5_990, abs=1e-5)
-    assert happened[-1] == pytest.approx(time.time(), abs=1)
+    assert began - 1 < happened[-1] < time.time() + 1
     assert began + 600 > time.time(), "it did not take as long as it tells of"
     assert Numbers(tmp_path, "web", "web.1").begin("other", 1, None).origin is None, "it is live"
-    assert [seen.fields["events"] for seen in told(tmp_path, "live")] == [pytest.approx(6_000, abs=5)]
+    (live,) = told(tmp_path, "live")
+    assert 5_995 <= live.fields["events"] <= len(channel.stored), "those that fell due meanwhile are made up for, too"
 
 
 def test_what_is_told_of_the_past_is_what_was_published_of_it(tmp_path: Path) -> None:
