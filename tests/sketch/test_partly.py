@@ -94,3 +94,9 @@ def test_what_the_environment_gave_is_not_told() -> None:
         consumers: {billing: {subscribes: "${TOPIC}", accepts: paid}}
         """, TOPIC="hunter2secrets")
     assert len(told) == 1 and "hunter2" not in told[0]
+
+
+def test_stages_that_cannot_be_read_are_no_missing_ones() -> None:
+    with pytest.raises(SketchError) as raised:
+        load_text("generators: {shop: {publishes: orders, stages: [{rate: 5q/s, for: 10s}], repeat: 3}}", "sketch.yaml")
+    assert [problem.column for problem in raised.value.problems] == [56]
