@@ -259,7 +259,7 @@ def _headers_in(given: Any) -> tuple[tuple[str, bytes | None], ...]:
 
 def says_json(datacontenttype: str | None) -> bool:
     """Whether an event claims that its body is JSON; one that says nothing claims nothing."""
-    return datacontenttype is not None and not _is_text(datacontenttype)
+    return bool(datacontenttype) and not _is_text(datacontenttype)
 
 
 def _is_text(datacontenttype: str | None) -> bool:

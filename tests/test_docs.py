@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +130,12 @@ def test_the_sketches_that_explain_are_well(sketch: str) -> None:
     for generator in loaded.resolved.generators.values():
         made = sampled(Others(loaded.resolved, 7, 0.0).maker(generator), generator, 7, wanted_of(generator, 7, 0.0))
         assert all(isinstance(one, Event) for one in islice(made, 20))
+
+
+def test_the_changelog_says_nothing_twice() -> None:
+    """Two who mend one line leave both of theirs behind, and what followed it."""
+    lines = (ROOT / "CHANGELOG.md").read_text().splitlines()
+    starts = [line[:20] for line in lines if line]
+    assert [start for start in starts if starts.count(start) > 1] == []
+    assert [line for above, line in pairwise(lines) if above.endswith(".") and re.match(r"  [a-z]", line)] == []
+    assert [line for line in lines if len(line) > 140] == []

@@ -19,7 +19,7 @@ _SIGNS = (("$.", "write body.user for $.user"), ("$", "write event.key for $key"
 
 _HOLDERS = ("copy", "was", "vars", "entity")  # of names that are known before any event
 
-_GUARDS = frozenset({"default", "d", "defined", "undefined"})  # filters and tests of what may be missing
+_DEFAULT, _ASKED = frozenset({"default", "d"}), frozenset({"defined", "undefined"})  # filters and tests of what may be missing
 _SELECT = frozenset({"list", "reject", "rejectattr", "reverse", "select", "selectattr", "sort", "unique"})  # and change no item
 
 Step = str | int | None  # a name, an index, or one that only an event tells
@@ -88,19 +88,38 @@ def _chains(read: Read) -> Iterator[tuple[str, tuple[Step, ...], bool]]:
     looks = list(tree.find_all((nodes.Getattr, nodes.Getitem)))
     inside = {id(node.node) for node in looks if isinstance(node, nodes.Getattr | nodes.Getitem)}
     called = {id(call.node) for call in tree.find_all(nodes.Call)}
-    guarded = {id(node.node) for node in tree.find_all((nodes.Filter, nodes.Test))
-               if isinstance(node, nodes.Filter | nodes.Test) and node.name in _GUARDS}
+    replaced = {id(one.node) for one in tree.find_all(nodes.Filter) if one.name in _DEFAULT}
+    asked = set(_asked(tree))
     attributes = dict(_attributes(tree))
     for look in looks:
         if id(look) in inside:
             continue
-        at: nodes.Node | None = look.node if id(look) in called and isinstance(look, nodes.Getattr) else look
-        steps: list[Step] = []
-        while isinstance(at, nodes.Getattr | nodes.Getitem):
-            steps.append(at.attr if isinstance(at, nodes.Getattr) else _index(at.arg))
-            at = at.node
-        if steps and isinstance(at, nodes.Name) and at.name not in read.aggregates:
-            yield at.name, (*reversed(steps), *attributes.get(id(look), ())), id(look) in guarded
+        name, steps = _chain(look.node if id(look) in called and isinstance(look, nodes.Getattr) else look)
+        if steps and name and name not in read.aggregates:
+            guarded = id(look) in replaced or any((name, steps[:many]) in asked for many in range(1, len(steps) + 1))
+            yield name, (*steps, *attributes.get(id(look), ())), guarded
+
+
+def _chain(node: nodes.Node | None) -> tuple[str, tuple[Step, ...]]:
+    """The name that it looks into, and the steps from there; no name where it begins with something else."""
+    steps: list[Step] = []
+    while isinstance(node, nodes.Getattr | nodes.Getitem):
+        steps.append(node.attr if isinstance(node, nodes.Getattr) else _index(node.arg))
+        node = node.node
+    return node.name if isinstance(node, nodes.Name) else "", tuple(reversed(steps))
+
+
+def _asked(tree: nodes.Node) -> Iterator[tuple[str, tuple[Step, ...]]]:
+    """What it asks for, as in `body.x is defined` or `'x' in body`: wherever else it looks there, it knows what it does."""
+    for test in tree.find_all(nodes.Test):
+        if test.name in _ASKED:
+            yield _chain(test.node)
+    for compared in tree.find_all(nodes.Compare):
+        if isinstance(compared.expr, nodes.Const):
+            for operand in compared.ops:
+                if operand.op in ("in", "notin"):
+                    name, steps = _chain(operand.expr)
+                    yield name, (*steps, _index(compared.expr))
 
 
 def _attributes(tree: nodes.Node) -> Iterator[tuple[int, tuple[Step, ...]]]:

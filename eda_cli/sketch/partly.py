@@ -14,11 +14,12 @@ from eda_cli.sketch.places import Path, Place, Places, Spot
 
 # Keys that say how a part does it, and neither where events go nor what they say.
 _MANNERS = {
-    "generators": {"rate", "every", "stages", "repeat", "arrivals", "count", "after", "from", "entities", "faults", "replicas",
-                   "service", "about"},
+    "generators": {"rate", "every", "stages", "repeat", "arrivals", "count", "after", "from", "faults", "replicas", "service",
+                   "about"},
     "consumers": {"group", "from", "takes", "fails", "retries", "idempotent", "timeout", "replicas", "service", "about"},
     "topics": {"retention", "config", "about"},
 }
+_CONTENTS = {"body", "key", "headers", "entities"}  # what the events of a generator say
 
 
 def lint(sketch: Sketch, problems: Sequence[Problem], places: Places) -> list[Problem]:
@@ -59,5 +60,6 @@ def _reach(path: Path, places: Places) -> Reach:
     section, key = str(path[0]) if path else "", str(path[2]) if len(path) > 2 else ""
     if key and section in _MANNERS and (key in _MANNERS[section] or key_meant(path[:3]) in _MANNERS[section]):
         return Reach.CONTENTS
-    body = path[:2] if section == "events" else path[:3] if section == "generators" and key in ("body", "key", "headers") else ()
+    says = section == "generators" and key and (key in _CONTENTS or key_meant(path[:3]) in _CONTENTS)
+    body = path[:2] if section == "events" else path[:3] if says else ()
     return Reach.FLOW if len(body) > 1 and "$states" not in places.spot(body).inside else Reach.PARTS

@@ -19,9 +19,12 @@ def pruned(value: Any, error: ValidationError) -> Sketch | None:
         return None
     value = copy.deepcopy(value)
     for _ in range(_MOST_ROUNDS):
+        gone: set[tuple[str | int, ...]] = set()
         for detail in error.errors(include_url=False, include_context=False, include_input=False):
-            steps = [step for step in detail["loc"] if step != "[key]"]
-            _take_out(value, steps[:-1] if detail["type"] == "missing" else steps)
+            steps = tuple(step for step in detail["loc"] if step != "[key]")
+            steps = steps[:-1] if detail["type"] == "missing" else steps
+            if not any(steps[:many] in gone for many in range(1, len(steps) + 1)):
+                gone.add(_take_out(value, steps))
         try:
             return Sketch.model_validate(value, context=Effort(compiles=False))
         except ValidationError as again:
@@ -29,14 +32,15 @@ def pruned(value: Any, error: ValidationError) -> Sketch | None:
     return None
 
 
-def _take_out(value: dict[str, Any], steps: list[str | int]) -> None:
-    """Deletes what the steps lead to, as far as they go; of a list all, for the others' numbers must stay."""
-    holder, last = value, None
+def _take_out(value: dict[str, Any], steps: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Deletes what the steps lead to, as far as they go, and says which: of a list all, for the others' numbers must stay."""
+    holder, far = value, 0
     here: Any = value
-    for step in steps:
+    for at, step in enumerate(steps, 1):
         if not isinstance(here, dict):
             break
         if step in here:
-            holder, last, here = here, step, here[str(step)]
-    if last is not None:
-        holder.pop(str(last), None)
+            holder, far, here = here, at, here[str(step)]
+    if far:
+        holder.pop(str(steps[far - 1]), None)
+    return steps[:far] or steps

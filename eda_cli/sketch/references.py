@@ -70,8 +70,9 @@ def _clocks(sketch: Sketch, places: Places) -> Iterator[Problem]:
             second = max(places.key((*path, key)) for key in (one, other))
             yield Problem(*second, f"generator '{name}' has both '{one}' and '{other}'",
                           "they exclude each other", "keep one of them")
-        for key in ("repeat",) if "repeat" in generator.model_fields_set and not generator.stages else ():
-            yield Problem(*places.key((*path, key)), f"generator '{name}' has 'repeat' and no 'stages'",
+        has = generator.stages or ("stages" not in generator.model_fields_set and places.exact((*path, "stages")))
+        if "repeat" in generator.model_fields_set and not has:  # those that cannot be read are told of already
+            yield Problem(*places.key((*path, "repeat")), f"generator '{name}' has 'repeat' and no 'stages'",
                           "it says how often the stages are gone through", "add stages:, or leave it out")
         if generator.arrivals == "poisson" and generator.rate == inf:
             yield Problem(*places.key((*path, "arrivals")), f"generator '{name}' has 'rate: max' and 'arrivals: poisson'",

@@ -96,7 +96,7 @@ def _sum(one: Sum, other: Sum) -> Sum:
 def _fewer(parts: Sequence[float]) -> list[float]:
     """Floats with exactly the same sum: that sum, what is missing to it, and so on. Beyond all floats is the largest."""
     fewer: list[float] = []
-    missing = list(parts)
+    missing = [one for part in parts for one in _floats(part)]
     try:
         while total := fsum(missing):
             fewer.append(total)
@@ -104,6 +104,13 @@ def _fewer(parts: Sequence[float]) -> list[float]:
     except (OverflowError, ValueError):
         return [copysign(float_info.max, sum(parts))]
     return fewer or [0.0]
+
+
+def _floats(number: float) -> tuple[float, ...]:
+    """As numbers that a float holds exactly."""
+    if type(number) is float or -(2**53) <= number <= 2**53:
+        return (number,)
+    return (nearest := float(number), int(number) - int(nearest))
 
 
 def _total(value: Sum) -> float:

@@ -49,6 +49,11 @@ def test_a_field_of_no_event_is_told_in_templates_and_conditions_too() -> None:
     assert told(KEY="{{ body.zip }}") == [f"'body.zip' {event}: it is always missing"]
 
 
+def test_a_field_that_is_replaced_in_one_place_is_told_in_another() -> None:
+    assert told(BODY="{{ body.coupon | default(0) + body.coupon }}") == [
+        "'body.coupon' is in no event that 'a' hears: it is always missing"]
+
+
 def test_a_field_of_no_row_of_an_own_copy() -> None:
     assert told(BODY="{{ copy.orders[body.id].usr }}") == [
         "'copy.orders[…].usr' is in no row of the copy 'orders': it is always missing; did you mean 'copy.orders[…].user'?"]
@@ -75,7 +80,9 @@ def test_a_field_of_no_item_of_the_other_event_and_of_what_is_made_first() -> No
     "$.user.name.first", "$.items.0.sku", "$.id", "$key", "$headers.x", "{{ body.items | sum(attribute=\"price\") }}",
     "{{ body[body.id] }}", "{{ body.user.name.upper() }}", "{{ body.keys() }}", "{{ copy.orders[joined.order].user.name }}",
     "{{ copy.sums[body.id].left }}", "{{ was.orders.x[\"id\"] }}", "{{ item.sku ~ joined.amount }}", "$item", "$joined",
-    "{{ body.coupon | default(0) }}", "{{ body.coupon is defined }}", "{{ event.type ~ headers.x }}",
+    "{{ body.coupon | default(0) }}", "{{ body.coupon is defined }}", "{{ body.coupon if body.coupon is defined else 0 }}",
+    "{{ body.coupon is defined and body.coupon.worth > 1 }}", "{{ \"coupon\" in body and body.coupon > 1 }}",
+    "{{ 0 if body.user.age is undefined else body.user.age }}", "{{ event.type ~ headers.x }}",
     "$vars.m.a", "{{ body.items[index].sku }}"])
 def test_what_may_be_there_is_not_told(value: str) -> None:
     assert told(BODY=value) == []

@@ -64,6 +64,26 @@ def test_but_a_life_names_the_types_of_its_events() -> None:
         """) == []
 
 
+@pytest.mark.parametrize("entities", [
+    "{count: 5x, have: {loc: faker.city()}}", "{count: 5, have: [loc]}", "{count: 5, have: {loc: faker.cyti()}}",
+    "{cunt: 5, have: {loc: faker.city()}}"])
+def test_entities_that_cannot_be_read_may_have_what_is_looked_at(entities: str) -> None:
+    for key in ("entities", "entites"):
+        assert beside(f"""
+            generators: {{meters: {{publishes: measures, body: {{at: $entity.loc}}, {key}: {entities}}}}}
+            consumers: {{display: {{subscribes: measures}}}}
+            """) == []
+
+
+def test_of_two_problems_in_one_place_the_second_takes_nothing_else_away() -> None:
+    assert beside("""
+        generators:
+          meters: {publishes: measures, faults: {late: {sharre: 5%, byy: 1s}}, body: {at: here}}
+          others: {publishes: measures, body: {by: me}}
+        consumers: {display: {subscribes: measures, publishes: {to: screens, body: {at: $.at}}}}
+        """) == [NOBODY.format("5:61", "subscribes", "screens")]
+
+
 def test_where_a_problem_is_told_there_is_no_warning_besides() -> None:
     assert beside("generators: {shop: {publishes: orders, event: pay order}}") == []
 
@@ -74,3 +94,9 @@ def test_what_the_environment_gave_is_not_told() -> None:
         consumers: {billing: {subscribes: "${TOPIC}", accepts: paid}}
         """, TOPIC="hunter2secrets")
     assert len(told) == 1 and "hunter2" not in told[0]
+
+
+def test_stages_that_cannot_be_read_are_no_missing_ones() -> None:
+    with pytest.raises(SketchError) as raised:
+        load_text("generators: {shop: {publishes: orders, stages: [{rate: 5q/s, for: 10s}], repeat: 3}}", "sketch.yaml")
+    assert [problem.column for problem in raised.value.problems] == [56]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from math import fsum
 from random import Random
 from sys import float_info
@@ -39,6 +40,12 @@ def test_a_sum_is_exact_in_any_order(values: list[float]) -> None:
     one, other = gathered(values[:half]), gathered(values[half:])
     Aggregates(["sum($.n)", "mean($.n)"]).add(one, enumerate(other))
     assert results(one) == [fsum(values), fsum(values) / len(values)]
+
+
+def test_whole_numbers_that_no_float_holds_are_summed_exactly_with_floats_too() -> None:
+    for values, total in (([2**53, 1, 1.0], 2.0**53 + 2), ([2**62, 1, -(2.0**62)], 1.0), ([2**64 - 1, 1, 2.0], 2.0**64)):
+        for order in permutations(values):
+            assert results(gathered(list(order))) == [total, total / 3]
 
 
 def test_whole_numbers_stay_whole_and_what_is_beyond_all_floats_is_no_error() -> None:

@@ -96,7 +96,7 @@ def test_who_does_not_look_is_not_touched(tmp_path: Path, bill: Consumer) -> Non
 
 
 CLAIMS = {"application/json": True, "application/cloudevents+json; charset=utf-8": True, "Application/JSON": True,
-          "text/plain": False, "application/octet-stream": False, None: False}
+          "text/plain": False, "application/octet-stream": False, "": False, None: False}
 
 
 @pytest.mark.parametrize("kind", CLAIMS)
