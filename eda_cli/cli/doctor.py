@@ -162,7 +162,7 @@ def _broker(kind: str, one: Technology, engine: Engine | None) -> Seen:
     if one.port is not None:
         found.append(f"port {one.port} is {'free' if free else 'in use'}")
     if not free:
-        hints.append("eda takes another one, and up and ps show which")
+        hints.append("eda takes another port, and up and ps show which")
     level = "ok" if library and present and free else "note"
     return Seen(kind, level, ", ".join(found), "; ".join(hints),
                 {"image": image, "image_present": present, "library": library, "port": one.port, "port_free": free})
