@@ -146,7 +146,7 @@ def test_it_tells_what_it_does_and_where_the_broker_is(run: Run) -> None:
     name = f"eda-keeptest-{run.id[:8]}"
     assert address | {"version": "4"} == {
         "channel": "kafka", "at": f"127.0.0.1:{port}", "internal": f"{name}:19092", "ours": True,
-        "run": "keeptest", "version": "4"}
+        "run": "keeptest", "network": name, "version": "4"}
     assert address["version"].startswith("Apache Kafka 4.")
     assert run.folder.joinpath("channel.json").stat().st_mode & 0o777 == 0o600
     assert lock.holder(run.folder / "keeper.lock") == keeper.pid

@@ -63,7 +63,7 @@ def test_every_event_is_counted_though_there_are_too_many_to_show(embedded: Eda,
     (told,) = embedded.lines("compare", str(fast), "--brokers", "embedded", "--for", "1s", "--json")
     assert told["published"] > 2000
     assert told["groups"]["billing"] == {"handled": told["published"], "lost": 0, "unfinished": 0, "duplicated": 0,
-                                         "out_of_order": 0}
+                                         "out_of_order": 0, "skipped": 0, "dead_lettered": 0, "given_up": 0}
 
 
 def test_what_a_channel_loses_and_repeats_is_found_to_the_last_event(embedded: Eda, tmp_path: Path) -> None:
