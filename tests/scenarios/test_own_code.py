@@ -197,6 +197,6 @@ def test_up_shows_what_own_code_says(embedded: Eda, tmp_path: Path) -> None:
     path.write_text(SKETCH.replace("run: PYTHON stubborn.py", "handler: mine:handle"))
     shown = embedded("up", str(path), "--broker", "embedded", "--for", "2s").stdout
     said = [line.split("heard ")[1] for line in shown.splitlines() if " ● heard " in line]
-    assert said[:3] == ["1", "2", "3"]
+    assert {"1", "2", "3"} <= set(said), "in the order of each partition, not of all"
     again = embedded("up", str(path), "--broker", "embedded", "--for", "1s").stdout
     assert "● heard 1\n" not in again and "● heard " in again
