@@ -75,7 +75,7 @@ def test_in_a_pipe_a_slow_start_is_a_few_lines_with_what_the_broker_logs(slow: E
 @kafka_alone
 def test_on_a_terminal_the_line_counts_and_shows_what_the_broker_logs(slow: Eda, small: Path) -> None:
     told = on_a_terminal(slow, "up", str(small), "-d", "--broker", "kafka", "--wait-timeout", str(READY_S))
-    assert re.search(r"(reading|reaching|starting) [^…]*…", told[:80]), "what is seen first is not what is waited for"
+    assert re.search(r"(reading|reaching|starting) [^…]*…", told[:250]), "what is seen first is not what is waited for"
     assert re.search(r"to answer on port \d+ … \d+ s\s+boot step \d \\x1b\[31mof 3\\x1b\[0m", told), told
     assert "small on Apache Kafka" in told or "small on kafka" in told
 
