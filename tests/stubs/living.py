@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,23 @@ def killed_at(number: int, channel: Channel, monkeypatch: pytest.MonkeyPatch) ->
         channel.step = step
         yield done
     channel.step = lambda name: None
+
+
+def killed_at_each_step(folder: Path, wished: Resolved, monkeypatch: pytest.MonkeyPatch,
+                        steps: int) -> Iterator[tuple[Path, Channel]]:
+    """A life of its first replica for each step at which it can be killed, at least so many: its folder, and what it
+    published until then.
+    """
+    for number in range(1, 200):
+        home, channel = folder / f"killed at {number}", Channel()
+        home.mkdir()
+        with killed_at(number, channel, monkeypatch) as done, suppress(Killed):
+            live(home, wished, channel)
+        if len(done) < number:
+            assert number > steps, f"it had only the steps {done}"
+            return
+        yield home, channel
+    raise AssertionError("a life has more steps than were tried")
 
 
 def facts(events: list[Event]) -> list[tuple[Any, ...]]:
