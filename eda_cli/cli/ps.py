@@ -59,9 +59,12 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
     from eda_cli.view.picture import Picture
 
     alive = run.alive()
-    picture = Picture().see_all(run.last_told())
-    info, sketch = run.info(), run.sketch()
     up = "supervisor" in alive
+    told = run.last_told()
+    picture = Picture().see_all(told)
+    if up and (not told or picture.supervisor not in (None, alive["supervisor"])):
+        picture.begin()  # its supervisor has told nothing yet: what stands there is of one before it
+    info, sketch = run.info(), run.sketch()
     ended = "stopped" if picture.state == "stopped" else "crashed"
     state = (picture.state or "running") if up else ended
     keeper = picture.helpers.get("keeper")

@@ -40,6 +40,7 @@ class Picture:
     """
 
     state: str = ""
+    supervisor: int | None = None  # the process id of the one that told last that it started
     failure: Mapping[str, Any] | None = None
     parts: dict[tuple[str, int], PartPicture] = field(default_factory=dict)
     helpers: dict[str, PartPicture] = field(default_factory=dict)
@@ -63,6 +64,12 @@ class Picture:
         for observation in observations:
             self.see(observation)
         return self
+
+    def begin(self) -> None:
+        """The run starts: how it and its parts ended before is over; what was counted goes on."""
+        self.state, self.failure, self.groups = "starting", None, {}
+        for part in self.parts.values():
+            part.state, part.reason = "starting", ""
 
     def by_part(self) -> dict[str, dict[str, int]]:
         """Per part, replicas together: how many of each kind of COUNTED, and restarts."""
@@ -95,9 +102,8 @@ class Picture:
     def _see_run(self, observation: Observation) -> None:
         match observation.kind:
             case "started":
-                self.state, self.failure, self.groups = "starting", None, {}
-                for part in self.parts.values():  # how they ended before is over
-                    part.state, part.reason = "starting", ""
+                self.begin()
+                self.supervisor = observation.fields.get("pid")
             case "ready":
                 self.state, self.address = "running", observation.fields.get("address")
             case "stopped":

@@ -34,7 +34,8 @@ def played(eda: Eda, name: str, settled: Callable[[], bool] = lambda: True, look
     generators = [part["part"] for part in eda.ps(name)["parts"] if part["kind"] == "generator"]
     eda.up(path, *(word for part in generators for word in ("--scale", f"{part}=0")))
     eventually(lambda: not any(eda.lag(name).values()) and settled(), SETTLED_S, every=0.5)
-    assert wrong(told(eda, name)) == []
+    unwished = wrong(told(eda, name))
+    assert not unwished, unwished
 
 
 def rows(eda: Eda, name: str, consumer: str, copy: str) -> dict[str, Any]:
