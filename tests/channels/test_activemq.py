@@ -6,11 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import pytest
 
-from eda_cli.channels import activemq_broker, connect
+from eda_cli.channels import activemq_broker, activemq_link, connect
 from eda_cli.channels.activemq import ActiveMQChannel
 from eda_cli.channels.activemq_greeting import Unwelcome, greet
 from eda_cli.channels.activemq_link import Link, Settings
@@ -509,6 +511,31 @@ def test_what_does_not_speak_stomp_is_no_broker(answer: bytes) -> None:
         with pytest.raises(BrokerUnreachable):
             connect({"channel": "activemq", "at": f"stomp://127.0.0.1:{server.getsockname()[1]}"}).version()
         serving.join()
+
+
+def test_beats_come_well_before_the_broker_looks_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    agreed_s = 0.3
+    monkeypatch.setattr(activemq_link, "BEAT_MS", int(agreed_s * 1000))
+    beats: list[float] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def serve() -> None:
+            for _ in ("greeting", "link"):
+                with server.accept()[0] as connection:
+                    assert connection.recv(1000).startswith((b"CONNECT", b"STOMP"))
+                    connection.sendall(b"CONNECTED\nversion:1.2\nserver:ActiveMQ/6\nheart-beat:0,%d\n\n\0"
+                                       % (agreed_s * 1000))
+                    while told := connection.recv(1):
+                        if told == b"\n":
+                            beats.append(time.monotonic())
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        link = Link(Settings.of({"at": f"stomp://127.0.0.1:{server.getsockname()[1]}"}))
+        beats.clear()
+        eventually(lambda: len(beats) > 10, 30)
+        link.drop()
+        serving.join()
+    assert median(after - before for before, after in pairwise(beats)) < agreed_s / 2
 
 
 @pytest.mark.parametrize("at", ["amqp://localhost:5672", "stomp://", "stomp://localhost:x", "https://localhost"])
