@@ -1,16 +1,17 @@
-"""Faults of a generator that nobody would ever see: warnings. Knows no chance, only what the sketch says."""
+"""Faults of a generator that nobody would see, or of which there are too many: warnings. Knows no chance."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from eda_cli.errors import Problem
 from eda_cli.sketch.places import Path, Places
-from eda_cli.sketch.resolved import Generator, Resolved
+from eda_cli.sketch.resolved import MOST_HELD, Generator, Resolved, Spread
 
 
 def unseen(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    """Keys taken away where there are none, and events held back for less than the pause to the next one."""
+    """Keys taken away where there are none, events held back for less than the pause to the next one, or too many of them."""
     for name, generator in resolved.generators.items():
         path: Path = ("generators", name, "faults")
         faults = generator.faults
@@ -25,6 +26,10 @@ def unseen(resolved: Resolved, places: Places) -> Iterator[Problem]:
             yield Problem(*places.value((*path, "out_of_order")), f"nothing that generator '{name}' holds back is overtaken",
                           f"it is held for {held.by_s[1]:.3g}s at most, and the next event comes after {pause:.3g}s",
                           "hold it longer: out_of_order: {share: 5%, by: …}")
+        if held and (many := _held(generator, held)) > MOST_HELD * generator.replicas:
+            yield Problem(*places.value((*path, "out_of_order")), f"generator '{name}' holds back more than it can",
+                          f"about {many:,.0f} events at once, and a replica holds {MOST_HELD:,}: then the first goes out early",
+                          "hold fewer of them, or less long, or give it more replicas")
 
 
 def _pause(generator: Generator) -> float:
@@ -33,6 +38,20 @@ def _pause(generator: Generator) -> float:
         return 0.0
     if generator.every is not None:
         return generator.every[0] / (generator.entities.count if generator.entities else 1)
-    rates = [rate for stage in generator.stages for rate in stage.rate]
-    fastest = max(rates, default=generator.rate or 0.0)
+    fastest = _fastest(generator)
     return 1 / fastest if fastest else 0.0
+
+
+def _held(generator: Generator, held: Spread) -> float:
+    """How many events are held back at once at most, where that is known: of one flat out it is not."""
+    if pauses := generator.every:
+        rate = 2 * (generator.entities.count if generator.entities else 1) / (sum(pauses) or math.inf)
+    else:
+        rate = _fastest(generator)
+    at_once = rate * sum(held.by_s) / 2 if rate < math.inf else 0.0
+    return held.share * min(at_once, math.inf if generator.count is None else generator.count)
+
+
+def _fastest(generator: Generator) -> float:
+    """Events in a second at the height of it; 0 where states are the clock."""
+    return max((rate for stage in generator.stages for rate in stage.rate), default=generator.rate or 0.0)

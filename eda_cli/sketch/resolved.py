@@ -46,6 +46,9 @@ class Entities:
     have: Mapping[str, Raw] = field(default_factory=dict)
 
 
+MOST_HELD = 100_000  # events that a replica holds back, of half a kilobyte and their bodies; then the first goes out early
+
+
 @dataclass(frozen=True, slots=True)
 class Spread:
     """A share (0 to 1) of the events, and a range of seconds."""

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from eda_cli.event import Event
+from eda_cli.sketch.resolved import MOST_HELD
 from eda_cli.stubs.packing import fields_of
-
-MOST_HELD = 100_000  # events, of half a kilobyte and their bodies; then the first goes out early
 
 Packed = tuple[float, int, bytes]  # when it is due (epoch seconds), the how-many-th it is, and the event
 

@@ -450,6 +450,13 @@ def test_events_of_own_code_and_of_windows_have_keys() -> None:
     ("stages: [{rate: 1/s..20/s, for: 10s}, {rate: 2/s}], faults: {out_of_order: {share: 5%, by: 60ms}}", []),
     ("rate: max, faults: {out_of_order: {share: 5%, by: 1ms}}", []),
     ("rate: 1/h, faults: {}", []),
+    ("rate: 2000/s, faults: {out_of_order: {share: 10%, by: 1ms..20m}}",
+     ["generator 'shop' holds back more than it can: about 120,000 events at once, and a replica holds 100,000: then the first "
+      "goes out early; hold fewer of them, or less long, or give it more replicas"]),
+    ("rate: 2000/s, replicas: 2, faults: {out_of_order: {share: 10%, by: 1ms..20m}}", []),
+    ("rate: 2000/s, count: 900000, faults: {out_of_order: {share: 10%, by: 1ms..20m}}", []),
+    ("every: 1ms..2s, entities: 2000, faults: {out_of_order: {share: 10%, by: 1ms..20m}}", ["holds back more than it can"]),
+    ("rate: max, count: 2000000, faults: {out_of_order: {share: 10%, by: 1m}}", []),
 ])
 def test_a_fault_that_nobody_would_see(generator: str, told: list[str]) -> None:
     seen = warnings(f"""\
