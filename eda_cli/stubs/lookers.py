@@ -83,6 +83,8 @@ class _Feed:
         self._marks: deque[tuple[int, int]] = deque()  # first numbers of batches, with the rank of the first match there
         self._noted = 0  # the rank up to which it is noted that matches are used
         self._impatient = False  # a source is behind: what is there is taken
+        self._whole = [part.name for part in parts  # what is there whole before anything of it is taken; until told
+                       if part.name != generator.name and part.rate == float("inf") and part.count is not None]
         self._flat_out = generator.rate == float("inf")
         self._all = all(part.rate == float("inf") and part.count is not None for part in parts)
 
@@ -98,7 +100,7 @@ class _Feed:
         for at, number in enumerate(numbers):
             moment = self._moment(moments[at] if moments is not None else None)
             if looked.lookup.otherwise or not looked.lookup.once:  # else it takes what is next, whenever that comes
-                if moment < FOREVER and not self._told(moment) and not self._await(moment, stop):
+                if moment < FOREVER and not self._told(moment) and not self._await(moment, stop, trouble):
                     return False
                 self._hear(moment)
             if not looked.lookup.otherwise and looked.lacks(number) and not self._need(number, stop, trouble):
@@ -143,20 +145,24 @@ class _Feed:
     def _told(self, moment: int) -> bool:
         return all(source.told(moment) for source in self._awaited)
 
-    def _await(self, moment: int, stop: Stop) -> bool:
+    def _await(self, moment: int, stop: Stop, trouble: Trouble) -> bool:
         """Wait until all is told that happened up to a moment, or a source stays silent or is far behind; False where
         stopping was wished.
         """
         self._read()
         if self._told(moment):
             self._impatient = False
-        silent = time.monotonic()
+        began = silent = time.monotonic()
         while not self._impatient and not self._told(moment):
             if stop.wait(LOOK_S):
                 return False
             self._hear(moment)
             if self._read():
                 silent = time.monotonic()
+            if self._whole and time.monotonic() - began > PATIENCE_S:
+                names, self._whole = " and ".join(self._whole), []
+                trouble(EdaError(f"what {names} publishes flat out is looked up once all of it is there",
+                                 "nobody knows which of it happens before an event"))
             self._impatient = time.monotonic() - silent > PATIENCE_S or any(
                 source.behind(moment - APART) for source in self._awaited)
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -225,6 +226,20 @@ def test_where_nothing_is_there_it_is_waited_for_and_told_once(tmp_path: Path, m
     assert lookers.prepare(range(1), [0.0], 0, stop, lambda wrong: told.append(wrong.what) or "x")
     assert told == ["there is nothing to look up in 'orders' where body.n > 4"]
     assert lookers.found[0](Dice(7), 0) == 5
+
+
+def test_that_a_source_flat_out_is_awaited_whole_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = replace(SHOP, rate=inf, count=6)
+    lookers = lookers_of(tmp_path, sketch_of({"$lookup": "orders", "path": "$.n"}, flat))
+    monkeypatch.setattr("eda_cli.stubs.lookers.PATIENCE_S", 0.05)
+    shop = Shop(tmp_path, flat)
+    told: list[str] = []
+    steps = [lambda first=first: shop.tell(first, 1) or time.sleep(0.03) for first in range(6)]  # type: ignore[misc]
+    stop: Any = Turning(shop.begin, *steps, shop.end)
+    assert lookers.prepare(range(1), [0.0], 0, stop, lambda wrong: told.append(wrong.line) or "x")
+    assert told == ["what shop publishes flat out is looked up once all of it is there: nobody knows which of it happens before "
+                    "an event"]
+    assert lookers.found[0](Dice(7), 0) in range(6)
 
 
 def test_what_can_never_come_ends_in_an_error(tmp_path: Path) -> None:
