@@ -283,14 +283,15 @@ def test_ps_cuts_no_name_and_no_number_and_says_why_below(capsys: pytest.Capture
               "touched": {"rate": "50/s", "count": "9"}}]
     _print_run({"run": "shop", "state": "running", "broker": "embedded", "address": {"path": "/some/where/events.db"},
                 "sketch": "/a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml", "broker_away": None,
-                "failure": None, "parts": parts})
+                "scaled_away": {"bi": {"handled": 1200, "dead_lettered": 2}}, "failure": None, "parts": parts})
     lines = capsys.readouterr().out.splitlines()
     assert "  sketch /a/very/long/path/that/is/never/torn/in/its/middle/shop.yaml" in lines
     heads, crashed, shop = lines[3:6]
     assert heads.split() == ["PART", "STATE", "PID", "UP", "PUBLISHED", "HANDLED", "RESTARTS", "LAG"]  # nothing FAILED
     assert crashed.split() == [name, "crashed", "1,234,567", "3", "?"]
     assert shop.split() == ["shop", "running", "12345", "59s", "7"]
-    assert lines[6:] == [f"  {name} crashed: killed by SIGKILL", "  shop: rate=50/s count=9"]
+    assert lines[6:] == [f"  {name} crashed: killed by SIGKILL",
+                         "  bi: 1,200 handled, 2 dead lettered by replicas that were scaled away", "  shop: rate=50/s count=9"]
 
 
 def test_runs_stand_apart(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,7 +300,7 @@ def test_runs_stand_apart(capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     monkeypatch.setattr("eda_cli.runs.folder.all_runs", lambda: ["bar", "shop"])
     monkeypatch.setattr(ps, "_run_rows", lambda run: [{
         "run": run, "state": "stopped", "broker": "embedded", "address": None, "sketch": "/x.yaml", "broker_away": None,
-        "failure": None, "parts": [{"part": "web", "state": "stopped", "touched": {}}]}])
+        "scaled_away": {}, "failure": None, "parts": [{"part": "web", "state": "stopped", "touched": {}}]}])
     ps.ps()
     lines = capsys.readouterr().out.splitlines()
     assert [index for index, line in enumerate(lines) if not line] == [lines.index("shop: stopped on embedded") - 1]

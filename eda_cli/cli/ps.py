@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,8 +15,8 @@ from eda_cli.errors import EdaError, NoRun
 
 if TYPE_CHECKING:
     from eda_cli.runs.folder import RunFolder
-    from eda_cli.sketch.resolved import Consumer, Generator
-
+    from eda_cli.sketch.resolved import Consumer, Generator, Resolved
+    from eda_cli.view.picture import PartPicture, Picture
 
 COUNTS = ("published", "handled", "failed", "restarts")
 RARE = ("skipped", "dead_lettered", "given_up", "behind")  # a column only where there is one
@@ -80,10 +81,11 @@ def _run_row(run: RunFolder) -> dict[str, Any]:
                if process in ("supervisor", "keeper", "stubs")]
     return {"run": run.name, "state": state, "broker": info.broker["kind"], "address": run.address(),
             "seed": info.seed, "sketch": info.path, "parts": parts, "processes": helpers,
+            "scaled_away": _scaled_away(sketch, picture),
             "broker_away": away, "failure": dict(picture.failure) if picture.failure and not up else None}
 
 
-def _part_rows(run: RunFolder, picture: Any, part: Generator | Consumer, kind: str,
+def _part_rows(run: RunFolder, picture: Picture, part: Generator | Consumer, kind: str,
                alive: dict[str, int]) -> list[dict[str, Any]]:
     knobs = {"paused": part.paused, "touched": dict(part.touched)}
     if part.external or not part.replicas:
@@ -93,7 +95,7 @@ def _part_rows(run: RunFolder, picture: Any, part: Generator | Consumer, kind: s
     return [row | {"state": "paused"} if part.paused and row["state"] == "running" else row for row in rows]
 
 
-def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, replicas: int,
+def _part_row(run: RunFolder, picture: Picture, name: str, kind: str, replica: int, replicas: int,
               alive: dict[str, int]) -> dict[str, Any]:
     process = f"{name}.{replica}"
     seen = picture.parts.get((name, replica))
@@ -109,12 +111,27 @@ def _part_row(run: RunFolder, picture: Any, name: str, kind: str, replica: int, 
     else:
         row["state"] = "stopped" if picture.state == "stopped" else "crashed"
     if seen:
-        row |= {kind: seen.total(kind) for kind in ("published", "handled", "failed", *RARE) if seen.total(kind)}
+        row |= _counts(seen)
         row |= {"faults": dict(seen.faults)} if seen.faults else {}
         row["restarts"] = picture.restarts.get(process, 0)
         if row["state"] in ("crashed", "stopped") and seen.reason:
             row["reason"] = seen.reason
     return row
+
+
+def _scaled_away(sketch: Resolved, picture: Picture) -> dict[str, dict[str, int]]:
+    """What replicas did that are wished no more, by part."""
+    sums: dict[str, Counter[str]] = {}
+    parts: dict[str, Generator | Consumer] = {**sketch.generators, **sketch.consumers}
+    for (name, replica), seen in picture.parts.items():
+        if name in parts and replica > parts[name].replicas and (counts := _counts(seen)):
+            sums.setdefault(name, Counter()).update(counts)
+    return {name: dict(counts) for name, counts in sums.items()}
+
+
+def _counts(seen: PartPicture) -> dict[str, int]:
+    """How many of each kind, of those that it has."""
+    return {kind: seen.total(kind) for kind in (*COUNTS[:-1], *RARE) if seen.total(kind)}
 
 
 def _lags(run: RunFolder) -> dict[str, int | None]:
@@ -150,6 +167,9 @@ def _print_run(row: dict[str, Any]) -> None:
     for part in row["parts"]:
         if "faults" in part:
             out.print(f"  {part['part']} faults: {faults_told(part['faults'])}", style="dim", soft_wrap=True)
+    for name, counts in row["scaled_away"].items():
+        did = ", ".join(f"{many:,} {kind.replace('_', ' ')}" for kind, many in counts.items())
+        out.print(f"  {name}: {did} by replicas that were scaled away", style="dim", soft_wrap=True)
     for name, knobs in {_name(part): part["touched"] for part in row["parts"] if part["touched"]}.items():
         turned = " ".join(f"{key}={text}" for key, text in knobs.items())
         out.print(f"  {name}: {escaped(turned)}", style="dim", soft_wrap=True)

@@ -280,11 +280,13 @@ def test_a_group_is_played_again(eda: Eda, small: Path) -> None:
     assert re.search(r"stop them with: eda up \S*small\.yaml -d --scale billing=0; reset", told)  # as seen from here
     eda.up(small, "--scale", "billing=0")
     eventually(lambda: [part["state"] for part in eda.ps("small")["parts"]] == ["finished", "scaled to 0"], 20, every=0.3)
+    assert eda.ps("small")["scaled_away"] == {"billing": {"handled": 40}}
     eda("groups", "reset", "billing", "--to", "beginning")
     assert eda.lag("small") == {"billing": 40}
     eda.up(small)
     eventually(lambda: eda.lag("small") == {"billing": 0}, 30, every=0.3)
     assert [part["handled"] for part in eda.ps("small")["parts"] if part["kind"] == "consumer"] == [80]
+    assert not eda.ps("small")["scaled_away"]
 
 
 def test_what_is_not_ready_in_time_is_exit_5_and_leaves_nothing_running(embedded: Eda, small: Path) -> None:
