@@ -24,7 +24,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path,
     """A run whose supervisor's lock is held, and has not been signed yet; its folder and the lock."""
     monkeypatch.setenv("EDA_HOME", str(tmp_path / "home"))
     fd = folder.create(folder.new_info("a", tmp_path / "a.yaml", {"kind": "embedded"}, 1, False), "",
-                       Resolved("a", {}, 1, {}, {}, {}, {}), {"channel": "embedded", "path": "events.db"})
+                       Resolved("a", {}, 1, {}, {}, {}, {}), {"channel": "embedded", "path": str(tmp_path / "events.db")})
     assert fd is not None
     yield tmp_path / "home" / "a", fd
     os.close(fd)
