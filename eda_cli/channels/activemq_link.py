@@ -33,7 +33,8 @@ REACH_S = 4.0  # for a broker to answer at all
 ANSWER_S = 20.0  # for a request, on a machine that is busy
 CLOSE_S = 3.0  # for the last words with a broker that may be gone
 SEND_S = 30  # a broker that takes nothing for so long has stopped
-BEAT_MS = 6_000
+BEAT_MS = 6_000  # we promise to say something this often, and ask the broker for it twice as often:
+PATIENCE = 3.0  # beats of the broker until it is lost; after it said something else it may leave one out
 
 # The library warns of every broken connection; whoever wants to hear it adds a handler.
 logging.getLogger("stomp.py").setLevel(logging.CRITICAL)
@@ -140,7 +141,7 @@ class Link(stomp.ConnectionListener):  # type: ignore[misc]  # the library is no
         settings.greet()
         self._connection = _Connection(
             [(settings.host, settings.port)], reconnect_attempts_max=1, auto_decode=False, auto_content_length=False,
-            heartbeats=(BEAT_MS, BEAT_MS))
+            heartbeats=(BEAT_MS, BEAT_MS // 2), heart_beat_receive_scale=PATIENCE)
         self._connection.set_listener("", self)
         with settings.mapped():
             self._connection.connect(headers=settings.headers(), with_connect_command=True)

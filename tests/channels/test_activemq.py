@@ -317,6 +317,25 @@ def test_a_member_that_asks_for_nothing_gets_nothing_and_stays(channel: EventCha
     assert info(channel, group).members == 0
 
 
+def test_members_that_were_busy_and_are_idle_now_stay(
+        channel: EventChannel, name: Name, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that sent anything since it looked last does not beat when it looks: its beats are up to twice as far apart."""
+    monkeypatch.setattr(activemq_link, "BEAT_MS", activemq_link.BEAT_MS // 2)
+    topic = name("orders")
+    channel.declare([Topic(topic)], groups := [Group(name(f"g{number}"), (topic,)) for number in range(8)])
+    members = []
+    for group in groups:  # begun at other moments than the broker looks
+        members.append(channel.subscribe(group))
+        publish(channel, topic, events(1))
+        time.sleep(activemq_link.BEAT_MS / 1000 / len(groups))
+    idle = time.monotonic() + 3 * activemq_link.BEAT_MS / 1000
+    while time.monotonic() < idle:
+        for member in members:
+            member.poll(0.05, 10)  # raises where its connection is lost
+    for member in members:
+        member.close()
+
+
 def test_a_member_hears_that_its_broker_is_gone_and_joins_again(own_broker: Callable[..., Broker]) -> None:
     broker = own_broker()
     channel = connect(broker.address)
