@@ -289,11 +289,8 @@ class _Following:
         sums, faults = picture.by_part(), picture.faults()
         parts = {name: sums[name] for name in dict.fromkeys((*self._flow.parts, *sums)) if name in sums}
         if self._wishes.json:
-            import orjson
-
             told = {name: row | ({"faults": faults[name]} if name in faults else {}) for name, row in parts.items()}
-            line = orjson.dumps({"kind": "summary", "run": self._run.name, "parts": told, "groups": picture.groups})
-            os.write(2, line + b"\n")
+            console.write_json({"kind": "summary", "run": self._run.name, "parts": told, "groups": picture.groups})
             return
         for name, row in parts.items():
             did = ", ".join(f"{row[kind]:,} {word}" for kind, word in TOLD.items() if row[kind])

@@ -43,10 +43,9 @@ def write(path: Path, text: str) -> Path:
 def test_the_shop_comes_alive_and_its_summary_is_the_truth(eda: Eda) -> None:
     done = eda("up", str(SKETCHES / "shop.yaml"), "--broker", eda.broker, "--for", "4s", "--json",
                "--wait-timeout", str(READY_S))
-    seen = [json.loads(line) for line in done.stdout.splitlines()]
+    *seen, summary = [json.loads(line) for line in done.stdout.splitlines()]
     kinds = {one["kind"] for one in seen}
     assert {"started", "ready", "published", "received", "handled", "stopped", "counted"} <= kinds
-    summary = json.loads(done.stderr.splitlines()[-1])
     lines = {part: [one for one in seen if one["kind"] == "published" and one["part"] == part] for part in summary["parts"]}
     assert summary["parts"]["webshop"]["published"] == len(lines["webshop"]) >= 15
     assert summary["parts"]["invoicing"]["published"] == len(lines["invoicing"]) >= 10
@@ -77,10 +76,10 @@ def test_ctrl_c_stops_and_keeps_then_up_goes_on_and_fresh_begins_anew(eda: Eda, 
         eda.wait_until_running("small")
         eventually(lambda: sum(part.get("published", 0) for part in eda.ps("small")["parts"]) > 0, 20)
         terminal.send_signal(signal.SIGINT)
-        _, err = terminal.communicate(timeout=60)
+        out, err = terminal.communicate(timeout=60)
         assert terminal.returncode == 0, err
         assert eda.processes() == []
-        counts: dict[str, int] = json.loads(err.splitlines()[-1])["parts"]["shop"]
+        counts: dict[str, int] = json.loads(out.splitlines()[-1])["parts"]["shop"]
         return counts
 
     first, second = once(), once()
