@@ -76,13 +76,14 @@ def test_what_there_is_no_sample_of(here: Path, args: tuple[str, ...], says: lis
 
 def test_where_there_are_several_one_is_named(here: Path) -> None:
     (here / "two.yaml").write_text("generators: {a: {publishes: t}, b: {publishes: t}}\nconsumers: {c: {subscribes: t}}\n")
-    assert "which generator?" in run("sample", "two.yaml", cwd=here, code=2).stderr
+    assert "name one: eda sample a two.yaml\n" in run("sample", "two.yaml", cwd=here, code=2).stderr
+    assert "name one: eda sample a two.yaml --stats\n" in run("sample", "--stats", "two.yaml", cwd=here, code=2).stderr
     assert run("sample", "b", "two.yaml", "-n", "2", cwd=here).stdout.count('"source":"/eda/two/b"') == 2
     (here / "none.yaml").write_text("consumers: {c: {subscribes: t}}\n")
     assert "there is no generator" in run("sample", "none.yaml", cwd=here, code=2).stderr
 
 
-EMPTY = "generators: {shop: {publishes: orders, stages: [{rate: 0/s, for: 1s}]}}\nconsumers: {c: {subscribes: orders}}\n"
+EMPTY = "seed: 1\ngenerators: {shop: {publishes: orders, arrivals: poisson, stages: [{rate: 1/h, for: 1s}]}}\nconsumers: {c: {subscribes: orders}}\n"
 
 
 @pytest.mark.parametrize(("sketch", "says"), [(DROPPED, "all of them are dropped"), (BROKEN, "could not be made"),

@@ -48,17 +48,20 @@ def set(
     dead_letter, idempotent, accepts, timeout and replicas. A value is written as in the sketch. The part keeps it when
     it crashes or is restarted; `eda up` brings back what the file says.
     """
-    from eda_cli.sketch.knobs import turn
+    from eda_cli.sketch.knobs import fields_of, turn
 
     turned = []
     found = _find(run)
     live = found.sketch()
+    given: dict[tuple[str, ...], str] = {}
     for knob in knobs:
         path, equals, text = knob.partition("=")
         part, dot, key = path.partition(".")
         if not (equals and dot and part and key):
             raise UsageError(f"{knob} is not PART.KEY=VALUE", "", "for example: eda set webshop.rate=50/s")
         turned.append(turn(live, part, key, text.strip(), found.name, found.text()))
+        if (other := given.setdefault((part, *fields_of(key)), knob)) is not knob:
+            raise UsageError(f"{other} and {knob} exclude each other", "", "give one of them")
         live = _touched(turned[-1:]).over(live)
     _turn(found, turned)
 

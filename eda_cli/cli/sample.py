@@ -62,7 +62,7 @@ def sample(
         sketch, generator = Path(generator), None
     path = sketch or DEFAULT_SKETCH
     resolved = load(path).resolved  # what looks unintended in it is a matter of check
-    part = _generator(resolved, generator, path)
+    part = _generator(resolved, generator, path, "--stats" if stats else "")
     chosen = seed if seed is not None else resolved.seed
     if chosen is None:
         chosen = random.randrange(SEEDS)
@@ -76,16 +76,21 @@ def sample(
     events.tell()
 
 
-def _generator(resolved: Resolved, name: str | None, path: Path) -> Generator:
-    """The generator of this name, or the only one. Raises UsageError."""
+def _generator(resolved: Resolved, name: str | None, path: Path, how: str) -> Generator:
+    """The generator of this name, or the only one; `how` it is to be shown. Raises UsageError."""
+    import shlex
+
     from eda_cli.sketch.words import did_you_mean
 
     there = resolved.generators
+    sketch = [] if path == DEFAULT_SKETCH else [shlex.quote(str(path))]
     named = f"generators of {path}: {', '.join(there) or 'none'}"
     if name is None:
-        if len(there) != 1:
-            raise UsageError("which generator?" if there else "there is no generator", named,
-                             f"name one: eda sample {next(iter(there))}" if there else "")
+        if not there:
+            raise UsageError("there is no generator", named)
+        if len(there) > 1:
+            words = ("eda sample", next(iter(there)), *sketch, how)
+            raise UsageError("which generator?", named, f"name one: {' '.join(words).rstrip()}")
         return next(iter(there.values()))
     if name in there:
         return there[name]
@@ -126,10 +131,11 @@ class _Events:
     def tell(self) -> None:
         """Say what is missing. Raises EdaError where nothing came at all."""
         if self._failed:
-            told = f"{console.events(len(self._failed))} could not be made"
+            why, missing = self._failed[0].line, self._wanted - self._came
             if not self._came:
-                raise EdaError(told, self._failed[0].line)
-            console.say(f"warning: {told}: {self._failed[0].line}", "yellow")
+                raise EdaError(f"{console.events(len(self._failed))} could not be made", why)
+            many = f"{missing:,} of {console.events(self._wanted)}" if missing else f"{len(self._failed):,} others"
+            console.say(f"warning: {many} could not be made: {why}", "yellow")
         elif not self._came:
             if not self._dropping:
                 raise EdaError("there is no event", "its schedule has none", "see its stages in the sketch")

@@ -11,7 +11,7 @@ from eda_cli.sketch.resolved import MOST_HELD, Generator, Resolved, Spread
 
 
 def unseen(resolved: Resolved, places: Places) -> Iterator[Problem]:
-    """Keys taken away where there are none, events held back for less than the pause to the next one, or too many of them."""
+    """Keys taken away where there are none; all dropped; events held back for less than the pause to the next, or too many."""
     for name, generator in resolved.generators.items():
         path: Path = ("generators", name, "faults")
         faults = generator.faults
@@ -20,6 +20,9 @@ def unseen(resolved: Resolved, places: Places) -> Iterator[Problem]:
         if faults.null_key and generator.key is None and resolved.topics[generator.publishes].key is None:
             yield Problem(*places.value((*path, "null_key")), f"generator '{name}' has no key that null_key could take away",
                           "neither it nor its topic says key", "add key: to the topic, or leave it out")
+        if faults.drop == 1:
+            yield Problem(*places.value((*path, "drop")), f"nothing of generator '{name}' is published", "all of it is dropped",
+                          "drop fewer: drop: 1%")
         pause = _pause(generator)
         held = faults.out_of_order
         if held and held.share and held.by_s[1] <= pause:

@@ -102,7 +102,8 @@ class Topic(Strict):
                    says("The record key of events published here; `$` is the event.", "$.user")] = None
     retention: Annotated[float | None, OPTIONAL_DURATION,
                          says("How long events are kept; without it, always.", "1h", "7d")] = None
-    compacted: Annotated[Flag, says("Keep only the newest event of each key; of the latest events of a partition (embedded: 1,000) all stay.")] = False
+    compacted: Annotated[Flag, says("Keep only the newest event of each key; of the latest events of a partition "
+                                    "(embedded: 1,000) all stay.")] = False
     config: Annotated[dict[str, Annotated[str, SETTING]], _CONFIG,
                       says("Settings handed to the broker as they are.", {"max.message.bytes": 2000000})] = {}
     about: Annotated[Line, says("A line of text about it.")] = ""

@@ -85,6 +85,9 @@ def _clocks(sketch: Sketch, places: Places) -> Iterator[Problem]:
 
 
 def _stages(name: str, generator: Generator, places: Places) -> Iterator[Problem]:
+    if generator.stages and not any(any(stage.rate) for stage in generator.stages):
+        yield Problem(*places.value(("generators", name, "stages")), f"generator '{name}' never publishes anything",
+                      "the rates of all its stages are 0", "give one of them a rate such as 5/s")
     for index, stage in enumerate(generator.stages):
         last = index == len(generator.stages) - 1
         path: Path = ("generators", name, "stages", index)

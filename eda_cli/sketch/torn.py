@@ -16,6 +16,7 @@ from eda_cli.sketch.text import shorten
 _COMMENT = re.compile(r"[ \t]*#[^\n\r]*")
 _COLON = re.compile(r"\s*:")
 _GLUED = re.compile(r"(?P<key>[A-Za-z_$][\w.$-]*):(?P<value>\S+)\Z")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+|/\w+)?\Z")
 _MOST_PIECES = 50
 
 
@@ -99,8 +100,9 @@ def _valueless(node: Node, text: str) -> list[Problem]:
         if before is not None and before.kind == "scalar" and before.plain and before.text:
             piece = text[before.start:node.pairs[end - 1][0].end]
             before.text, before.plain, before.wrong = piece, False, True
+            other = f"write {piece.replace(',', '')}" if _THOUSANDS.match(piece) else f"{quoted(piece)}, or write {name}: null"
             problems.append(Problem(before.line, before.column, f"'{shorten(piece)}' is torn apart",
-                                    "inside {…} a comma ends a value", f"{quoted(piece)}, or write {name}: null"))
+                                    "inside {…} a comma ends a value", other))
             del node.pairs[index:end]
         else:
             value.wrong = True

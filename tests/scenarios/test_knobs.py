@@ -202,6 +202,8 @@ def test_who_watches_the_sketch_undoes_knobs_only_when_it_is_saved(embedded: Eda
     ("set shop.publishes=refunds", 2, "cannot be turned while it runs"),
     ("set billing.from=earliest", 2, "eda groups reset"),
     ("set shop", 2, "PART.KEY=VALUE"),
+    ("set shop.rate=5/s billing.takes=1s shop.every=3s", 2, "shop.rate=5/s and shop.every=3s exclude each other"),
+    ("set shop.count=5 shop.count=6", 2, "exclude each other"),
     ("set shopp.rate=5/s", 2, "did you mean 'shop'?"),
     ("scale billing=many", 2, "a number from 0 to 100"),
     ("scale billing", 2, "PART=N"),

@@ -450,6 +450,7 @@ def test_events_of_own_code_and_of_windows_have_keys() -> None:
     ("stages: [{rate: 1/s..20/s, for: 10s}, {rate: 2/s}], faults: {out_of_order: {share: 5%, by: 60ms}}", []),
     ("rate: max, faults: {out_of_order: {share: 5%, by: 1ms}}", []),
     ("rate: 1/h, faults: {}", []),
+    ("rate: 1/h, faults: {drop: 100%}", ["nothing of generator 'shop' is published: all of it is dropped; drop fewer"]),
     ("rate: 2000/s, faults: {out_of_order: {share: 10%, by: 1ms..20m}}",
      ["generator 'shop' holds back more than it can: about 120,000 events at once, and a replica holds 100,000: then the first "
       "goes out early; hold fewer of them, or less long, or give it more replicas"]),
