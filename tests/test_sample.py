@@ -83,7 +83,8 @@ def test_where_there_are_several_one_is_named(here: Path) -> None:
     assert "there is no generator" in run("sample", "none.yaml", cwd=here, code=2).stderr
 
 
-EMPTY = "seed: 1\ngenerators: {shop: {publishes: orders, arrivals: poisson, stages: [{rate: 1/h, for: 1s}]}}\nconsumers: {c: {subscribes: orders}}\n"
+EMPTY = "seed: 1\ngenerators: {shop: {publishes: orders, arrivals: poisson, stages: [{rate: 1/h, for: 1s}]}}\n" \
+        "consumers: {c: {subscribes: orders}}\n"
 
 
 @pytest.mark.parametrize(("sketch", "says"), [(DROPPED, "all of them are dropped"), (BROKEN, "could not be made"),
