@@ -250,6 +250,25 @@ def test_a_problem_is_one_line_and_on_a_terminal_broken_between_words(
     assert (len(lines) == 1) == (columns is None)
 
 
+def test_a_text_stands_to_the_right_of_its_head_on_a_terminal_and_is_one_line_elsewhere(
+        capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from eda_cli.cli import console
+
+    text = "apache/kafka:4.3.1 is not here yet; it is pulled at the first up"
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "40")
+    for on_terminal in (False, True):
+        console.out.cache_clear()
+        monkeypatch.setattr(sys.stdout, "isatty", lambda on_terminal=on_terminal: on_terminal)
+        console.print_under("note  kafka  ", text, "")
+    console.out.cache_clear()
+    whole, *lines = capsys.readouterr().out.splitlines()
+    assert whole == "note  kafka  " + text
+    assert len(lines) == 3 and all(cell_len(line) <= 40 for line in lines)
+    assert [line[:13] for line in lines] == ["note  kafka  ", " " * 13, " " * 13]
+    assert " ".join(line[13:] for line in lines) == text
+
+
 def test_colour_is_for_terminals_and_those_who_ask(tmp_path: Path) -> None:
     (tmp_path / "sketch.yaml").write_text("generators: {shop: {publsh: a}}\n")
     assert "\x1b[" not in run("check", cwd=tmp_path, code=2).stdout

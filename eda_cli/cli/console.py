@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -69,17 +69,25 @@ def say_problem(problem: Problem, file: str, warns: bool = False) -> None:
 
 
 def _print_problem(to: Console, on_terminal: bool, problem: Problem, file: str, warns: bool) -> None:
-    """One line; a terminal, which would break it in the middle of a word, gets several, the place alone at their left."""
     from eda_cli.view.escape import escaped
 
     text, style = escaped(problem.text(file, "warning" if warns else "")), "yellow" if warns else "red"
-    lines = [text]
-    if on_terminal:
-        from rich.text import Text
+    for line in _broken(to, text, INDENT) if on_terminal else [text]:
+        to.print(line, style=style, soft_wrap=True)
 
-        lines = [line.plain.rstrip() for line in Text(text).wrap(to, max(NARROW, to.width - len(INDENT)))]
-    for index, line in enumerate(lines):
-        to.print((INDENT if index else "") + line, style=style, soft_wrap=True)
+
+def print_under(head: str, text: str, style: str) -> None:
+    """What was asked for, as one line; on a terminal all of the text stands to the right of its head."""
+    for line in _broken(out(), text, " " * len(head), head) if sys.stdout.isatty() else [head + text]:
+        out().print(line, style=style, soft_wrap=True)
+
+
+def _broken(to: Console, text: str, indent: str, head: str = "") -> Iterator[str]:
+    """Its lines on a terminal, which would break them in the middle of a word: the first behind the head, the others indented."""
+    from rich.text import Text
+
+    for index, line in enumerate(Text(text).wrap(to, max(NARROW, to.width - len(indent)))):
+        yield (indent if index else head) + line.plain.rstrip()
 
 
 def events(many: int) -> str:

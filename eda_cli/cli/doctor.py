@@ -56,8 +56,8 @@ def doctor(
         if json:
             console.write_json({"check": seen.check, "level": seen.level, "found": seen.found, "hint": seen.hint, **seen.more})
         else:
-            console.out().print(f"{seen.level:<7}{seen.check:<9} {seen.found}" + (f"; {seen.hint}" if seen.hint else ""),
-                                soft_wrap=True, style=COLOURS[seen.level])
+            console.print_under(f"{seen.level:<7}{seen.check:<9} ", seen.found + (f"; {seen.hint}" if seen.hint else ""),
+                                COLOURS[seen.level])
     if broken:
         raise typer.Exit(1)
 
