@@ -104,6 +104,8 @@ def _part_row(run: RunFolder, picture: Picture, name: str, kind: str, replica: i
     if process in alive:
         row["state"] = "running"
         row["up_s"] = round(max(0.0, time.time() - (run.path / f"{process}.lock").stat().st_mtime), 1)
+    elif seen and told == "stopped" and seen.reason:
+        row["state"] = "failed"  # it can do no more, and is not started again
     elif told in ("finished", "stopped", "crashed"):
         row["state"] = told
     elif "supervisor" in alive:
@@ -114,7 +116,7 @@ def _part_row(run: RunFolder, picture: Picture, name: str, kind: str, replica: i
         row |= _counts(seen)
         row |= {"faults": dict(seen.faults)} if seen.faults else {}
         row["restarts"] = picture.restarts.get(process, 0)
-        if row["state"] in ("crashed", "stopped") and seen.reason:
+        if row["state"] in ("crashed", "failed") and seen.reason:
             row["reason"] = seen.reason
     return row
 

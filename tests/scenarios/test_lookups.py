@@ -97,7 +97,7 @@ def test_an_event_by_hand_looks_up_what_is_there(embedded: Eda, tmp_path: Path) 
     told = embedded("logs").stdout
     assert "nothing to look up in 'orders' where body.id > 99: 3 events of shop were looked at, 0 of them are meant" in told
     vain = eventually(lambda: next((part for part in embedded.ps("hand")["parts"] if "reason" in part), None), 30)
-    assert (vain["part"], vain["state"]) == ("vain", "stopped")
+    assert (vain["part"], vain["state"]) == ("vain", "failed")
     assert vain["reason"].startswith("there is nothing to look up in 'orders' where body.id > 99")
     assert [event["data"]["of"] in (7, 8, 9) for event in embedded.events("payments", "hand")] == [True]
     assert "3 events of it were looked at" in embedded("publish", "nothing", code=1).stderr
