@@ -33,8 +33,8 @@ REACH_S = 4.0  # for a broker to answer at all
 ANSWER_S = 20.0  # for a request, on a machine that is busy
 CLOSE_S = 3.0  # for the last words with a broker that may be gone
 SEND_S = 30  # a broker that takes nothing for so long has stopped
-BEAT_MS = 6_000  # we promise to say something this often, and ask the broker for it twice as often:
-PATIENCE = 3.0  # beats of the broker until it is lost; after it said something else it may leave one out
+BEAT_MS = 6_000  # in which we promise to say something; the broker is asked for twice as much
+PATIENCE = 3.0  # pauses of the broker until it counts as lost: it leaves a beat out where it said something else before
 
 # The library warns of every broken connection; whoever wants to hear it adds a handler.
 logging.getLogger("stomp.py").setLevel(logging.CRITICAL)
@@ -110,8 +110,8 @@ class Settings:
 class _Connection(stomp.Connection12):  # type: ignore[misc]  # the library is not typed
     """Beats three times as often as was agreed.
 
-    The library beats just as often. So does the broker look whether it was beaten since it looked last, without any grace:
-    whoever is a moment late was not there, and an idle member lost its connection every few minutes.
+    The library beats exactly as often, and exactly as often the broker looks whether anything came since it looked last:
+    whoever is a moment late is let go of, which an idle member was every few minutes.
     """
 
     _pause_s = 0.0
