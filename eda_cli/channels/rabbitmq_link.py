@@ -297,7 +297,13 @@ class Link:
 
 
 def _close(channel: Channel, done: Callable[[Any], None]) -> None:
+    """Close it, and nothing else.
+
+    pika would cancel its consumers first, and what was on its way to one that is cancelled the broker puts back at once, before
+    what that one held already: then the order of a key is broken. Who has no channel any more gives back all of it in its order.
+    """
     channel.add_on_close_callback(lambda *_: done(None))
+    channel._cancelled.update(channel._consumers)  # pika knows no other way to leave them alone
     channel.close()
 
 

@@ -428,6 +428,41 @@ def test_the_last_and_what_follows_come_once_while_others_write(
     assert len(set(places(found))) == len(found)
 
 
+def test_what_a_member_gives_back_while_others_publish_stands_in_its_order(channel_address: Address, name: Name) -> None:
+    """What was on its way to it as well: the broker would put that in front where a consumer is cancelled."""
+    link, queue, sent, over = Link(Settings.of(channel_address)), name("returned"), 0, threading.Event()
+    lane = link.lane()
+    lane.call("queue_declare", queue, durable=True, arguments=names.QUEUE)
+
+    def publish_on() -> None:
+        nonlocal sent
+        while not over.wait(0.001):
+            lane.tell(lambda channel, number=sent: channel.basic_publish("", queue, str(number).encode()))
+            sent += 1
+
+    publisher = threading.Thread(target=publish_on)
+    publisher.start()
+    came: list[int] = []
+
+    def hear() -> Lane:
+        came.clear()
+        hearing = link.lane()
+        hearing.call("basic_consume", queue, lambda _, method, properties, body: came.append(int(body)))
+        return hearing
+
+    for _ in range(30):
+        hearing = hear()
+        eventually(lambda: came, 10, every=0.001)
+        hearing.close()
+    over.set()
+    publisher.join()
+    hear()
+    eventually(lambda: len(came) >= sent, 20)
+    assert came == list(range(sent))
+    lane.call("queue_delete", queue)
+    link.close()
+
+
 def test_who_looks_for_the_end_of_a_topic_that_is_gone_is_told_its_name(channel_address: Address, topic: str) -> None:
     link = Link(Settings.of(channel_address))
     try:
