@@ -495,6 +495,7 @@ class Feed:
         self._link, self._stream = link, part.stream
         self._came: deque[Any] = deque()
         self._asked, self._gone, self._again = 0, False, Due(LOOK_S)
+        self._talked = time.monotonic()  # when we asked for more, or something was said, last
         self._open(since)
 
     def ready(self) -> bool:
@@ -520,6 +521,8 @@ class Feed:
         if self._gone:
             if not self._came and self._again.now():
                 self._open()
+        elif self._forgotten():
+            self._link.start(self._close())
         elif not self._asked:
             self._link.start(self._pull())
         return found
@@ -531,7 +534,10 @@ class Feed:
             if not self._came and self.position < end:
                 self._link.wait(self.ready, LOOK_S)
                 if not self._came and not self._gone:
-                    self._behind = self._link.ask(f"CONSUMER.INFO.{self._stream}.{self._name}")["num_pending"]
+                    try:
+                        self._behind = self._link.ask(f"CONSUMER.INFO.{self._stream}.{self._name}")["num_pending"]
+                    except Refused:  # it is gone
+                        self._link.call(self._close())
 
     def close(self) -> None:
         with suppress(BrokerUnreachable):
@@ -555,7 +561,13 @@ class Feed:
         self._ear = await self._link.client.subscribe(self._inbox, cb=self._take, pending_msgs_limit=0, pending_bytes_limit=0)
         await self._pull()
 
+    def _forgotten(self) -> bool:
+        """Whether the broker may have let go of the consumer: nobody asked it for long, or it does not say what it has to."""
+        return time.monotonic() - self._talked > (PULL_S + CALL_S if self._asked else IDLE_S / 2)
+
     async def _close(self) -> None:
+        if self._gone:
+            return
         self._gone = True
         await self._ear.unsubscribe()
         await self._link.client.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._name}")
@@ -564,11 +576,12 @@ class Feed:
         """Ask for more, unless that was done or enough is here."""
         if self._asked or self._gone or len(self._came) >= ROOM:
             return
-        self._asked = BATCH
+        self._asked, self._talked = BATCH, time.monotonic()
         wish = {"batch": BATCH, "expires": int(PULL_S * 1e9), "max_bytes": max(BYTES, 2 * self._link.info["max_payload"])}
         await self._link.client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}", orjson.dumps(wish), self._inbox)
 
     async def _take(self, message: Any) -> None:
+        self._talked = time.monotonic()
         if message.reply.startswith("$JS.ACK."):
             self._asked -= 1
             self._came.append(message)
@@ -577,8 +590,7 @@ class Feed:
         elif "MaxBytes" in message.headers.get("Description", "") or message.headers.get("Status") in ("404", "408"):
             self._asked = 0  # that is all for what we asked
         else:
-            await self._ear.unsubscribe()
-            self._gone = True
+            await self._close()
         await self._pull()
 
 

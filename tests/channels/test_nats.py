@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -160,6 +161,38 @@ def test_who_reads_goes_on_where_the_broker_forgot_its_consumer(at: dict[str, An
 
     eventually(all_came, 20)
     assert found == list(range(10))
+    member.close()
+    channel.close()
+
+
+@broker
+def test_who_is_busy_for_longer_than_the_broker_keeps_its_consumer_goes_on(
+        at: dict[str, Any], topic: str, group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that has room has come, so that nobody asks for more: to the broker nobody is there."""
+    monkeypatch.setattr(nats, "IDLE_S", 1.0)
+    many = 2 * nats.ROOM + nats.BATCH
+    channel = connect(at)
+    channel.declare([Topic(topic, 1)], [Group(group, (topic,), "earliest")])
+    publish(channel, topic, events(many))
+    readings = [iter(channel.read(topic, Start("beginning"), end)) for end in ("stored", "never")]
+    found = [[each.offset for each in next(reading)] for reading in readings]
+    member = channel.subscribe(Group(group, (topic,), "earliest"))
+    handled = [each.offset for each in drain(member, 1)]
+
+    def consumers() -> int:
+        async def count(client: Any) -> int:
+            return len(await client.jsm().consumers_info(f"{topic}-0"))
+
+        return with_client(at, count)
+
+    eventually(lambda: not consumers(), 30, every=0.5)
+    for offsets, reading in zip(found, readings, strict=True):
+        until = time.monotonic() + 30
+        while len(offsets) < many and time.monotonic() < until:
+            offsets += [each.offset for each in next(reading)]
+        assert offsets == list(range(many))
+    handled += [each.offset for each in drain(member, many - len(handled))]
+    assert handled == list(range(many))
     member.close()
     channel.close()
 
