@@ -69,7 +69,7 @@ def infos(link: Link, catalog: Catalog, only: str | None = None) -> list[GroupIn
     wanted = sorted(name for name in catalog.groups if only in (None, name))
     places = {name: catalog.places(catalog.groups[name]) for name in wanted}
     logs = sorted({place for held in places.values() for place in held})
-    # First where the logs end, then what is left: what comes meanwhile makes a lag too large, and nobody's position.
+    # First where the logs end, then what is left: what comes meanwhile makes a lag too large, and no position.
     end = dict(zip(logs, ends(link, [names.stream(place) for place in logs]), strict=True))
     asked = {name: [lane.count(names.queue(name, place)) for place in places[name]] for name in wanted}
     crowd = {name: lane.count(names.members(name)) for name in wanted}
@@ -86,7 +86,8 @@ def infos(link: Link, catalog: Catalog, only: str | None = None) -> list[GroupIn
                 lag = None  # a program of somebody else's: what it holds is not known
             if lag is not None and (queue := names.backlog(name, place)) in catalog.backlogs:
                 lag += _left(link, queue)
-            rows.append(GroupPlace(place, None if lag is None else max(0, end[place] - lag), end[place], lag, owner))
+            lag = None if lag is None else min(lag, end[place])
+            rows.append(GroupPlace(place, None if lag is None else end[place] - lag, end[place], lag, owner))
         found.append(GroupInfo(name, many, rows))
     lane.close()
     return found

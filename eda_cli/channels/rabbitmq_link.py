@@ -8,6 +8,7 @@ because which thread does what, and who hears that a connection is lost, is read
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
@@ -31,6 +32,7 @@ CALL_S = 15.0  # for one method: a quorum queue that elects its leader anew take
 HEARTBEAT_S = 6  # a member that says nothing for two of them is given up
 HOLD_MS = 7 * 24 * 3600 * 1000  # how long a consumer may hold a message, where RabbitMQ (from 3.12 on) lets it say so
 PORT, TLS_PORT = 5672, 5671
+_LOST = re.compile(r"Stream connection lost: \w+\(\d+, (?P<quote>['\"])(?P<why>.+)(?P=quote)\)")
 GUEST = "guest"  # user and password of a broker that eda started
 NOT_FOUND, REFUSED = 404, 403
 
@@ -326,5 +328,9 @@ def _said(wrong: object) -> str:
     if isinstance(wrong, OSError) and wrong.strerror:
         return wrong.strerror
     if "Transport indicated EOF" in str(wrong):
-        return "it closed the connection, as one does that speaks another protocol or goes down"
+        return "it closed the connection: it speaks another protocol, goes down, or heard nothing of us for too long"
+    if isinstance(wrong, exceptions.ConnectionClosed | exceptions.ChannelClosed):
+        return str(wrong.reply_text)
+    if lost := _LOST.search(str(wrong)):
+        return lost["why"]
     return " ".join(str(wrong).split()) or type(wrong).__name__
